@@ -1,0 +1,39 @@
+"""imfcodec: a neural video codec for talking heads.
+
+cli -> bench, training -> sender -> receiver -> model, entropy, keyframe, bitstream, video
+-> config, errors
+
+    encode(src, dst, **options) -> EncodeReport      fields of `EncodeOptions`
+    decode(src, dst, **options) -> DecodeReport      fields of `DecodeOptions`
+    inspect(src) -> StreamSummary
+    Decoder(file)                                    iterates over frames with pts
+
+Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imfcodec.api import decode, encode
+    from imfcodec.receiver.decoder import Decoder
+    from imfcodec.receiver.inspection import inspect
+
+__version__ = "0.1.0"
+__all__ = ["Decoder", "__version__", "decode", "encode", "inspect"]
+
+_HOMES = {
+    "encode": "imfcodec.api",
+    "decode": "imfcodec.api",
+    "Decoder": "imfcodec.receiver.decoder",
+    "inspect": "imfcodec.receiver.inspection",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'imfcodec' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

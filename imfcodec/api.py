@@ -1,0 +1,48 @@
+"""`encode` and `decode` with options as keywords."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.errors import OptionError
+from imfcodec.receiver.decode import decode as decode_with
+from imfcodec.receiver.report import DecodeReport
+from imfcodec.sender.encode import encode as encode_with
+from imfcodec.sender.report import EncodeReport
+
+
+Options = TypeVar("Options", EncodeOptions, DecodeOptions)
+
+
+def encode(
+    source: str | Path | BinaryIO, target: str | Path | BinaryIO, **options: Any
+) -> EncodeReport:
+    """Encode a video into an .imf stream; keywords are the fields of `EncodeOptions`.
+
+    Raises:
+        OptionError: There is no such option, or a value cannot be used.
+        ImfcodecError: Any other cause, one class each; nothing is written.
+    """
+    return encode_with(source, target, _options(EncodeOptions, options))
+
+
+def decode(
+    source: str | Path | BinaryIO, target: str | Path | BinaryIO, **options: Any
+) -> DecodeReport:
+    """Decode an .imf stream into a video; keywords are the fields of `DecodeOptions`.
+
+    Raises:
+        OptionError: There is no such option, or a value cannot be used.
+        DamagedStream: Frames were lost; the output is complete with the last good ones repeated.
+        ImfcodecError: Any other cause, one class each; nothing is written.
+    """
+    return decode_with(source, target, _options(DecodeOptions, options))
+
+
+def _options(kind: type[Options], options: dict[str, Any]) -> Options:
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise OptionError(str(error)) from error

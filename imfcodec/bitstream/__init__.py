@@ -1,0 +1,67 @@
+"""The .imf stream: packets to bytes and back; FORMAT.md is its specification.
+
+`StreamWriter` takes a `StreamHeader` and packets and writes them in order; `StreamReader` gives
+them back in order, with `Damage` in between where the file is broken. Neither seeks. Below
+them, `header` and `payloads` hold the fields, `framing` puts mark, head and checksum around a
+payload, `timeline` derives the frame numbers and timestamps that packets leave out, `limits`
+bounds every size, and `sizes` tells where the bytes went. Pictures, tokens and audio are opaque
+here: this package needs nothing but the standard library.
+"""
+
+from imfcodec.bitstream.header import (
+    AUDIO_CODEC_OPUS,
+    FORMAT_VERSION,
+    KEY_CODEC_AV1,
+    TOKEN_SIZES,
+    AudioParameters,
+    ColourTags,
+    Geometry,
+    StreamHeader,
+    read_header,
+    write_header,
+)
+from imfcodec.bitstream.limits import Limits
+from imfcodec.bitstream.packets import (
+    SLOTS,
+    AudioPacket,
+    Damage,
+    EndPacket,
+    ExtensionPacket,
+    IndexEntry,
+    IndexPacket,
+    KeyPacket,
+    Packet,
+    TokenPacket,
+)
+from imfcodec.bitstream.reader import StreamReader
+from imfcodec.bitstream.signature import SIGNATURE
+from imfcodec.bitstream.sizes import SizeLedger
+from imfcodec.bitstream.writer import StreamWriter
+
+__all__ = [
+    "AUDIO_CODEC_OPUS",
+    "FORMAT_VERSION",
+    "KEY_CODEC_AV1",
+    "SIGNATURE",
+    "SLOTS",
+    "TOKEN_SIZES",
+    "AudioPacket",
+    "AudioParameters",
+    "ColourTags",
+    "Damage",
+    "EndPacket",
+    "ExtensionPacket",
+    "Geometry",
+    "IndexEntry",
+    "IndexPacket",
+    "KeyPacket",
+    "Limits",
+    "Packet",
+    "SizeLedger",
+    "StreamHeader",
+    "StreamReader",
+    "StreamWriter",
+    "TokenPacket",
+    "read_header",
+    "write_header",
+]

@@ -1,0 +1,153 @@
+"""Packets as stretches of bytes: mark, head, payload, checksum (FORMAT.md, section 4)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, check_size
+from imfcodec.bitstream.packets import (
+    TYPE_AUDIO,
+    TYPE_CRITICAL_EXTENSION,
+    TYPE_END,
+    TYPE_INDEX,
+    TYPE_KEY,
+    TYPE_OPTIONAL_EXTENSION,
+    TYPE_TOKENS,
+)
+from imfcodec.bitstream.source import ByteSource
+from imfcodec.bitstream.varint import read_varint, write_varint
+from imfcodec.errors import CorruptStream, LimitExceeded
+
+SYNC_MARK = b"\x00IMK"
+"""Precedes key packets. No head begins with 0x00, because there is no type 0."""
+
+_TYPE_BITS = 3
+_CRC_BYTES = 4
+_MAX_HEAD_BYTES = 10
+
+TYPE_NAMES = {
+    TYPE_KEY: "key packet",
+    TYPE_TOKENS: "token packet",
+    TYPE_AUDIO: "audio packet",
+    TYPE_INDEX: "index packet",
+    TYPE_END: "end packet",
+    TYPE_OPTIONAL_EXTENSION: "extension packet",
+    TYPE_CRITICAL_EXTENSION: "critical extension packet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A packet of right checksum, its payload not yet read.
+
+    Attributes:
+        packet_type: 1 to 7.
+        payload: Bytes between head and checksum.
+        size_bytes: Bytes of the whole packet with mark, head and checksum.
+    """
+
+    packet_type: int
+    payload: bytes
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why there is no packet at a position.
+
+    Attributes:
+        reason: In words.
+        packet_type: Type that the head claims; 0 unless all is there and only the checksum is
+            wrong.
+        size_bytes: Bytes that the packet claims to have in that case, otherwise 0. They were
+            checksummed in vain.
+    """
+
+    reason: str
+    packet_type: int = 0
+    size_bytes: int = 0
+
+
+def write_frame(packet_type: int, payload: bytes, *, with_mark: bool) -> bytes:
+    """Frames a payload.
+
+    Raises:
+        LimitExceeded: The payload is above the limit of its type.
+    """
+    _check_payload_size(packet_type, len(payload), FORMAT_LIMITS)
+    checked = write_varint(len(payload) << _TYPE_BITS | packet_type) + payload
+    crc = zlib.crc32(checked).to_bytes(_CRC_BYTES, "little")
+    return (SYNC_MARK if with_mark else b"") + checked + crc
+
+
+def read_frame(
+    source: ByteSource, start: int, limits: Limits, *, is_first: bool = False
+) -> Frame | Fault:
+    """Looks for a packet, consuming nothing.
+
+    Args:
+        source: The stream.
+        start: Where the packet should begin, in bytes from the next byte of the source.
+        limits: Checked before the payload is read into memory.
+        is_first: Whether the packet follows the stream header: it must be a key packet, and
+            the mark may be missing.
+
+    Returns:
+        The packet, or why there is none.
+
+    Raises:
+        InputUnreadable: The file failed.
+    """
+    marked = source.peek(start, start + 1) == SYNC_MARK[:1]
+    head_start = start + len(SYNC_MARK) if marked else start
+    if marked and (found := source.peek(start, head_start)) != SYNC_MARK:
+        return _cut_off() if SYNC_MARK.startswith(found) else Fault("no packet begins here")
+    try:
+        packet_type, payload_bytes, payload_start = _read_head(source, head_start)
+        if packet_type not in TYPE_NAMES or (packet_type == TYPE_KEY) != (marked or is_first):
+            return Fault("no packet begins here")
+        _check_payload_size(packet_type, payload_bytes, limits)
+    except (CorruptStream, LimitExceeded) as error:
+        return Fault(str(error))
+    payload_end = payload_start + payload_bytes
+    end = payload_end + _CRC_BYTES
+    if not source.ensure(end):
+        return _cut_off(packet_type)
+    checked = source.peek(head_start, payload_end)
+    if zlib.crc32(checked) != int.from_bytes(source.peek(payload_end, end), "little"):
+        reason = f"{TYPE_NAMES[packet_type]}: wrong checksum"
+        return Fault(reason, packet_type, end - start)
+    return Frame(packet_type, checked[payload_start - head_start :], end - start)
+
+
+def _read_head(source: ByteSource, start: int) -> tuple[int, int, int]:
+    """Returns type, payload size in bytes and where the payload begins.
+
+    A head is looked at byte by byte: the packet may be the last thing in a live pipe.
+    """
+    head = b""
+    while len(head) < _MAX_HEAD_BYTES and (not head or head[-1] >= 0x80):
+        byte = source.peek(start + len(head), start + len(head) + 1)
+        if not byte:
+            raise CorruptStream("the file ends within a packet head")
+        head += byte
+    value, size_bytes = read_varint(head, 0)
+    return value & (1 << _TYPE_BITS) - 1, value >> _TYPE_BITS, start + size_bytes
+
+
+def _check_payload_size(packet_type: int, size_bytes: int, limits: Limits) -> None:
+    limit_bytes = {
+        TYPE_KEY: limits.max_key_bytes,
+        TYPE_TOKENS: limits.max_token_bytes,
+        TYPE_AUDIO: limits.max_audio_bytes,
+        TYPE_INDEX: limits.max_index_bytes,
+        TYPE_END: limits.max_end_bytes,
+        TYPE_OPTIONAL_EXTENSION: limits.max_extension_bytes,
+        TYPE_CRITICAL_EXTENSION: limits.max_extension_bytes,
+    }[packet_type]
+    check_size(TYPE_NAMES[packet_type], size_bytes, limit_bytes)
+
+
+def _cut_off(packet_type: int = 0) -> Fault:
+    return Fault(f"the file ends within a {TYPE_NAMES.get(packet_type, 'packet')}")

@@ -1,0 +1,35 @@
+"""The key frames that a writer has passed, in bounded memory."""
+
+from __future__ import annotations
+
+from imfcodec.bitstream.packets import IndexEntry, IndexPacket
+
+_MAX_ENTRIES = 1 << 15
+"""This many entries of the longest form still fit the index packet."""
+
+
+class KeyIndex:
+    """Collects index entries; of a very long stream every second, fourth, ... key frame.
+
+    Args:
+        max_entries: Even, so that the entry that makes it halve lies on the coarser grid.
+    """
+
+    def __init__(self, max_entries: int = _MAX_ENTRIES) -> None:
+        self._max_entries = max_entries
+        self._entries: list[IndexEntry] = []
+        self._seen = 0
+        self._stride = 1
+
+    def add(self, entry: IndexEntry) -> None:
+        """Passes a key frame."""
+        if self._seen % self._stride == 0:
+            if len(self._entries) == self._max_entries:
+                self._entries = self._entries[::2]
+                self._stride *= 2
+            self._entries.append(entry)
+        self._seen += 1
+
+    def packet(self) -> IndexPacket | None:
+        """The index, or None for a single key frame: that is always the first packet."""
+        return IndexPacket(tuple(self._entries)) if len(self._entries) > 1 else None

@@ -1,0 +1,75 @@
+"""Upper bounds on everything that a stream may declare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imfcodec.errors import CorruptStream, LimitExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes above which a reader refuses, checked before memory is taken.
+
+    The defaults are the limits of the format (FORMAT.md, section 7): a writer never goes above
+    them. A reader may be given lower ones, or a higher `max_pixels`.
+
+    Attributes:
+        max_pixels: Width times height, in pixels, of the coded and of the display size.
+        max_header_bytes: Body of the stream header, in bytes.
+        max_key_config_bytes: Configuration of the key codec, in bytes.
+        max_audio_extradata_bytes: Extradata of the audio codec, in bytes.
+        max_key_bytes: Payload of a key packet, in bytes.
+        max_token_bytes: Payload of a token packet, in bytes.
+        max_audio_bytes: Payload of an audio packet, in bytes.
+        max_index_bytes: Payload of an index packet, in bytes.
+        max_end_bytes: Payload of an end packet, in bytes.
+        max_extension_bytes: Payload of an extension packet, in bytes.
+        max_frames_per_packet: Frames in one token packet.
+        max_audio_per_packet: Codec packets in one audio packet.
+        max_index_entries: Key frames in one index packet.
+        max_wasted_bytes: Work spent on packets that prove false while looking for the next good
+            one, over the whole stream, in bytes checksummed. Above it the rest is given up.
+    """
+
+    max_pixels: int = 4096 * 2304
+    max_header_bytes: int = 64 << 10
+    max_key_config_bytes: int = 1 << 10
+    max_audio_extradata_bytes: int = 4 << 10
+    max_key_bytes: int = 1 << 20
+    max_token_bytes: int = 256 << 10
+    max_audio_bytes: int = 256 << 10
+    max_index_bytes: int = 1 << 20
+    max_end_bytes: int = 64
+    max_extension_bytes: int = 1 << 20
+    max_frames_per_packet: int = 4096
+    max_audio_per_packet: int = 1024
+    max_index_entries: int = 1 << 16
+    max_wasted_bytes: int = 64 << 20
+
+
+FORMAT_LIMITS = Limits()
+"""The limits of the format, to which every writer holds."""
+
+
+def check_count(what: str, count: int, limit: int) -> None:
+    """Checks how many items follow.
+
+    Raises:
+        CorruptStream: There is none.
+        LimitExceeded: There are more than `limit`.
+    """
+    if count == 0:
+        raise CorruptStream(f"no {what}")
+    if count > limit:
+        raise LimitExceeded(f"{count} {what}, the limit is {limit}")
+
+
+def check_size(what: str, size_bytes: int, limit_bytes: int) -> None:
+    """Checks the size of a field.
+
+    Raises:
+        LimitExceeded: It is above `limit_bytes`.
+    """
+    if size_bytes > limit_bytes:
+        raise LimitExceeded(f"{what} of {size_bytes} bytes, the limit is {limit_bytes}")

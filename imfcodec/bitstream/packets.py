@@ -1,0 +1,218 @@
+"""What a stream is made of after its header (FORMAT.md, sections 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from imfcodec.bitstream.rules import require
+
+TYPE_KEY = 1
+TYPE_TOKENS = 2
+TYPE_AUDIO = 3
+TYPE_INDEX = 4
+TYPE_END = 5
+TYPE_OPTIONAL_EXTENSION = 6
+TYPE_CRITICAL_EXTENSION = 7
+
+SLOTS = 4
+"""Reference slots of a receiver."""
+
+_FRAME_NUMBER_BOUND = 1 << 48
+_PTS_BOUND = 1 << 62
+
+
+def _check_frame_number(frame_number: int) -> None:
+    require(0 <= frame_number < _FRAME_NUMBER_BOUND, f"frame number {frame_number}")
+
+
+def _check_pts(pts: int) -> None:
+    # Two bits of room, so that every difference of two fits 64 bits.
+    require(-_PTS_BOUND < pts < _PTS_BOUND, f"timestamp {pts}")
+
+
+def _is_rising(values: Sequence[int]) -> bool:
+    return all(earlier < later for earlier, later in pairwise(values))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPacket:
+    """A frame coded as a picture, to which later frames refer.
+
+    Attributes:
+        frame_number: Frames before it in display order, 0 to 2**48 - 1.
+        pts: Timestamp in ticks of the video time base, within +-2**62.
+        token: Entropy-coded token of this frame; opaque here.
+        picture: Coded picture, for AV1 the OBUs of the frame; opaque here.
+        flush: Whether earlier references are forgotten.
+        slot: Reference slot that it fills, 0 to 3.
+        config: Configuration of the key codec for this packet, or None for that of the header.
+
+    Raises:
+        CorruptStream: A value is outside its range.
+    """
+
+    frame_number: int
+    pts: int
+    token: bytes
+    picture: bytes
+    flush: bool = True
+    slot: int = 0
+    config: bytes | None = None
+
+    def __post_init__(self) -> None:
+        _check_frame_number(self.frame_number)
+        _check_pts(self.pts)
+        require(0 <= self.slot < SLOTS, f"reference slot {self.slot}")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPacket:
+    """Consecutive frames coded as tokens.
+
+    Attributes:
+        first_frame: Number of the first frame, 0 to 2**48 - 1.
+        pts: Timestamp of each frame in ticks of the video time base, rising, within +-2**62.
+        payload: Range-coded tokens; opaque here.
+        chained: Whether the entropy coder continues from the token packet before.
+
+    Raises:
+        CorruptStream: A value is outside its range, or there is no frame.
+    """
+
+    first_frame: int
+    pts: tuple[int, ...]
+    payload: bytes
+    chained: bool = False
+
+    def __post_init__(self) -> None:
+        require(len(self.pts) > 0, "no frames")
+        _check_frame_number(self.first_frame)
+        _check_frame_number(self.first_frame + len(self.pts))
+        _check_pts(self.pts[0])
+        _check_pts(self.pts[-1])
+        require(_is_rising(self.pts), "timestamps do not rise")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPacket:
+    """Consecutive packets of the audio codec.
+
+    Attributes:
+        pts: Timestamp of the first, in ticks of the audio time base, within +-2**62.
+        packets: Codec packets, at least one; opaque here.
+
+    Raises:
+        CorruptStream: A value is outside its range, or there is no codec packet.
+    """
+
+    pts: int
+    packets: tuple[bytes, ...]
+
+    def __post_init__(self) -> None:
+        _check_pts(self.pts)
+        require(len(self.packets) > 0, "no audio packets")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """Where a key frame lies.
+
+    Attributes:
+        frame_number: Frames before it in display order.
+        pts: Timestamp in ticks of the video time base.
+        offset: Position in the file of the first byte of its packet, in bytes.
+    """
+
+    frame_number: int
+    pts: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPacket:
+    """Key frames of the stream, for readers that can seek; some may be left out.
+
+    Attributes:
+        entries: At least one, rising in frame number, pts and offset.
+
+    Raises:
+        CorruptStream: There is no entry, or entries do not rise.
+    """
+
+    entries: tuple[IndexEntry, ...]
+
+    def __post_init__(self) -> None:
+        require(len(self.entries) > 0, "no index entries")
+        numbers = [entry.frame_number for entry in self.entries]
+        timestamps = [entry.pts for entry in self.entries]
+        offsets = [entry.offset for entry in self.entries]
+        for first_and_last in (0, -1):
+            _check_frame_number(numbers[first_and_last])
+            _check_pts(timestamps[first_and_last])
+        require(offsets[0] >= 0 and offsets[-1] < 1 << 63, "an index offset is out of range")
+        for values in (numbers, timestamps, offsets):
+            require(_is_rising(values), "index entries do not rise")
+
+
+@dataclass(frozen=True, slots=True)
+class EndPacket:
+    """The last packet: without it a stream counts as truncated.
+
+    Attributes:
+        frame_count: Frames of the whole stream.
+        end_pts: End of the last frame, in ticks of the video time base, within +-2**62.
+        index_length: Size in bytes of the index packet just before, 0 if there is none.
+
+    Raises:
+        CorruptStream: A value is outside its range.
+    """
+
+    frame_count: int
+    end_pts: int
+    index_length: int = 0
+
+    def __post_init__(self) -> None:
+        _check_frame_number(self.frame_count)
+        _check_pts(self.end_pts)
+        require(0 <= self.index_length < 1 << 32, f"index of {self.index_length} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionPacket:
+    """Data that this version of the format does not define.
+
+    Attributes:
+        critical: Whether a reader that does not know it must refuse the stream.
+        data: A varint subtype, then what the subtype says.
+
+    Raises:
+        CorruptStream: There is no subtype.
+    """
+
+    critical: bool
+    data: bytes
+
+    def __post_init__(self) -> None:
+        require(len(self.data) > 0, "an extension without a subtype")
+
+
+Packet = KeyPacket | TokenPacket | AudioPacket | IndexPacket | EndPacket | ExtensionPacket
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A stretch of the file that gave no packet.
+
+    Attributes:
+        offset: Position in the file of its first byte.
+        length_bytes: Its size; 0 where the file just stops.
+        reason: What is wrong at its beginning, in words.
+        truncated: Whether the file ends here without an end packet.
+    """
+
+    offset: int
+    length_bytes: int
+    reason: str
+    truncated: bool = False

@@ -1,0 +1,189 @@
+"""Packets to payloads and back, one pair of functions per type (FORMAT.md, section 5)."""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+
+from imfcodec.bitstream.cursor import Cursor
+from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, check_count, check_size
+from imfcodec.bitstream.packets import (
+    AudioPacket,
+    EndPacket,
+    ExtensionPacket,
+    IndexEntry,
+    IndexPacket,
+    KeyPacket,
+    TokenPacket,
+)
+from imfcodec.bitstream.timeline import Timeline
+from imfcodec.bitstream.varint import write_svarint, write_varint
+from imfcodec.errors import UnsupportedVersion
+
+_KEY_FLUSH = 1 << 0
+_KEY_SLOT_SHIFT = 1
+_KEY_CONFIG = 1 << 3
+_KEY_KNOWN_FLAGS = (1 << 4) - 1
+
+_TOKENS_IRREGULAR = 1 << 0
+_TOKENS_CHAINED = 1 << 1
+_TOKENS_COUNT_SHIFT = 2
+
+
+def write_key(packet: KeyPacket) -> bytes:
+    """Writes the payload of a key packet."""
+    flags = packet.flush * _KEY_FLUSH | packet.slot << _KEY_SLOT_SHIFT
+    fields = [write_varint(packet.frame_number), write_svarint(packet.pts)]
+    if packet.config is not None:
+        flags |= _KEY_CONFIG
+        check_size("key configuration", len(packet.config), FORMAT_LIMITS.max_key_config_bytes)
+        fields += [write_varint(len(packet.config)), packet.config]
+    fields += [write_varint(len(packet.token)), packet.token, packet.picture]
+    return bytes([flags]) + b"".join(fields)
+
+
+def read_key(payload: Cursor, limits: Limits) -> KeyPacket:
+    """Reads the payload of a key packet.
+
+    Raises:
+        UnsupportedVersion: A reserved flag is set.
+    """
+    flags = payload.u8()
+    if flags & ~_KEY_KNOWN_FLAGS:
+        raise UnsupportedVersion(f"key packet flags {flags:#04x} need a newer reader")
+    frame_number = payload.varint()
+    pts = payload.svarint()
+    config = None
+    if flags & _KEY_CONFIG:
+        config = payload.sized("key configuration", limits.max_key_config_bytes)
+    return KeyPacket(
+        frame_number=frame_number,
+        pts=pts,
+        token=payload.sized("token", limits.max_key_bytes),
+        picture=payload.rest(),
+        flush=bool(flags & _KEY_FLUSH),
+        slot=flags >> _KEY_SLOT_SHIFT & 3,
+        config=config,
+    )
+
+
+def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
+    """Writes the payload of a token packet, with timestamps only where they are irregular."""
+    check_count("frames", len(packet.pts), FORMAT_LIMITS.max_frames_per_packet)
+    regular = packet.pts == _regular_pts(packet.first_frame, len(packet.pts), timeline)
+    flags = packet.chained * _TOKENS_CHAINED | (not regular) * _TOKENS_IRREGULAR
+    fields = [
+        write_varint(len(packet.pts) << _TOKENS_COUNT_SHIFT | flags),
+        bytes([packet.first_frame & 0xFF]),
+    ]
+    if not regular:
+        fields.append(write_svarint(packet.pts[0]))
+        fields += (
+            write_svarint(later - earlier - timeline.nominal_floor)
+            for earlier, later in pairwise(packet.pts)
+        )
+    return b"".join(fields) + packet.payload
+
+
+def read_tokens(payload: Cursor, timeline: Timeline, limits: Limits) -> TokenPacket:
+    """Reads the payload of a token packet; the timeline completes number and timestamps."""
+    count_and_flags = payload.varint()
+    count = count_and_flags >> _TOKENS_COUNT_SHIFT
+    check_count("frames", count, limits.max_frames_per_packet)
+    first_frame = timeline.unwrap(payload.u8())
+    if count_and_flags & _TOKENS_IRREGULAR:
+        first_pts = payload.svarint()
+        steps = [timeline.nominal_floor + payload.svarint() for _ in range(count - 1)]
+        pts = tuple(accumulate(steps, initial=first_pts))
+    else:
+        pts = _regular_pts(first_frame, count, timeline)
+    return TokenPacket(
+        first_frame=first_frame,
+        pts=pts,
+        payload=payload.rest(),
+        chained=bool(count_and_flags & _TOKENS_CHAINED),
+    )
+
+
+def _regular_pts(first_frame: int, count: int, timeline: Timeline) -> tuple[int, ...]:
+    return tuple(map(timeline.nominal_pts, range(first_frame, first_frame + count)))
+
+
+def write_audio(packet: AudioPacket) -> bytes:
+    """Writes the payload of an audio packet."""
+    check_count("audio packets", len(packet.packets), FORMAT_LIMITS.max_audio_per_packet)
+    sizes = (write_varint(len(data)) for data in packet.packets)
+    head = write_svarint(packet.pts) + write_varint(len(packet.packets))
+    return head + b"".join(sizes) + b"".join(packet.packets)
+
+
+def read_audio(payload: Cursor, limits: Limits) -> AudioPacket:
+    """Reads the payload of an audio packet."""
+    pts = payload.svarint()
+    count = payload.varint()
+    check_count("audio packets", count, limits.max_audio_per_packet)
+    sizes = [payload.varint() for _ in range(count)]
+    packets = tuple(payload.take(size_bytes) for size_bytes in sizes)
+    payload.finish()
+    return AudioPacket(pts, packets)
+
+
+def write_index(packet: IndexPacket) -> bytes:
+    """Writes the payload of an index packet."""
+    check_count("index entries", len(packet.entries), FORMAT_LIMITS.max_index_entries)
+    fields = [write_varint(len(packet.entries))]
+    for before, entry in pairwise((IndexEntry(0, 0, 0), *packet.entries)):
+        fields.append(write_varint(entry.frame_number - before.frame_number))
+        fields.append(write_svarint(entry.pts - before.pts))
+        fields.append(write_varint(entry.offset - before.offset))
+    return b"".join(fields)
+
+
+def read_index(payload: Cursor, limits: Limits) -> IndexPacket:
+    """Reads the payload of an index packet."""
+    count = payload.varint()
+    check_count("index entries", count, limits.max_index_entries)
+    entries = []
+    before = IndexEntry(0, 0, 0)
+    for _ in range(count):
+        before = IndexEntry(
+            frame_number=before.frame_number + payload.varint(),
+            pts=before.pts + payload.svarint(),
+            offset=before.offset + payload.varint(),
+        )
+        entries.append(before)
+    payload.finish()
+    return IndexPacket(tuple(entries))
+
+
+def write_end(packet: EndPacket, timeline: Timeline) -> bytes:
+    """Writes the payload of an end packet, without the fields at its end that are zero."""
+    late = packet.end_pts - timeline.nominal_pts(packet.frame_count)
+    fields = write_varint(packet.frame_count)
+    if late or packet.index_length:
+        fields += write_svarint(late)
+    if packet.index_length:
+        fields += write_varint(packet.index_length)
+    return fields
+
+
+def read_end(payload: Cursor, timeline: Timeline) -> EndPacket:
+    """Reads the payload of an end packet; the timeline completes the timestamp."""
+    frame_count = payload.varint()
+    late = payload.svarint() if payload.left_bytes else 0
+    index_length = payload.varint() if payload.left_bytes else 0
+    payload.finish()
+    return EndPacket(frame_count, timeline.nominal_pts(frame_count) + late, index_length)
+
+
+def read_extension(payload: Cursor, *, critical: bool) -> ExtensionPacket:
+    """Reads the payload of an extension packet, of which no subtype is defined.
+
+    Raises:
+        UnsupportedVersion: The extension is critical.
+    """
+    data = payload.rest()
+    packet = ExtensionPacket(critical, data)
+    subtype = Cursor(data).varint()
+    if critical:
+        raise UnsupportedVersion(f"critical extension {subtype} needs a newer reader")
+    return packet

@@ -1,0 +1,200 @@
+"""From a file to packets, in order and without seeking, past damage."""
+
+from __future__ import annotations
+
+from imfcodec.bitstream.cursor import Cursor
+from imfcodec.bitstream.framing import SYNC_MARK, TYPE_NAMES, Fault, Frame, read_frame
+from imfcodec.bitstream.header import read_header
+from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits
+from imfcodec.bitstream.packets import (
+    TYPE_AUDIO,
+    TYPE_CRITICAL_EXTENSION,
+    TYPE_END,
+    TYPE_INDEX,
+    TYPE_KEY,
+    TYPE_OPTIONAL_EXTENSION,
+    TYPE_TOKENS,
+    Damage,
+    EndPacket,
+    KeyPacket,
+    Packet,
+    TokenPacket,
+)
+from imfcodec.bitstream.payloads import (
+    read_audio,
+    read_end,
+    read_extension,
+    read_index,
+    read_key,
+    read_tokens,
+)
+from imfcodec.bitstream.sizes import SizeLedger
+from imfcodec.bitstream.source import ByteSource, Readable
+from imfcodec.bitstream.timeline import Timeline
+from imfcodec.errors import CorruptStream, LimitExceeded, UnsupportedVersion
+
+_PASSABLE = frozenset((TYPE_TOKENS, TYPE_AUDIO, TYPE_INDEX, TYPE_OPTIONAL_EXTENSION))
+"""Types without which the packets behind them still make sense."""
+
+_MIN_FALSE_PACKET_COST_BYTES = 256
+"""What a false packet costs at least: looking at it is not free even if it is empty."""
+
+
+class StreamReader:
+    """Reads signature and header at once; iterating then yields packets and damage.
+
+    Nothing is read ahead of the packet that is looked at, memory is bounded by the largest
+    packets that `limits` allow, and work is linear in the size of the file.
+
+    Attributes:
+        header: Parameters of the stream.
+        sizes: Bytes read so far by kind; damaged ones count as container.
+
+    Args:
+        file: Open for binary reading; the reader neither seeks in it nor closes it.
+        limits: Sizes above which it refuses.
+
+    Raises:
+        NotImfStream: The signature is another one, or damaged by text mode.
+        UnsupportedVersion: The stream needs a newer reader.
+        CorruptStream: The header is damaged, or the file ends within it.
+        LimitExceeded: A size in the header is above `limits`.
+        InputUnreadable: The file failed.
+    """
+
+    def __init__(self, file: Readable, limits: Limits = FORMAT_LIMITS) -> None:
+        self._source = ByteSource(file)
+        self._limits = limits
+        self.header = read_header(self._source, limits)
+        self._timeline = Timeline(self.header.nominal_duration)
+        self._is_first = True
+        self._end_seen = False
+        self._exhausted = False
+        self._wasted_bytes = 0
+        self.sizes = SizeLedger()
+        self.sizes.add_header(self.header, self._source.offset)
+
+    def __iter__(self) -> StreamReader:
+        return self
+
+    def __next__(self) -> Packet | Damage:
+        """Returns the next packet, or a stretch of the file that gave none.
+
+        Raises:
+            StopIteration: After the end of the file.
+            UnsupportedVersion: The stream needs a newer reader.
+            InputUnreadable: The file failed.
+        """
+        if self._exhausted:
+            raise StopIteration
+        if not self._source.ensure(1):
+            self._exhausted = True
+            if self._end_seen:
+                raise StopIteration
+            return Damage(self._source.offset, 0, "the file ends without an end packet", True)
+        if self._end_seen:
+            return self._trailing_data()
+        frame = read_frame(self._source, 0, self._limits, is_first=self._is_first)
+        self._is_first = False
+        return self._pass_frame(frame) if isinstance(frame, Frame) else self._pass_fault(frame)
+
+    def _pass_frame(self, frame: Frame) -> Packet | Damage:
+        try:
+            packet = self._parse(frame)
+        except UnsupportedVersion:
+            self._exhausted = True
+            raise
+        except (CorruptStream, LimitExceeded) as error:
+            return self._pass_malformed(frame, f"{TYPE_NAMES[frame.packet_type]}: {error}")
+        self._source.skip(frame.size_bytes)
+        self.sizes.add_packet(packet, frame.size_bytes)
+        match packet:
+            case KeyPacket():
+                self._timeline.anchor(packet.frame_number, packet.pts)
+            case TokenPacket():
+                self._timeline.pass_frames(packet.first_frame, len(packet.pts))
+            case EndPacket():
+                self._end_seen = True
+        return packet
+
+    def _parse(self, frame: Frame) -> Packet:
+        payload = Cursor(frame.payload)
+        kind = frame.packet_type
+        if kind == TYPE_KEY:
+            return read_key(payload, self._limits)
+        if kind == TYPE_TOKENS:
+            return read_tokens(payload, self._timeline, self._limits)
+        if kind == TYPE_AUDIO:
+            if self.header.audio is None:
+                raise CorruptStream("the stream header has no audio parameters")
+            return read_audio(payload, self._limits)
+        if kind == TYPE_INDEX:
+            return read_index(payload, self._limits)
+        if kind == TYPE_END:
+            return read_end(payload, self._timeline)
+        return read_extension(payload, critical=kind == TYPE_CRITICAL_EXTENSION)
+
+    def _pass_malformed(self, frame: Frame, reason: str) -> Damage:
+        """The checksum is right, so the packet ends where it says."""
+        if frame.packet_type == TYPE_KEY:
+            self._waste(frame.size_bytes)
+            return self._resynchronise(reason)
+        start = self._source.offset
+        self._source.skip(frame.size_bytes)
+        return self._damage(start, reason)
+
+    def _pass_fault(self, fault: Fault) -> Damage:
+        """The size in the head may be wrong: it is believed if a good packet follows there."""
+        if fault.packet_type in _PASSABLE:
+            follower = read_frame(self._source, fault.size_bytes, self._limits)
+            if isinstance(follower, Frame):
+                start = self._source.offset
+                self._source.skip(fault.size_bytes)
+                return self._damage(start, fault.reason)
+            self._waste(follower.size_bytes)
+        self._waste(fault.size_bytes)
+        return self._resynchronise(fault.reason)
+
+    def _resynchronise(self, reason: str) -> Damage:
+        """Goes to the next good key packet, from the second byte of what is no good packet."""
+        start = self._source.offset
+        self._source.skip(1)
+        while self._wasted_bytes <= self._limits.max_wasted_bytes:
+            if not self._source.skip_to(SYNC_MARK):
+                return self._damage(start, reason, truncated=True)
+            frame = read_frame(self._source, 0, self._limits)
+            if isinstance(frame, Frame) and self._is_sound_key(frame):
+                return self._damage(start, reason)
+            self._waste(frame.size_bytes)
+            self._source.skip(1)
+        self._source.drain()
+        return self._damage(start, f"{reason}; too much damage to go on", truncated=True)
+
+    def _is_sound_key(self, frame: Frame) -> bool:
+        try:
+            self._parse(frame)
+        except UnsupportedVersion:
+            return True  # It is raised again when this packet is read.
+        except (CorruptStream, LimitExceeded):
+            return False
+        return True
+
+    def _waste(self, size_bytes: int) -> None:
+        """Counts work that took the reader no further.
+
+        Without a bound, a small hostile file could make the same bytes be checksummed again
+        and again as parts of different false packets.
+        """
+        self._wasted_bytes += max(size_bytes, _MIN_FALSE_PACKET_COST_BYTES)
+
+    def _damage(self, start: int, reason: str, *, truncated: bool = False) -> Damage:
+        """What was consumed since `start`; nothing is reported twice about a truncated file."""
+        self._exhausted = truncated
+        length_bytes = self._source.offset - start
+        self.sizes.add_damage(length_bytes)
+        return Damage(start, length_bytes, reason, truncated)
+
+    def _trailing_data(self) -> Damage:
+        start = self._source.offset
+        self._source.drain()
+        return self._damage(start, "trailing data after the end packet")

@@ -1,0 +1,95 @@
+"""Look-ahead over a file that cannot seek."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from imfcodec.errors import InputUnreadable
+
+_CHUNK_BYTES = 64 << 10
+_SCAN_BYTES = 4 << 10
+
+
+class Readable(Protocol):
+    """What a reader needs of a file: `read`, which may return fewer bytes than asked for."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Returns 1 to `size` bytes, or none at the end of the file."""
+
+
+class ByteSource:
+    """Bytes of a file in order, with as much look-ahead as was asked for and no more.
+
+    Asking the file for exactly what is missing keeps a live pipe free of waits, and leaves a
+    file that a caller goes on to read just behind what was consumed.
+
+    Attributes:
+        offset: Bytes consumed so far, which is the position in the file of the next one.
+    """
+
+    def __init__(self, file: Readable) -> None:
+        self._file = file
+        self._ahead = bytearray()
+        self._ended = False
+        self.offset = 0
+
+    def ensure(self, count: int) -> bool:
+        """Looks ahead `count` bytes; false when the file ends before.
+
+        Raises:
+            InputUnreadable: The file failed.
+        """
+        while len(self._ahead) < count and not self._ended:
+            # In pieces, so that memory follows what arrives and not what was declared.
+            self._fill(min(count - len(self._ahead), _CHUNK_BYTES))
+        return len(self._ahead) >= count
+
+    def peek(self, start: int, stop: int) -> bytes:
+        """Copies look-ahead bytes, counted from the next one; fewer where the file ends."""
+        self.ensure(stop)
+        return bytes(self._ahead[start:stop])
+
+    def skip(self, count: int) -> None:
+        """Consumes `count` bytes, or all look-ahead bytes if there are fewer."""
+        count = min(count, len(self._ahead))
+        del self._ahead[:count]
+        self.offset += count
+
+    def read(self, size: int, /) -> bytes:
+        """Consumes and returns `size` bytes; fewer only where the file ends."""
+        data = self.peek(0, size)
+        self.skip(size)
+        return data
+
+    def skip_to(self, mark: bytes) -> bool:
+        """Consumes up to the next `mark`, in constant memory; false when there is none."""
+        while (found := self._ahead.find(mark)) < 0:
+            # The last bytes may be the beginning of a mark.
+            self.skip(len(self._ahead) - len(mark) + 1 if len(self._ahead) >= len(mark) else 0)
+            if self._ended:
+                self.skip(len(self._ahead))
+                return False
+            self._fill(_SCAN_BYTES)
+        self.skip(found)
+        return True
+
+    def drain(self) -> None:
+        """Consumes all that is left, in constant memory."""
+        self.skip(len(self._ahead))
+        while self.ensure(1):
+            self._fill(_CHUNK_BYTES)
+            self.skip(len(self._ahead))
+
+    def _fill(self, size: int) -> None:
+        try:
+            data = self._file.read(size)
+        except (OSError, ValueError) as error:  # ValueError: the file is closed
+            raise InputUnreadable(f"reading failed at byte {self._position}: {error}") from error
+        if data is None:
+            raise InputUnreadable(f"the input has no data ready at byte {self._position}")
+        self._ended = not data
+        self._ahead += data
+
+    @property
+    def _position(self) -> int:
+        return self.offset + len(self._ahead)

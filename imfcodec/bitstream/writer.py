@@ -1,0 +1,163 @@
+"""From packets to a file, in order and without seeking."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from imfcodec.bitstream.framing import write_frame
+from imfcodec.bitstream.header import write_header
+from imfcodec.bitstream.key_index import KeyIndex
+from imfcodec.bitstream.packets import (
+    TYPE_AUDIO,
+    TYPE_CRITICAL_EXTENSION,
+    TYPE_END,
+    TYPE_INDEX,
+    TYPE_KEY,
+    TYPE_OPTIONAL_EXTENSION,
+    TYPE_TOKENS,
+    AudioPacket,
+    EndPacket,
+    ExtensionPacket,
+    IndexEntry,
+    IndexPacket,
+    KeyPacket,
+    Packet,
+    TokenPacket,
+)
+from imfcodec.bitstream.parameters import StreamHeader
+from imfcodec.bitstream.payloads import (
+    write_audio,
+    write_end,
+    write_index,
+    write_key,
+    write_tokens,
+)
+from imfcodec.bitstream.sizes import SizeLedger
+from imfcodec.bitstream.timeline import Timeline
+from imfcodec.errors import CorruptStream, OutputFailed
+
+
+class Writable(Protocol):
+    """What a writer needs of a file: `write`, which may take fewer bytes than it was given."""
+
+    def write(self, data: bytes, /) -> int | None:
+        """Returns how many bytes were taken; None means all."""
+
+
+class StreamWriter:
+    """Writes signature and header at once, then packets as they come, then the end.
+
+    The first packet is a key packet. Frame numbers count up without a gap and timestamps rise.
+    A packet that is refused leaves the stream as it was.
+
+    Attributes:
+        sizes: Bytes written so far by kind.
+
+    Args:
+        file: Open for binary writing; the writer neither seeks in it nor closes it.
+        header: Parameters of the stream.
+
+    Raises:
+        LimitExceeded: A size is above the limits of the format.
+        OutputFailed: The file failed.
+    """
+
+    def __init__(self, file: Writable, header: StreamHeader) -> None:
+        self._file = file
+        self._has_audio = header.audio is not None
+        self._timeline = Timeline(header.nominal_duration)
+        self._last_pts: int | None = None
+        self._index = KeyIndex()
+        self._finished = False
+        self.sizes = SizeLedger()
+        coded = write_header(header)
+        self._put(coded)
+        self.sizes.add_header(header, len(coded))
+
+    def write(self, packet: Packet) -> None:
+        """Writes a key, token, audio or extension packet.
+
+        Raises:
+            CorruptStream: The packet may not come here: see the class.
+            LimitExceeded: A size is above the limits of the format.
+            OutputFailed: The file failed.
+        """
+        if self._finished:
+            raise CorruptStream("a packet after the end of the stream")
+        if self._last_pts is None and not isinstance(packet, KeyPacket):
+            raise CorruptStream("the first packet of a stream must be a key packet")
+        match packet:
+            case KeyPacket():
+                self._write_key(packet)
+            case TokenPacket():
+                self._check_order(packet.first_frame, packet.pts[0])
+                self._frame(TYPE_TOKENS, packet, write_tokens(packet, self._timeline))
+                self._timeline.pass_frames(packet.first_frame, len(packet.pts))
+                self._last_pts = packet.pts[-1]
+            case AudioPacket():
+                if not self._has_audio:
+                    raise CorruptStream("an audio packet in a stream without audio parameters")
+                self._frame(TYPE_AUDIO, packet, write_audio(packet))
+            case ExtensionPacket():
+                kind = TYPE_CRITICAL_EXTENSION if packet.critical else TYPE_OPTIONAL_EXTENSION
+                self._frame(kind, packet, packet.data)
+            case IndexPacket() | EndPacket():
+                raise CorruptStream("index and end are written by finish")
+
+    def finish(self, end_pts: int) -> None:
+        """Writes the index if there is more than one key frame, and the end packet.
+
+        Args:
+            end_pts: Timestamp of the last frame plus its duration, in ticks of the video time
+                base.
+
+        Raises:
+            CorruptStream: There is no frame, the last one would not last, or the stream has
+                ended before.
+            OutputFailed: The file failed.
+        """
+        if self._finished:
+            raise CorruptStream("the stream has ended before")
+        if self._last_pts is None or end_pts <= self._last_pts:
+            raise CorruptStream(f"end at {end_pts}, but the last frame is at {self._last_pts}")
+        index = self._index.packet()
+        index_length = 0
+        if index:
+            index_length = self._frame(TYPE_INDEX, index, write_index(index))
+        end = EndPacket(self._timeline.next_frame, end_pts, index_length)
+        self._frame(TYPE_END, end, write_end(end, self._timeline))
+        self._finished = True
+
+    def _write_key(self, packet: KeyPacket) -> None:
+        self._check_order(packet.frame_number, packet.pts)
+        offset = self.sizes.total_bytes
+        # The first key packet needs no mark: the header says where it begins.
+        with_mark = self._last_pts is not None
+        self._frame(TYPE_KEY, packet, write_key(packet), with_mark=with_mark)
+        self._index.add(IndexEntry(packet.frame_number, packet.pts, offset))
+        self._timeline.anchor(packet.frame_number, packet.pts)
+        self._last_pts = packet.pts
+
+    def _check_order(self, frame_number: int, pts: int) -> None:
+        expected = self._timeline.next_frame
+        if frame_number != expected:
+            raise CorruptStream(f"frame {frame_number} where frame {expected} comes next")
+        if self._last_pts is not None and pts <= self._last_pts:
+            raise CorruptStream(f"timestamp {pts} of frame {frame_number} does not rise")
+
+    def _frame(
+        self, packet_type: int, packet: Packet, payload: bytes, *, with_mark: bool = False
+    ) -> int:
+        """Returns the size of the whole packet in bytes."""
+        coded = write_frame(packet_type, payload, with_mark=with_mark)
+        self._put(coded)
+        self.sizes.add_packet(packet, len(coded))
+        return len(coded)
+
+    def _put(self, data: bytes) -> None:
+        try:
+            while data:
+                taken = self._file.write(data)
+                data = data[taken:] if taken is not None else b""
+        except (OSError, ValueError) as error:  # ValueError: the file is closed
+            raise OutputFailed(f"writing failed: {error}") from error

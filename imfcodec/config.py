@@ -1,0 +1,207 @@
+"""Frozen configurations. No dictionaries of options travel through the code."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from imfcodec.errors import OptionError, WeightsCorrupt
+
+TOKEN_SIZES = (16, 32, 64, 128)
+"""The token sizes d_m that the paper reports and the stream can name."""
+
+MAX_REFERENCES = 4
+"""References that one frame may draw on."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of one IMF network; stored with its weights.
+
+    Channel tuples run from the finest scale to the coarsest. Scales are named by the factor
+    by which they are smaller than the picture: at 256x256, scale 8 is a 32x32 map.
+
+    Attributes:
+        preset: Name under which the sizes are known.
+        token_size: d_m, values per latent token.
+        stem_channels: Channels after the dense feature encoder's first convolution.
+        stem_kernel: Kernel side of that convolution.
+        stem_stride: Its stride, 1 or 2.
+        feature_channels: Channels of the dense features f_r^l, one per scale 2, 4, 8, 16, 32
+            (``stem_stride`` 2: the stem itself is scale 2).
+        token_encoder_side: Short side in pixels of the picture that E_T looks at; a larger
+            frame is reduced to it. None: the frame as it is.
+        token_encoder_channels: Channels of E_T's residual down-blocks.
+        token_encoder_hidden: Width of the linear layers between E_T's last map and the token.
+        motion_channels: Channels of IMF_D on its canonical grids 4x4, 8x8, 16x16, ...
+        motion_convolutions: StyleGAN2 convolutions per grid.
+        attention_scales: Scales at which IMF_A runs, coarse to fine.
+        attention_dims: Width of the attention at each of those scales.
+        attention_heads: Heads of each attention.
+        attention_blocks: Transformer blocks behind each cross-attention.
+        fine: How scales finer than the attention are brought over: "attention" (the paper:
+            the aligned features carry everything) or "displacement" (the attention's
+            correspondences, refined, sample the finer features).
+        decoder_channels: Channels of the frame decoder. Paper: its up-blocks, coarse to fine.
+            Displacement: at scales 8, 4, 2.
+    """
+
+    preset: str
+    token_size: int
+    stem_channels: int
+    stem_kernel: int
+    stem_stride: int
+    feature_channels: tuple[int, ...]
+    token_encoder_side: int | None
+    token_encoder_channels: tuple[int, ...]
+    token_encoder_hidden: int
+    motion_channels: tuple[int, ...]
+    motion_convolutions: int
+    attention_scales: tuple[int, ...]
+    attention_dims: tuple[int, ...]
+    attention_heads: int
+    attention_blocks: tuple[int, ...]
+    fine: str
+    decoder_channels: tuple[int, ...]
+
+    def to_json(self) -> str:
+        """One line of JSON, stable key order."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Read what `to_json` wrote.
+
+        Raises:
+            WeightsCorrupt: The text is not such a configuration.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        except (TypeError, ValueError) as error:
+            raise WeightsCorrupt(f"unreadable model configuration: {error}") from error
+
+
+PAPER = ModelConfig(
+    preset="paper",
+    token_size=32,
+    stem_channels=64,
+    stem_kernel=7,
+    stem_stride=1,
+    feature_channels=(64, 128, 256, 512, 512),
+    token_encoder_side=None,
+    token_encoder_channels=(64, 128, 256, 512, 512, 512),
+    token_encoder_hidden=512,
+    motion_channels=(512, 512, 512, 512, 256),
+    motion_convolutions=2,
+    attention_scales=(32, 16, 8, 4),
+    attention_dims=(512, 512, 256, 128),
+    attention_heads=8,
+    attention_blocks=(4, 4, 4, 4),
+    fine="attention",
+    decoder_channels=(512, 512, 256, 128, 64),
+)
+"""The sizes of the paper's supplement (CVPR 2024, Implicit Motion Function)."""
+
+FAST = ModelConfig(
+    preset="fast",
+    token_size=32,
+    stem_channels=16,
+    stem_kernel=5,
+    stem_stride=2,
+    feature_channels=(16, 40, 96, 160, 192),
+    token_encoder_side=128,
+    token_encoder_channels=(32, 64, 128, 192),
+    token_encoder_hidden=256,
+    motion_channels=(256, 192, 128),
+    motion_convolutions=2,
+    attention_scales=(32, 16, 8),
+    attention_dims=(192, 160, 96),
+    attention_heads=4,
+    attention_blocks=(1, 1, 1),
+    fine="displacement",
+    decoder_channels=(96, 56, 32),
+)
+"""The preset that is shipped: real time on two CPU cores is its first constraint."""
+
+PRESETS = {"paper": PAPER, "fast": FAST}
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """What a sender may choose.
+
+    Attributes:
+        weights: Name, id or path of the weights; None takes the default ones.
+        quantiser: Global quantiser level; higher means coarser tokens and fewer bits.
+        key_crf: AV1 quality of key frames, 1 (best) to 63.
+        key_preset: SVT-AV1 preset of key frames; 0 is slowest and smallest.
+        keyframe_interval_s: Longest time between key frames in seconds; None sets no limit.
+        scene_cut: Whether a scene cut begins a new key frame.
+        latency: "normal" collects a second of tokens per packet; "low" sends each at once.
+        short_side: Side in pixels to which a larger picture's short side is reduced.
+        audio: "opus" transcodes, "copy" keeps Opus, "none" drops it.
+        audio_bitrate: Of the transcoded Opus track, bit/s.
+        measure: Reconstruct what the receiver will see and report its PSNR.
+        threads: Torch threads; None leaves torch's choice.
+        overwrite: Whether an existing output may be replaced.
+    """
+
+    weights: str | None = None
+    quantiser: int = 2
+    key_crf: int = 34
+    key_preset: int = 2
+    keyframe_interval_s: float | None = None
+    scene_cut: bool = True
+    latency: str = "normal"
+    short_side: int = 256
+    audio: str = "opus"
+    audio_bitrate: int = 12_000
+    measure: bool = False
+    threads: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.key_crf <= 63:
+            raise OptionError(f"key-frame crf must be 1 to 63, not {self.key_crf}")
+        if not 0 <= self.key_preset <= 13:
+            raise OptionError(f"key-frame preset must be 0 to 13, not {self.key_preset}")
+        if self.latency not in ("normal", "low"):
+            raise OptionError(f"latency is 'normal' or 'low', not {self.latency!r}")
+        if self.keyframe_interval_s is not None and not self.keyframe_interval_s > 0:
+            raise OptionError("the key-frame interval must be above 0 seconds")
+        if self.threads is not None and self.threads < 1:
+            raise OptionError("threads must be 1 or more")
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """What a receiver may choose.
+
+    Attributes:
+        format: Container of the output; None goes by its extension.
+        codec: Video encoder of the output; None takes the container's default.
+        crf: Its quality; None takes the encoder's default.
+        conceal: Take lost frames as no failure.
+        threads: Torch threads; None leaves torch's choice.
+        device: Torch device of the network.
+        batch: Frames per pass of the network.
+        overwrite: Whether an existing output may be replaced.
+    """
+
+    format: str | None = None
+    codec: str | None = None
+    crf: int | None = None
+    conceal: bool = False
+    threads: int | None = None
+    device: str = "cpu"
+    batch: int = 8
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise OptionError("the batch must be 1 or more")
+        if self.threads is not None and self.threads < 1:
+            raise OptionError("threads must be 1 or more")

@@ -1,0 +1,12 @@
+"""Tokens as integers, and integers as bytes.
+
+quantiser: float tokens <-> integers. Everything after it is integer arithmetic on integers
+already decoded, so a stream parses to the same integers everywhere:
+predictor -> context -> table -> range coder, joined in `TokenCoder`.
+"""
+
+from imfcodec.entropy.quantiser import Quantiser
+from imfcodec.entropy.tables import EntropyTables, LevelTables
+from imfcodec.entropy.token_coder import TokenCoder
+
+__all__ = ["EntropyTables", "LevelTables", "Quantiser", "TokenCoder"]

@@ -1,0 +1,31 @@
+"""Float tokens <-> integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+TOKEN_LIMIT = 1 << 14
+"""Largest magnitude of a quantised value: keeps every prediction inside 64 bits."""
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """Uniform quantisation with one step per dimension.
+
+    Attributes:
+        step: float32 [d_m], learned steps times the stream's global scale.
+    """
+
+    step: npt.NDArray[np.float32]
+
+    def quantise(self, token: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+        """q = round(t / step): float32 [N, d_m] -> int32 [N, d_m]. Only a sender does this."""
+        value = np.rint(token.astype(np.float64) / self.step)
+        return np.clip(value, -TOKEN_LIMIT, TOKEN_LIMIT).astype(np.int32)
+
+    def dequantise(self, integers: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """t = q step: int32 [N, d_m] -> float32 [N, d_m]."""
+        return integers.astype(np.float32) * self.step

@@ -1,0 +1,161 @@
+"""Tokens <-> the bytes of one token packet."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.entropy.predictor import SHIFT, Integers
+from imfcodec.entropy.quantiser import TOKEN_LIMIT
+from imfcodec.entropy.tables import ESCAPE, RADIUS, LevelTables
+from imfcodec.errors import CorruptStream
+
+_BIT = constriction.stream.model.Uniform(2)
+_ESCAPE_BITS = 16  # an escaped residual's excess has at most this many binary digits
+_WORD = 4
+
+
+class TokenCoder:
+    """Codes tokens as residuals of an integer prediction under adaptive contexts.
+
+    A packet's first token is predicted from constants; each further one from the two before
+    it. The residual of dimension k is coded under the table of (context, k), the context being
+    the activity so far: |residuals| of this token's dimensions before k and of the previous
+    token's from k on. A residual beyond RADIUS is an escape, its sign, and its excess in
+    Elias gamma code.
+
+    Sender and receiver walk the same state machine, `_walk`; only what happens at one symbol
+    differs. Without `reset` between packets the state runs on, which is what the stream calls
+    a chained packet.
+    """
+
+    def __init__(self, tables: LevelTables) -> None:
+        self._tables = tables
+        self._size = len(tables.start.d)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all earlier tokens: the next packet stands alone."""
+        self._history: list[Integers] = []
+        self._residuals = [0] * self._size
+
+    def encode(self, tokens: npt.NDArray[np.int32]) -> bytes:
+        """int32 [n, d_m] -> payload of one packet, as short as it can be cut."""
+        saved = self._history, self._residuals
+        coder = constriction.stream.queue.RangeEncoder()
+        for token in tokens:
+            self._walk(_Writer(coder, [int(v) for v in token]))
+        data: bytes = coder.get_compressed().astype("<u4").tobytes()
+        after = self._history, self._residuals
+        # The last word carries up to four bytes that a decoder, reading zeros behind the end,
+        # may not need. Trying is the only statement about that which cannot be wrong.
+        for cut in range(min(len(data), 2 * _WORD), 0, -1):
+            self._history, self._residuals = saved
+            try:
+                if np.array_equal(self.decode(data[:-cut], len(tokens)), tokens):
+                    data = data[:-cut]
+                    break
+            except CorruptStream:
+                continue
+        self._history, self._residuals = after
+        return data
+
+    def decode(self, payload: bytes, count: int) -> npt.NDArray[np.int32]:
+        """Payload of one packet -> its ``count`` tokens, int32 [count, d_m].
+
+        Raises:
+            CorruptStream: The bytes are not what any sender writes.
+        """
+        padded = payload + bytes(2 * _WORD - len(payload) % _WORD)
+        coder = constriction.stream.queue.RangeDecoder(
+            np.frombuffer(padded, dtype="<u4").astype(np.uint32)
+        )
+        tokens = np.empty((count, self._size), np.int32)
+        reader = _Reader(coder)
+        try:
+            for row in range(count):
+                tokens[row] = self._walk(reader)
+        except (AssertionError, ValueError) as error:
+            raise CorruptStream("token packet does not decode") from error
+        return tokens
+
+    def _walk(self, port: _Writer | _Reader) -> Integers:
+        """One token: predict, choose the table, code the residual, dimension by dimension."""
+        tables = self._tables
+        running = bool(self._history)
+        if running:
+            predictor = tables.run
+            base = predictor.temporal(self._history[-1], self._history[0])
+        else:
+            predictor = tables.start
+            nothing = np.zeros(self._size, np.int64)
+            base = predictor.temporal(nothing, nothing)
+        values: list[int] = []
+        residuals = np.zeros(self._size, np.int64)
+        activity = sum(self._residuals)
+        for k in range(self._size):
+            mixed = int(predictor.c[k, :k] @ residuals[:k]) if k else 0
+            prediction = (base[k] + mixed) >> SHIFT
+            if running:
+                model = tables.run_models[bisect_right(tables.thresholds, activity)][k]
+            else:
+                model = tables.start_models[k]
+            residual = port.residual(model, k, prediction)
+            value = prediction + residual
+            if abs(value) > TOKEN_LIMIT:
+                raise CorruptStream("token value out of range")
+            values.append(value)
+            residuals[k] = residual
+            activity += abs(residual) - self._residuals[k]
+        token = np.array(values, np.int64)
+        self._history = [self._history[-1] if running else token, token]
+        # A first token's residual measures its distance from the mean, not motion.
+        self._residuals = [abs(int(r)) for r in residuals] if running else [0] * self._size
+        return token
+
+
+class _Writer:
+    """Writes the residuals of one known token."""
+
+    def __init__(self, coder: Any, token: list[int]) -> None:
+        self._coder = coder
+        self._token = token
+
+    def residual(self, model: Any, k: int, prediction: int) -> int:
+        residual = self._token[k] - prediction
+        if abs(residual) <= RADIUS:
+            self._coder.encode(residual + RADIUS, model)
+            return residual
+        self._coder.encode(ESCAPE, model)
+        excess = abs(residual) - RADIUS
+        digits = excess.bit_length()
+        self._coder.encode(int(residual < 0), _BIT)
+        for bit in [0] * (digits - 1) + [excess >> i & 1 for i in reversed(range(digits))]:
+            self._coder.encode(bit, _BIT)
+        return residual
+
+
+class _Reader:
+    """Reads residuals."""
+
+    def __init__(self, coder: Any) -> None:
+        self._coder = coder
+
+    def residual(self, model: Any, k: int, prediction: int) -> int:
+        symbol = int(self._coder.decode(model))
+        if symbol != ESCAPE:
+            return symbol - RADIUS
+        negative = self._coder.decode(_BIT)
+        digits = 1
+        while not self._coder.decode(_BIT):
+            digits += 1
+            if digits > _ESCAPE_BITS:
+                raise CorruptStream("escaped residual out of range")
+        excess = 1
+        for _ in range(digits - 1):
+            excess = excess << 1 | int(self._coder.decode(_BIT))
+        return -(excess + RADIUS) if negative else excess + RADIUS

@@ -1,0 +1,1 @@
+"""Quality metrics: one file each, arrays in, numbers out."""

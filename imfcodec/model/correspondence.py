@@ -1,0 +1,121 @@
+"""From attention to displacement: where in each reference a pixel's fine detail is found."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imfcodec.model.implicit_motion_alignment import Alignment
+from imfcodec.model.layers import (
+    activation,
+    convolution,
+    coordinates,
+    resize,
+    zero_convolution,
+)
+
+OPEN = 4.0  # logit offset: visibility starts at its upper end and can only be lowered
+
+
+class Warp(NamedTuple):
+    """How one reference is sampled.
+
+    Attributes:
+        displacement: Offset from a pixel to its place in the reference, x and y in units of
+            the picture [B, 2, h, w]; 0 means "the same place".
+        visibility: 1 where the reference shows what is needed, 0 where the decoder must
+            invent [B, 1, h, w].
+    """
+
+    displacement: Tensor
+    visibility: Tensor
+
+
+def visibility_of(logit: Tensor) -> Tensor:
+    """Logit -> visibility in (0, 1], exactly 1 at logit 0."""
+    return (torch.sigmoid(logit + OPEN) / torch.sigmoid(torch.tensor(OPEN))).clamp(max=1.0)
+
+
+def sample(features: Tensor, displacement: Tensor) -> Tensor:
+    """Features [B, C, H, W] seen through a displacement [B, 2, h, w] resized to them.
+
+    At displacement 0 the result equals the features up to float rounding.
+    """
+    height, width = features.shape[-2:]
+    offset = resize(displacement, height, width)
+    grid = coordinates(height, width, features).view(1, height, width, 2)
+    grid = (grid + offset.permute(0, 2, 3, 1)) * 2 - 1
+    return F.grid_sample(features, grid, padding_mode="border", align_corners=False)
+
+
+class Correspondence(nn.Module):
+    """Displacement and visibility at the finest attention scale.
+
+        expected positions of every head - own position ─┬─ conv1 (0) ───────────┐
+        aligned features, m_c, m_r ──────────────────────┴─ conv3 ─ conv3 (0) ───┴─ d, v
+
+    Layers marked (0) start at zero, so that an untrained network returns its reference.
+    """
+
+    def __init__(self, feature_channels: int, dim: int, heads: int, hidden: int = 64) -> None:
+        super().__init__()
+        found = 3 * heads
+        self.direct = zero_convolution(2 * heads, 2, 1, bias=False)
+        self.first = convolution(feature_channels + 2 * dim + found, hidden)
+        self.second = convolution(hidden, hidden)
+        self.last = zero_convolution(hidden, 3)
+
+    def forward(
+        self,
+        features: Tensor,
+        motion: Tensor,
+        reference_motions: list[Tensor],
+        alignment: Alignment,
+    ) -> list[Warp]:
+        """One `Warp` per reference.
+
+        Args:
+            features: Aligned features [B, C, h, w].
+            motion: m_c [B, dim, h, w].
+            reference_motions: m_r of each reference [B, dim, h, w].
+            alignment: What the attention of this scale found.
+        """
+        height, width = features.shape[-2:]
+        own = coordinates(height, width, features).t().view(1, 1, 2, height, width)
+        warps = []
+        for r, reference_motion in enumerate(reference_motions):
+            offsets = (alignment.position[:, r] - own).flatten(1, 2)
+            inputs = torch.cat(
+                [features, motion, reference_motion, offsets, alignment.mass[:, r]], 1
+            )
+            hidden = activation(self.second(activation(self.first(inputs))))
+            out = self.last(hidden)
+            displacement = self.direct(offsets) + out[:, :2] * 0.2
+            warps.append(Warp(displacement, visibility_of(out[:, 2:])))
+        return warps
+
+
+class Refinement(nn.Module):
+    """Doubles a warp's resolution and corrects it; the correction starts at zero."""
+
+    def __init__(self, state_channels: int, feature_channels: int, hidden: int = 24) -> None:
+        super().__init__()
+        self.first = convolution(state_channels + feature_channels + 3, hidden, 3)
+        self.last = zero_convolution(hidden, 3)
+
+    def forward(self, state: Tensor, sampled: Tensor, warp: Warp) -> Warp:
+        """Decoder state and the reference's sampled features, both at the new scale."""
+        height, width = state.shape[-2:]
+        displacement = resize(warp.displacement, height, width)
+        visibility = resize(warp.visibility, height, width)
+        hidden = activation(
+            self.first(torch.cat([state, sampled, displacement * 8, visibility], 1))
+        )
+        out = self.last(hidden)
+        return Warp(
+            displacement + out[:, :2] * 0.1,
+            (visibility * visibility_of(out[:, 2:])).clamp(max=1.0),
+        )

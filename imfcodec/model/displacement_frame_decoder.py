@@ -1,0 +1,113 @@
+"""D_F of the `fast` preset: fine detail is sampled from the references, not rebuilt."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imfcodec.config import ModelConfig
+from imfcodec.model.correspondence import Correspondence, Refinement, Warp, sample
+from imfcodec.model.implicit_motion_alignment import Alignment
+from imfcodec.model.layers import activation, convolution, resize, zero_convolution
+
+
+class DisplacementFrameDecoder(nn.Module):
+    """x_hat = sum_r w_r sample(x_r, d_r) + residual.
+
+        aligned f^32, f^16, f^8 ─ fuse ─ h8 ─┬─ correspondence ─ d, v
+                                             up ─ ++ sampled f^4 ─ conv ─ h4 ─ refine d, v
+                                                                   up ─ ++ sampled f^2, x_r ─ h2
+                                                                   residual ─ + sampled x_r ─ x_hat
+
+    Convolutions run at half the picture's size and below: the sampled picture enters them, and
+    the residual leaves them, with 2x2 pixels folded into channels. The residual and the
+    displacement start at zero: an untrained network returns its reference.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        coarse, middle, fine = config.attention_dims
+        wide, half, quarter = config.decoder_channels
+        f2, f4 = config.feature_channels[:2]
+        self.fuse16 = convolution(coarse + middle, middle)
+        self.fuse8 = convolution(middle + fine, wide)
+        self.correspondence = Correspondence(wide, fine, config.attention_heads)
+        self.enter4 = convolution(wide + f4, half)
+        self.refine4 = Refinement(half, f4)
+        self.conv4 = convolution(half + f4, half)
+        self.enter2 = convolution(half + f2 + 12, quarter)
+        self.conv2 = convolution(quarter, quarter)
+        self.residual = zero_convolution(quarter, 12)
+
+    def forward(
+        self,
+        aligned: list[Alignment],
+        motion: Tensor,
+        reference_motions: list[Tensor],
+        fine: list[tuple[Tensor, Tensor, Tensor]],
+    ) -> tuple[Tensor, list[Warp]]:
+        """Rebuild a batch of frames.
+
+        Args:
+            aligned: Alignments at scales 32, 16, 8.
+            motion: m_c at scale 8 [B, dim, H / 8, W / 8].
+            reference_motions: m_r of each reference at scale 8.
+            fine: Of each reference: f^4, f^2 and the picture x_r itself.
+
+        Returns:
+            Pictures [B, 3, H, W] (0..1 but for overshoot, which the caller clips) and the warp
+            of each reference at scale 4.
+        """
+        h32, h16, h8 = (a.features for a in aligned)
+        h16 = activation(self.fuse16(torch.cat([resize(h32, *h16.shape[-2:]), h16], 1)))
+        h8 = activation(self.fuse8(torch.cat([resize(h16, *h8.shape[-2:]), h8], 1)))
+        warps = self.correspondence(h8, motion, reference_motions, aligned[-1])
+        masses = [aligned[-1].mass[:, r].mean(1, keepdim=True) for r in range(len(fine))]
+
+        size4 = fine[0][0].shape[-2:]
+        sampled4 = _gather([f[0] for f in fine], warps, masses)
+        h4 = activation(self.enter4(torch.cat([resize(h8, *size4), sampled4], 1)))
+        warps = [
+            self.refine4(h4, sample(f[0], w.displacement), w)
+            for f, w in zip(fine, warps, strict=True)
+        ]
+        sampled4 = _gather([f[0] for f in fine], warps, masses)
+        h4 = h4 + activation(self.conv4(torch.cat([h4, sampled4], 1)))
+
+        size2 = fine[0][1].shape[-2:]
+        sampled2 = _gather([f[1] for f in fine], warps, masses)
+        picture = _blend([f[2] for f in fine], warps, masses)
+        folded = F.pixel_unshuffle(picture, 2)
+        h2 = activation(self.enter2(torch.cat([resize(h4, *size2), sampled2, folded], 1)))
+        h2 = h2 + activation(self.conv2(h2))
+        return picture + F.pixel_shuffle(self.residual(h2), 2), warps
+
+
+def _gather(features: list[Tensor], warps: list[Warp], masses: list[Tensor]) -> Tensor:
+    """Sum over references of mass * visibility * sampled features."""
+    size = features[0].shape[-2:]
+    terms = [
+        resize(mass, *size) * resize(warp.visibility, *size)
+        * sample(feature, warp.displacement)
+        for feature, warp, mass in zip(features, warps, masses, strict=True)
+    ]
+    return terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)
+
+
+def _blend(pictures: list[Tensor], warps: list[Warp], masses: list[Tensor]) -> Tensor:
+    """Sampled pictures, weighted by mass * visibility; one reference: that picture, whole."""
+    if len(pictures) == 1:
+        return sample(pictures[0], warps[0].displacement)
+    size = pictures[0].shape[-2:]
+    weights = [
+        resize(m, *size) * resize(w.visibility, *size) + 1e-4
+        for m, w in zip(masses, warps, strict=True)
+    ]
+    total = torch.stack(weights).sum(0)
+    return torch.stack(
+        [
+            weight / total * sample(picture, warp.displacement)
+            for picture, warp, weight in zip(pictures, warps, weights, strict=True)
+        ]
+    ).sum(0)

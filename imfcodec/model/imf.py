@@ -1,0 +1,143 @@
+"""The implicit motion function: the paper's blocks joined into one network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from imfcodec.config import ModelConfig
+from imfcodec.model.correspondence import Warp
+from imfcodec.model.dense_feature_encoder import DenseFeatureEncoder
+from imfcodec.model.displacement_frame_decoder import DisplacementFrameDecoder
+from imfcodec.model.frame_decoder import FrameDecoder
+from imfcodec.model.implicit_motion_alignment import ImplicitMotionAlignment
+from imfcodec.model.latent_token_decoder import LatentTokenDecoder
+from imfcodec.model.latent_token_encoder import LatentTokenEncoder
+from imfcodec.model.layers import resize
+
+
+class Reference(NamedTuple):
+    """All that a receiver keeps of one key frame; computed once.
+
+    Attributes:
+        keys_and_values: Per attention scale, coarse to fine, what the attention reads.
+        motion: m_r at the finest attention scale [B, dim, h, w].
+        fine: f^4 [B, C4, H / 4, W / 4] and f^2 [B, C2, H / 2, W / 2].
+        picture: The decoded key frame x_r [B, 3, H, W] in 0..1.
+    """
+
+    keys_and_values: tuple[tuple[Tensor, Tensor], ...]
+    motion: Tensor
+    fine: tuple[Tensor, Tensor]
+    picture: Tensor
+
+    def expand(self, batch: int) -> Reference:
+        """The same reference for every frame of a batch, without copying."""
+
+        def grow(x: Tensor) -> Tensor:
+            return x.expand(batch, *x.shape[1:])
+
+        return Reference(
+            tuple((grow(k), grow(v)) for k, v in self.keys_and_values),
+            grow(self.motion),
+            (grow(self.fine[0]), grow(self.fine[1])),
+            grow(self.picture),
+        )
+
+
+class Reconstruction(NamedTuple):
+    """A rebuilt batch of frames.
+
+    Attributes:
+        picture: x_hat [B, 3, H, W]; unclipped, nominally 0..1.
+        warps: How each reference was sampled (preset `fast`), else empty.
+    """
+
+    picture: Tensor
+    warps: list[Warp]
+
+
+class IMF(nn.Module):
+    """x_hat_c = D_F(IMF_A(IMF_D(t_c), IMF_D(t_r), E_F(x_r))), t = E_T(x) (paper, eq. 1).
+
+        x_r ─ E_F ─ f_r ────────────┐
+        t_r ─ IMF_D ─ m_r ─── IMF_A ─ D_F ─ x_hat_c
+        t_c ─ IMF_D ─ m_c ─────┘
+
+    Height and width are any multiples of 32; 1 to 4 references.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dense_feature_encoder = DenseFeatureEncoder(config)
+        self.latent_token_encoder = LatentTokenEncoder(config)
+        self.latent_token_decoder = LatentTokenDecoder(config)
+        channels = dict(zip((2, 4, 8, 16, 32), config.feature_channels, strict=True))
+        self.alignments = nn.ModuleList(
+            ImplicitMotionAlignment(dim, channels[scale], config.attention_heads, blocks)
+            for scale, dim, blocks in zip(
+                config.attention_scales,
+                config.attention_dims,
+                config.attention_blocks,
+                strict=True,
+            )
+        )
+        self.guided = config.fine == "displacement"
+        self.frame_decoder = (
+            DisplacementFrameDecoder(config) if self.guided else FrameDecoder(config)
+        )
+
+    def encode_token(self, picture: Tensor) -> Tensor:
+        """t = E_T(x): [B, 3, H, W] in 0..1 -> [B, d_m]."""
+        return self.latent_token_encoder(picture)
+
+    def motions(self, token: Tensor, height: int, width: int) -> list[Tensor]:
+        """m = IMF_D(t) on the attention grids of a height x width picture, coarse to fine."""
+        maps = self.latent_token_decoder(token)
+        return [
+            resize(m, height // s, width // s)
+            for m, s in zip(maps, self.config.attention_scales, strict=True)
+        ]
+
+    def reference(self, picture: Tensor, token: Tensor) -> Reference:
+        """Prepare a key frame: x_r [B, 3, H, W] in 0..1 and its token t_r [B, d_m]."""
+        features = self.dense_feature_encoder(picture)
+        motions = self.motions(token, *picture.shape[-2:])
+        keys_and_values = tuple(
+            a.keys_and_values(m, features[s])
+            for a, m, s in zip(
+                self.alignments, motions, self.config.attention_scales, strict=True
+            )
+        )
+        return Reference(keys_and_values, motions[-1], (features[4], features[2]), picture)
+
+    def reconstruct(self, token: Tensor, references: list[Reference]) -> Reconstruction:
+        """Rebuild frames from their tokens t_c [B, d_m] and 1 to 4 references of batch B."""
+        motions = self.motions(token, *references[0].picture.shape[-2:])
+        aligned = [
+            alignment(motion, [r.keys_and_values[level] for r in references])
+            for level, (alignment, motion) in enumerate(
+                zip(self.alignments, motions, strict=True)
+            )
+        ]
+        if not self.guided:
+            return Reconstruction(self.frame_decoder([a.features for a in aligned]), [])
+        return Reconstruction(
+            *self.frame_decoder(
+                aligned,
+                motions[-1],
+                [r.motion for r in references],
+                [(*r.fine, r.picture) for r in references],
+            )
+        )
+
+    def forward(
+        self, token: Tensor, pictures: list[Tensor], reference_tokens: list[Tensor]
+    ) -> Reconstruction:
+        """Whole receiver: t_c, the x_r and their t_r -> x_hat_c."""
+        references = [
+            self.reference(x, t) for x, t in zip(pictures, reference_tokens, strict=True)
+        ]
+        return self.reconstruct(token, references)

@@ -1,0 +1,133 @@
+"""Small layers that several blocks of the network share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def activation(x: Tensor) -> Tensor:
+    """Leaky ReLU with slope 0.2, the one non-linearity of the convolutional parts."""
+    return F.leaky_relu(x, 0.2)
+
+
+def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """Padded convolution, He-initialised for `activation`."""
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
+    nn.init.kaiming_normal_(layer.weight, a=0.2)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def zero_convolution(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> nn.Conv2d:
+    """Padded convolution that returns 0 until it is trained."""
+    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut; stride 2 halves the map.
+
+        x ─┬─ act ─ conv3(stride) ─ act ─ conv3 · gain ─┬─ y
+           └─ (mean 2x2) ─ (conv1) ─────────────────────┘
+
+    No normalisation layer: what a batch or a picture holds elsewhere never changes a pixel,
+    and the gain, small at first, keeps the depth from amplifying.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        self.first = convolution(inputs, outputs, 3, stride)
+        self.second = convolution(outputs, outputs)
+        self.gain = nn.Parameter(torch.full((1, outputs, 1, 1), 0.25))
+        self.shortcut = None if inputs == outputs else convolution(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
+        y = self.second(activation(self.first(activation(x)))) * self.gain
+        if self.stride == 2:
+            x = F.avg_pool2d(x, 2)
+        if self.shortcut is not None:
+            x = self.shortcut(x)
+        return x + y
+
+
+class StyledConvolution(nn.Module):
+    """StyleGAN2 convolution: weights modulated by a style, then demodulated (Karras 2020, eq. 1-3).
+
+    With style scale s_i per input channel, w'_oij = s_i w_oij and
+    w''_oij = w'_oij / sqrt(sum_ij w'_oij^2 + eps). Scaling the input by s and the output by the
+    demodulation factor is the same arithmetic and lets one batch carry many styles.
+    """
+
+    def __init__(self, inputs: int, outputs: int, style: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3) / math.sqrt(inputs * 9))
+        self.bias = nn.Parameter(torch.zeros(1, outputs, 1, 1))
+        self.affine = nn.Linear(style, inputs)
+        nn.init.normal_(self.affine.weight, std=1 / math.sqrt(style))
+        nn.init.ones_(self.affine.bias)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """[B, inputs, H, W], [B, style] -> [B, outputs, H, W]."""
+        scale = self.affine(style)
+        energy = self.weight.square().sum((2, 3))  # [outputs, inputs]
+        demodulation = torch.rsqrt(scale.square() @ energy.t() + 1e-8)
+        x = F.conv2d(x * scale[:, :, None, None], self.weight, padding=1)
+        return activation(x * demodulation[:, :, None, None] + self.bias) * math.sqrt(2)
+
+
+class FeedForward(nn.Module):
+    """Linear, GELU, linear on the channel axis of a sequence."""
+
+    def __init__(self, dim: int, expansion: int = 4) -> None:
+        super().__init__()
+        self.inner = nn.Linear(dim, dim * expansion)
+        self.outer = nn.Linear(dim * expansion, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, dim] -> [B, N, dim]."""
+        return self.outer(F.gelu(self.inner(x), approximate="tanh"))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm multi-head self-attention and feed-forward, both residual."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.norm_feed = nn.LayerNorm(dim)
+        self.feed = FeedForward(dim, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, dim] -> [B, N, dim]."""
+        b, n, c = x.shape
+        qkv = self.qkv(self.norm_attention(x)).view(b, n, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, c)
+        x = x + self.out(mixed)
+        return x + self.feed(self.norm_feed(x))
+
+
+def coordinates(height: int, width: int, like: Tensor) -> Tensor:
+    """Centres of a grid's cells in units of the picture, x then y: [height * width, 2] in (0, 1)."""
+    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) / height
+    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) / width
+    return torch.stack([x.repeat(height), y.repeat_interleave(width)], -1)
+
+
+def resize(x: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear resampling of [B, C, H, W] to (height, width); the map itself when it fits."""
+    if x.shape[-2:] == (height, width):
+        return x
+    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)

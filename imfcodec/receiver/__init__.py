@@ -1,0 +1,13 @@
+"""The receiver: packets -> references and tokens -> pictures.
+
+decode.py          the spine: stream in, video out
+decoder.py         Decoder: frames with pts, damage concealed and reported
+reconstruction.py  Reconstructor: the network with its references
+report.py          DecodeReport
+"""
+
+from imfcodec.receiver.decode import decode
+from imfcodec.receiver.decoder import DecodedFrame, Decoder
+from imfcodec.receiver.report import DecodeReport
+
+__all__ = ["DecodeReport", "DecodedFrame", "Decoder", "decode"]

@@ -1,0 +1,100 @@
+"""The decode spine: an .imf stream in, a video file out."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+from imfcodec.bitstream import AudioPacket
+from imfcodec.config import DecodeOptions
+from imfcodec.errors import CorruptStream, DamagedStream
+from imfcodec.receiver.decoder import DecodedFrame, Decoder
+from imfcodec.receiver.report import DecodeReport, Progress
+from imfcodec.receiver.sources import open_stream
+from imfcodec.video import MediaWriter, OpusParameters, opus_packet_samples
+
+
+def decode(
+    source: str | Path | BinaryIO,
+    target: str | Path | BinaryIO,
+    options: DecodeOptions | None = None,
+    progress: Progress | None = None,
+) -> DecodeReport:
+    """Decode a stream into a video.
+
+    Args:
+        source: Path, "-" for standard input, or a binary file object.
+        target: Path, "-" for standard output, or a binary file object.
+        options: See `DecodeOptions`.
+        progress: Called now and then.
+
+    Raises:
+        DamagedStream: Frames were lost and ``options.conceal`` is off. The output is complete
+            all the same, and the error's ``report`` says what happened.
+        CorruptStream: Not one frame could be rebuilt; nothing is written.
+        ImfcodecError: Any other cause; nothing is written.
+    """
+    options = options or DecodeOptions()
+    begun = time.perf_counter()
+    with ExitStack() as stack:
+        decoder = Decoder(open_stream(source, stack), options)
+        header = decoder.header
+        writer = stack.enter_context(
+            MediaWriter(
+                target,
+                format=options.format,
+                codec=options.codec,
+                crf=options.crf,
+                width=decoder.geometry.display[0],
+                height=decoder.geometry.display[1],
+                time_base=header.time_base,
+                rate=Fraction(1) / (header.nominal_duration * header.time_base),
+                sample_aspect_ratio=header.sample_aspect_ratio,
+                audio=_audio_parameters(decoder),
+                overwrite=options.overwrite,
+            )
+        )
+        report = decoder.report
+        for event in decoder.events():
+            write_begun = time.perf_counter()
+            if isinstance(event, DecodedFrame):
+                writer.write(event.pts, event.rgb)
+                if progress:
+                    progress(report.frames, float(event.pts * header.time_base))
+            elif header.audio is not None:
+                _write_audio(writer, event)
+            report.stages.add("write", time.perf_counter() - write_begun)
+        if report.frames == 0:
+            raise CorruptStream("; ".join(["no frame can be rebuilt", *report.damage[:3]]))
+        writer.close(decoder.end_pts)
+        report.warnings += writer.warnings
+    report.wall_s = time.perf_counter() - begun
+    if (report.lost or report.damage) and not options.conceal:
+        raise DamagedStream(_describe(report), report)
+    return report
+
+
+def _audio_parameters(decoder: Decoder) -> OpusParameters | None:
+    audio = decoder.header.audio
+    if audio is None:
+        return None
+    return OpusParameters(audio.channels, audio.pre_skip, audio.extradata, audio.sample_rate)
+
+
+def _write_audio(writer: MediaWriter, packet: AudioPacket) -> None:
+    pts = packet.pts
+    for data in packet.packets:
+        samples = opus_packet_samples(data)
+        writer.write_audio(pts, data, samples)
+        pts += samples
+
+
+def _describe(report: DecodeReport) -> str:
+    ranges = [f"{a}" if a == b else f"{a}-{b}" for a, b in report.lost[:8]]
+    more = " ..." if len(report.lost) > 8 else ""
+    lost = f"lost frames {', '.join(ranges)}{more}" if ranges else "no frame lost"
+    cut = "the stream is truncated; " if report.truncated else "the stream is damaged; "
+    return cut + lost

@@ -1,0 +1,268 @@
+"""From packets to pictures: the part of decoding that knows no output format."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from imfcodec import weights
+from imfcodec.bitstream import (
+    AudioPacket,
+    Damage,
+    EndPacket,
+    KeyPacket,
+    Limits,
+    StreamHeader,
+    StreamReader,
+    TokenPacket,
+)
+from imfcodec.config import DecodeOptions
+from imfcodec.entropy import TokenCoder
+from imfcodec.errors import CorruptStream, LimitExceeded, OptionError
+from imfcodec.keyframe import Av1PictureDecoder
+from imfcodec.receiver.reconstruction import Reconstructor
+from imfcodec.receiver.report import DecodeReport
+from imfcodec.video.geometry import CodingGeometry
+
+MAX_CODED_PIXELS = 1 << 20
+"""The attention's cost grows with the square of the area: a larger coded size is refused."""
+
+MAX_REPEATS = 1500
+"""A gap is filled with at most this many copies; beyond, the last picture simply stays."""
+
+
+@dataclass(frozen=True)
+class DecodedFrame:
+    """One frame as it is shown.
+
+    Attributes:
+        number: Frames before it in display order.
+        pts: In ticks of the stream's time base.
+        rgb: uint8 [H, W, 3] at display size.
+        lost: Whether the stream did not give it back and an earlier frame stands in.
+    """
+
+    number: int
+    pts: int
+    rgb: npt.NDArray[np.uint8]
+    lost: bool = False
+
+
+class Decoder:
+    """Iterates over the frames of an .imf stream.
+
+    Attributes:
+        header: The stream's header.
+        report: Fills while iterating; complete when the iteration ends.
+        end_pts: End of the last frame in ticks, None until the stream said so.
+    """
+
+    header: StreamHeader
+    report: DecodeReport
+    end_pts: int | None
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        options: DecodeOptions | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Read the header and load the weights that it names.
+
+        Args:
+            file: A binary file, seekable or not.
+            options: Device, threads and batch.
+            limits: Largest sizes to accept.
+
+        Raises:
+            NotImfStream, UnsupportedVersion, CorruptStream, LimitExceeded: The header.
+            WeightsMissing, WeightsCorrupt: The weights.
+            OptionError: The device or the quantiser level does not exist.
+        """
+        options = options or DecodeOptions()
+        self._reader = StreamReader(file, limits) if limits else StreamReader(file)
+        self.header = header = self._reader.header
+        size = header.geometry
+        if size.coded_width * size.coded_height > MAX_CODED_PIXELS:
+            raise LimitExceeded(
+                f"coded size {size.coded_width}x{size.coded_height} is above the network's "
+                f"limit of {MAX_CODED_PIXELS} pixels"
+            )
+        self.geometry = CodingGeometry(
+            (size.display_width, size.display_height),
+            (size.scaled_width, size.scaled_height),
+            (size.coded_width, size.coded_height),
+        )
+        loaded = weights.load(weights.find_by_id(header.weights_id))
+        tables = loaded.tables
+        if tables.token_size != header.token_size or header.quantiser >= len(tables.levels):
+            raise CorruptStream("the header's token size or quantiser is not that of its weights")
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        if options.device != "cpu" and not torch.cuda.is_available():
+            raise OptionError(f"device {options.device!r} is not available")
+        self._coder = TokenCoder(tables.level(header.quantiser))
+        self._pictures = Av1PictureDecoder(size.coded_width, size.coded_height, header.key_config)
+        self._network = Reconstructor(
+            loaded.model, tables.quantiser(header.quantiser), options.device, options.batch
+        )
+        self.report = DecodeReport(
+            f"{loaded.file.name}-{loaded.file.id.hex()}", self._reader.sizes
+        )
+        self.end_pts = None
+        self._next_frame = 0
+        self._last: DecodedFrame | None = None
+        self._chain_holds = False
+
+    def __iter__(self) -> Iterator[DecodedFrame]:
+        """Frames in display order, lost ones repeated."""
+        for event in self.events():
+            if isinstance(event, DecodedFrame):
+                yield event
+
+    def events(self) -> Iterator[DecodedFrame | AudioPacket]:
+        """Frames and audio packets in stream order; once."""
+        while True:
+            with self._timed("read"):
+                packet = next(self._reader, None)
+            match packet:
+                case None:
+                    break
+                case KeyPacket():
+                    yield from self._key(packet)
+                case TokenPacket():
+                    yield from self._tokens(packet)
+                case AudioPacket():
+                    yield packet
+                case Damage():
+                    self._note(packet)
+                case EndPacket():
+                    yield from self._repeat(packet.frame_count, packet.end_pts)
+                    self.end_pts = packet.end_pts
+        self._close_books()
+
+    def _key(self, packet: KeyPacket) -> Iterator[DecodedFrame]:
+        if not self._follows(packet.frame_number, (packet.pts,)):
+            return
+        yield from self._repeat(packet.frame_number, packet.pts)
+        self._chain_holds = False
+        try:
+            with self._timed("key frame"):
+                picture = self._pictures.decode(packet.picture, packet.config)
+            with self._timed("entropy"):
+                self._coder.reset()
+                token = self._coder.decode(packet.token, 1)
+        except CorruptStream as error:
+            # Whatever follows was coded for this key frame; no older one may stand in for it.
+            self._network.clear()
+            self._fail(packet.frame_number, 1, error)
+            return
+        with self._timed("network"):
+            if packet.flush:
+                self._network.clear()
+            self._network.set_reference(packet.slot, picture, token[0])
+            pictures = self._network.rebuild(token)
+        self._chain_holds = True
+        self.report.key_frames += 1
+        yield from self._show(packet.frame_number, (packet.pts,), pictures)
+
+    def _tokens(self, packet: TokenPacket) -> Iterator[DecodedFrame]:
+        count = len(packet.pts)
+        if not self._follows(packet.first_frame, packet.pts):
+            return
+        if packet.first_frame != self._next_frame:
+            self._chain_holds = False
+        yield from self._repeat(packet.first_frame, packet.pts[0])
+        if not self._network.ready or (packet.chained and not self._chain_holds):
+            self._fail(packet.first_frame, count, CorruptStream("depends on lost packets"))
+            return
+        try:
+            with self._timed("entropy"):
+                if not packet.chained:
+                    self._coder.reset()
+                tokens = self._coder.decode(packet.payload, count)
+        except CorruptStream as error:
+            self._chain_holds = False
+            self._fail(packet.first_frame, count, error)
+            return
+        self._chain_holds = True
+        step = self._network.batch
+        for begin in range(0, count, step):
+            with self._timed("network"):
+                pictures = self._network.rebuild(tokens[begin : begin + step])
+            yield from self._show(
+                packet.first_frame + begin, packet.pts[begin : begin + step], pictures
+            )
+
+    def _show(
+        self, first: int, pts: tuple[int, ...], pictures: npt.NDArray[np.uint8]
+    ) -> Iterator[DecodedFrame]:
+        for number, (stamp, picture) in enumerate(zip(pts, pictures, strict=True), first):
+            with self._timed("scale"):
+                shown = self.geometry.to_display(picture)
+            self._last = DecodedFrame(number, stamp, shown)
+            self._next_frame = number + 1
+            self.report.frames += 1
+            yield self._last
+
+    def _repeat(self, until_frame: int, until_pts: int) -> Iterator[DecodedFrame]:
+        """Stand in for the frames that are missing before ``until_frame``."""
+        missing = until_frame - self._next_frame
+        if missing <= 0:
+            return
+        self.report.lose(self._next_frame, until_frame - 1)
+        first, self._next_frame = self._next_frame, until_frame
+        if self._last is None:
+            return
+        last, span = self._last, until_pts - self._last.pts
+        for n in range(1, min(missing, MAX_REPEATS) + 1):
+            pts = last.pts + n * span // (missing + 1)
+            if last.pts < pts < until_pts and pts > self._last.pts:
+                self._last = DecodedFrame(first + n - 1, pts, last.rgb, lost=True)
+                self.report.frames += 1
+                yield self._last
+
+    def _follows(self, number: int, pts: tuple[int, ...]) -> bool:
+        """Whether a packet lies behind what was shown; one that does not is passed over."""
+        behind = self._last is None or pts[0] > self._last.pts
+        if number >= self._next_frame and behind and pts[0] >= 0:
+            return True
+        self._chain_holds = False
+        self.report.damage.append(f"frame {number} at pts {pts[0]} is out of order")
+        self.report.lose(self._next_frame, max(self._next_frame, number + len(pts) - 1))
+        return False
+
+    def _fail(self, first: int, count: int, error: CorruptStream) -> None:
+        """Frames that arrived but cannot be rebuilt; `_repeat` shows copies in their place."""
+        if not self.report.damage or str(error) not in self.report.damage[-1]:
+            self.report.damage.append(f"frames from {first}: {error}")
+
+    def _note(self, damage: Damage) -> None:
+        self._chain_holds = False
+        self.report.truncated |= damage.truncated
+        self.report.damage.append(
+            f"{damage.length_bytes} bytes at offset {damage.offset}: {damage.reason}"
+        )
+
+    def _close_books(self) -> None:
+        if self._last is not None:
+            base = self.header.time_base
+            end = self.end_pts
+            if end is None:
+                end = self._last.pts + int(self.header.nominal_duration)
+            self.report.duration_s = float(end * base)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.report.stages.add(stage, time.perf_counter() - begin)

@@ -1,0 +1,105 @@
+"""What a stream holds, without decoding a picture."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from imfcodec.bitstream import (
+    AudioPacket,
+    Damage,
+    EndPacket,
+    ExtensionPacket,
+    IndexPacket,
+    KeyPacket,
+    SizeLedger,
+    StreamHeader,
+    StreamReader,
+    TokenPacket,
+)
+from imfcodec.receiver.report import rate_kbps
+from imfcodec.receiver.sources import open_stream
+
+
+@dataclass
+class StreamSummary:
+    """Everything that `imfcodec info` shows.
+
+    Attributes:
+        header: The stream's header.
+        sizes: Bytes by kind.
+        packets: Packets by kind.
+        frames: Frames of the stream; what its end packet says, or else what was seen.
+        key_frames: Number and pts of each key frame.
+        duration_s: Of the video, in seconds.
+        audio_packets: Codec packets of the audio.
+        complete: Whether the stream ends with its end packet.
+        damage: What is wrong with it, one line each.
+    """
+
+    header: StreamHeader
+    sizes: SizeLedger
+    packets: dict[str, int] = field(default_factory=dict)
+    frames: int = 0
+    key_frames: list[tuple[int, int]] = field(default_factory=list)
+    duration_s: float = 0.0
+    audio_packets: int = 0
+    complete: bool = False
+    damage: list[str] = field(default_factory=list)
+
+    @property
+    def rate_kbps(self) -> float:
+        """Bytes of the stream less its audio over the duration, kbit/s."""
+        return rate_kbps(self.sizes, self.duration_s)
+
+
+_KINDS = {
+    KeyPacket: "key",
+    TokenPacket: "tokens",
+    AudioPacket: "audio",
+    IndexPacket: "index",
+    EndPacket: "end",
+    ExtensionPacket: "extension",
+}
+
+
+def inspect(source: str | Path | BinaryIO) -> StreamSummary:
+    """Read a whole stream and sum it up; needs no weights.
+
+    Args:
+        source: Path, "-" for standard input, or a binary file object.
+
+    Raises:
+        ImfcodecError: The header cannot be read. Damage behind it is listed, not raised.
+    """
+    with ExitStack() as stack:
+        reader = StreamReader(open_stream(source, stack))
+        summary = StreamSummary(reader.header, reader.sizes)
+        end_pts = 0
+        nominal = int(reader.header.nominal_duration)
+        for packet in reader:
+            if isinstance(packet, Damage):
+                summary.damage.append(
+                    f"{packet.length_bytes} bytes at offset {packet.offset}: {packet.reason}"
+                )
+                continue
+            kind = _KINDS[type(packet)]
+            summary.packets[kind] = summary.packets.get(kind, 0) + 1
+            match packet:
+                case KeyPacket():
+                    summary.key_frames.append((packet.frame_number, packet.pts))
+                    summary.frames = packet.frame_number + 1
+                    end_pts = packet.pts + nominal
+                case TokenPacket():
+                    summary.frames = packet.first_frame + len(packet.pts)
+                    end_pts = packet.pts[-1] + nominal
+                case AudioPacket():
+                    summary.audio_packets += len(packet.packets)
+                case EndPacket():
+                    summary.frames = packet.frame_count
+                    end_pts = packet.end_pts
+                    summary.complete = True
+        summary.duration_s = float(end_pts * reader.header.time_base)
+    return summary

@@ -1,0 +1,71 @@
+"""The receiver's network state: references in, pictures out."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from imfcodec.entropy import Quantiser
+from imfcodec.model.imf import IMF, Reference
+
+Pictures = npt.NDArray[np.uint8]
+
+
+def to_tensor(pictures: Pictures, device: str = "cpu") -> Tensor:
+    """RGB uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0..1, channels last."""
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).to(device)
+    return x.permute(0, 3, 1, 2).float().div_(255)
+
+
+def to_pictures(x: Tensor) -> Pictures:
+    """float [N, 3, H, W] nominally in 0..1 -> RGB uint8 [N, H, W, 3], clipped and rounded."""
+    pixels = x.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+    array: Pictures = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return array
+
+
+class Reconstructor:
+    """Rebuilds frames from token integers; a sender that closes the loop uses the same.
+
+    A frame depends on the references and its own token only, so frames may be rebuilt in any
+    batches.
+    """
+
+    def __init__(self, model: IMF, quantiser: Quantiser, device: str = "cpu", batch: int = 8) -> None:
+        self._model = model.to(device)
+        self._quantiser = quantiser
+        self._device = device
+        self.batch = batch
+        self._references: dict[int, Reference] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a reference."""
+        return bool(self._references)
+
+    def clear(self) -> None:
+        """Forget every reference."""
+        self._references.clear()
+
+    @torch.inference_mode()
+    def set_reference(self, slot: int, picture: Pictures, token: npt.NDArray[np.int32]) -> None:
+        """Take a decoded key frame, uint8 [H, W, 3], with its token integers [d_m]."""
+        self._references[slot] = self._model.reference(
+            to_tensor(picture[None], self._device), self._tokens(token[None])
+        )
+
+    @torch.inference_mode()
+    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+        """Token integers [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
+        references = [self._references[slot] for slot in sorted(self._references)]
+        parts = []
+        for begin in range(0, len(tokens), self.batch):
+            token = self._tokens(tokens[begin : begin + self.batch])
+            expanded = [r.expand(len(token)) for r in references]
+            parts.append(to_pictures(self._model.reconstruct(token, expanded).picture))
+        return np.concatenate(parts)
+
+    def _tokens(self, integers: npt.NDArray[np.int32]) -> Tensor:
+        return torch.from_numpy(self._quantiser.dequantise(integers)).to(self._device)

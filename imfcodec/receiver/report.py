@@ -1,0 +1,82 @@
+"""What a decode did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from imfcodec.bitstream import SizeLedger
+
+Progress = Callable[[int, float], None]
+"""Called with the frames done and the seconds of video that they make."""
+
+
+@dataclass
+class StageTimes:
+    """Wall-clock milliseconds per stage of a spine."""
+
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Account ``seconds`` to a stage."""
+        self.milliseconds[stage] = self.milliseconds.get(stage, 0.0) + seconds * 1000
+
+
+@dataclass
+class DecodeReport:
+    """Result of decoding one stream.
+
+    Attributes:
+        frames: Frames written, repeated ones included.
+        key_frames: Key frames decoded.
+        lost: First and last number of each run of frames that the stream did not give back.
+        damage: What was wrong with the stream, one line each.
+        truncated: Whether the stream ends before its end packet.
+        duration_s: Of the video, in seconds.
+        sizes: Bytes of the stream by kind.
+        weights: Name and id of the weights.
+        stages: Time per stage.
+        wall_s: Of the whole command.
+        warnings: What the output could not keep.
+    """
+
+    weights: str
+    sizes: SizeLedger
+    frames: int = 0
+    key_frames: int = 0
+    lost: list[tuple[int, int]] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    truncated: bool = False
+    duration_s: float = 0.0
+    stages: StageTimes = field(default_factory=StageTimes)
+    wall_s: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the whole command."""
+        return self.frames / self.wall_s if self.wall_s else 0.0
+
+    @property
+    def rate_kbps(self) -> float:
+        """Bytes of the stream less its audio over the duration, kbit/s."""
+        return rate_kbps(self.sizes, self.duration_s)
+
+    @property
+    def lost_frames(self) -> int:
+        """How many frames were lost."""
+        return sum(last - first + 1 for first, last in self.lost)
+
+    def lose(self, first: int, last: int) -> None:
+        """Record frames as lost, joining runs that touch."""
+        if self.lost and self.lost[-1][1] + 1 >= first:
+            self.lost[-1] = (self.lost[-1][0], max(last, self.lost[-1][1]))
+        else:
+            self.lost.append((first, last))
+
+
+def rate_kbps(sizes: SizeLedger, duration_s: float | Fraction) -> float:
+    """C3: 8 * (all bytes - audio bytes) / duration, in kbit/s; 0 for no duration."""
+    bits = 8 * (sizes.total_bytes - sizes.audio_bytes)
+    return float(bits / duration_s) / 1000 if duration_s else 0.0

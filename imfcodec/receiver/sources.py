@@ -1,0 +1,26 @@
+"""Where a stream is read from."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+from imfcodec.errors import InputUnreadable
+
+
+def open_stream(source: str | Path | BinaryIO, stack: ExitStack) -> BinaryIO:
+    """A binary file for a path, "-" (standard input) or a file object.
+
+    Raises:
+        InputUnreadable: The path cannot be opened.
+    """
+    if not isinstance(source, str | Path):
+        return source
+    if source == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(Path(source).open("rb"))
+    except OSError as error:
+        raise InputUnreadable(f"{source}: {error.strerror}") from error

@@ -1,0 +1,12 @@
+"""The sender: pictures -> key frames and tokens -> packets.
+
+encode.py           the spine: video in, stream out
+keyframe_policy.py  when a frame becomes a key frame
+stream_encoder.py   pictures -> packets
+report.py           EncodeReport
+"""
+
+from imfcodec.sender.encode import encode
+from imfcodec.sender.report import EncodeReport
+
+__all__ = ["EncodeReport", "encode"]

@@ -1,0 +1,58 @@
+"""When a frame becomes a key frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+CELL = 8  # luma is compared as means of CELL x CELL pixels: noise and grain drop out
+CUT_LEVELS = 20.0  # mean change of luma, in 8-bit levels, below which nothing is a cut
+CUT_RATIO = 4.0  # ... and by how much it must exceed the usual change
+MEMORY = 0.9  # of the running mean of the usual change
+
+
+class KeyframePolicy:
+    """First frame, scene cuts, and the longest interval.
+
+    A cut is a frame whose luma differs from the previous frame's by much more than frames of
+    this scene usually do: flashes of noise and fast pans raise the usual and stay inside.
+    """
+
+    def __init__(self, interval_ticks: float | None, scene_cut: bool) -> None:
+        """Set up.
+
+        Args:
+            interval_ticks: Longest distance between key frames in ticks; None for no limit.
+            scene_cut: Whether cuts count.
+        """
+        self._interval = interval_ticks
+        self._scene_cut = scene_cut
+        self._last_key_pts: int | None = None
+        self._previous: npt.NDArray[np.float32] | None = None
+        self._usual = 0.0
+
+    def is_key(self, pts: int, picture: npt.NDArray[np.uint8]) -> bool:
+        """Decide for the next frame in order: pts in ticks, RGB uint8 [H, W, 3]."""
+        key = self._last_key_pts is None
+        if self._scene_cut:
+            key |= self._is_cut(picture)
+        if self._interval is not None and self._last_key_pts is not None:
+            key |= pts - self._last_key_pts >= self._interval
+        if key:
+            self._last_key_pts = pts
+        return key
+
+    def _is_cut(self, picture: npt.NDArray[np.uint8]) -> bool:
+        height, width = (side // CELL * CELL for side in picture.shape[:2])
+        luma = picture[:height, :width].astype(np.float32) @ np.float32([0.2126, 0.7152, 0.0722])
+        cells = luma.reshape(height // CELL, CELL, width // CELL, CELL).mean((1, 3))
+        previous, self._previous = self._previous, cells
+        if previous is None:
+            return False
+        change = float(np.abs(cells - previous).mean())
+        cut = change > CUT_LEVELS and change > CUT_RATIO * self._usual
+        if cut:
+            self._usual = 0.0
+        else:
+            self._usual = MEMORY * self._usual + (1 - MEMORY) * change
+        return cut

@@ -1,0 +1,54 @@
+"""What an encode did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from imfcodec.bitstream import SizeLedger
+from imfcodec.receiver.report import StageTimes, rate_kbps
+
+
+@dataclass
+class EncodeReport:
+    """Result of encoding one video.
+
+    Attributes:
+        frames: Frames coded.
+        key_frames: How many of them are key frames.
+        duration_s: Of the video, in seconds.
+        sizes: Bytes of the stream by kind.
+        weights: Name and id of the weights.
+        display, coded: Width and height in pixels.
+        psnr_db: PSNR-RGB at coded size of what the receiver will see, mean over frames; None
+            unless measuring was asked for.
+        stages: Time per stage.
+        wall_s: Of the whole command.
+        warnings: What of the source could not be kept.
+    """
+
+    weights: str
+    sizes: SizeLedger
+    display: tuple[int, int]
+    coded: tuple[int, int]
+    frames: int = 0
+    key_frames: int = 0
+    duration_s: float = 0.0
+    psnr_db: float | None = None
+    stages: StageTimes = field(default_factory=StageTimes)
+    wall_s: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the whole command."""
+        return self.frames / self.wall_s if self.wall_s else 0.0
+
+    @property
+    def rate_kbps(self) -> float:
+        """Bytes of the stream less its audio over the duration, kbit/s."""
+        return rate_kbps(self.sizes, self.duration_s)
+
+    @property
+    def token_bits_per_frame(self) -> float:
+        """Entropy-coded token bits per frame."""
+        return 8 * self.sizes.token_bytes / self.frames if self.frames else 0.0

@@ -1,0 +1,171 @@
+"""Pictures to packets: key frames, tokens, and their grouping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from imfcodec.bitstream import KeyPacket, TokenPacket
+from imfcodec.config import EncodeOptions
+from imfcodec.entropy import TokenCoder
+from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
+from imfcodec.receiver.reconstruction import Reconstructor, to_tensor
+from imfcodec.receiver.report import StageTimes
+from imfcodec.sender.keyframe_policy import KeyframePolicy
+from imfcodec.weights import Weights
+
+PACKET_S = Fraction(1)
+"""Tokens of this much time share a packet, in seconds."""
+
+ENCODER_BATCH = 8
+
+Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """One frame to code: number, pts in ticks, RGB uint8 [H, W, 3] at coded size."""
+
+    number: int
+    pts: int
+    picture: Picture
+
+
+class StreamEncoder:
+    """Turns frames, one by one, into key and token packets.
+
+        frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket
+                        └─ else: collect ─ E_T ─ quantise ─ code ─ TokenPacket
+
+    Attributes:
+        key_config: The key codec's configuration for the stream header; known after the first
+            packet.
+        key_frames: Key frames so far.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        options: EncodeOptions,
+        size: tuple[int, int],
+        time_base: Fraction,
+        stages: StageTimes,
+    ) -> None:
+        """Prepare for frames of one coded size (width, height) in pixels."""
+        self.key_config = b""
+        self.key_frames = 0
+        self._options = options
+        self._model = weights.model
+        self._quantiser = weights.tables.quantiser(options.quantiser)
+        self._coder = TokenCoder(weights.tables.level(options.quantiser))
+        interval = options.keyframe_interval_s
+        self._policy = KeyframePolicy(
+            float(interval / time_base) if interval else None, options.scene_cut
+        )
+        self._encoder = Av1PictureEncoder(*size, options.key_preset)
+        self._decoder = Av1PictureDecoder(*size, b"")
+        self._packet_ticks = PACKET_S / time_base
+        self._low_latency = options.latency == "low"
+        self._stages = stages
+        self._pending: list[SourceFrame] = []
+        self._chain_pts: int | None = None
+        self._monitor = (
+            Reconstructor(weights.model, self._quantiser) if options.measure else None
+        )
+        self._psnr: list[float] = []
+
+    @property
+    def psnr_db(self) -> float | None:
+        """Mean PSNR-RGB at coded size of what the receiver will see; None if not measured."""
+        return float(np.mean(self._psnr)) if self._psnr else None
+
+    def push(self, frame: SourceFrame) -> Iterator[KeyPacket | TokenPacket]:
+        """Take the next frame; yield the packets that it completes."""
+        with self._timed("policy"):
+            key = self._policy.is_key(frame.pts, frame.picture)
+        if key:
+            yield from self.flush()
+            yield self._key(frame)
+            return
+        full = self._pending and frame.pts - self._pending[0].pts >= self._packet_ticks
+        if full or (self._low_latency and self._pending):
+            yield from self.flush()
+        self._pending.append(frame)
+        if self._low_latency:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[TokenPacket]:
+        """Yield what is pending."""
+        if not self._pending:
+            return
+        frames, self._pending = self._pending, []
+        pictures = np.stack([f.picture for f in frames])
+        tokens = self._tokens(pictures)
+        first = frames[0]
+        chained = self._chain_pts is not None and (
+            self._low_latency and first.pts - self._chain_pts < self._packet_ticks
+            or not self._low_latency
+        )
+        if not chained:
+            self._coder.reset()
+            self._chain_pts = first.pts
+        if not self._low_latency:
+            self._chain_pts = None
+        with self._timed("entropy"):
+            payload = self._coder.encode(tokens)
+        self._measure(tokens, pictures)
+        yield TokenPacket(first.number, tuple(f.pts for f in frames), payload, chained)
+
+    def _key(self, frame: SourceFrame) -> KeyPacket:
+        with self._timed("key frame"):
+            config, data = self._encoder.encode(frame.picture, self._options.key_crf)
+            decoded = self._decoder.decode(data, config)
+        # The token is that of the decoded picture: what the receiver's features show.
+        token = self._tokens(decoded[None])
+        with self._timed("entropy"):
+            self._coder.reset()
+            payload = self._coder.encode(token)
+        # The first packet behind a key frame is of no use without it, and may lean on it.
+        self._chain_pts = frame.pts
+        if self._monitor:
+            self._monitor.clear()
+            self._monitor.set_reference(0, decoded, token[0])
+        self._measure(token, frame.picture[None])
+        self.key_frames += 1
+        if not self.key_config:
+            self.key_config = config
+        own = None if config == self.key_config else config
+        return KeyPacket(frame.number, frame.pts, payload, data, config=own)
+
+    @torch.inference_mode()
+    def _tokens(self, pictures: Picture) -> npt.NDArray[np.int32]:
+        """Quantised tokens of uint8 [N, H, W, 3]: int32 [N, d_m]."""
+        with self._timed("token encoder"):
+            parts = [
+                self._model.encode_token(to_tensor(pictures[n : n + ENCODER_BATCH])).numpy()
+                for n in range(0, len(pictures), ENCODER_BATCH)
+            ]
+            return self._quantiser.quantise(np.concatenate(parts))
+
+    def _measure(self, tokens: npt.NDArray[np.int32], pictures: Picture) -> None:
+        if self._monitor is None:
+            return
+        with self._timed("measure"):
+            error = self._monitor.rebuild(tokens).astype(np.float32) - pictures
+            mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
+            self._psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._stages.add(stage, time.perf_counter() - begin)

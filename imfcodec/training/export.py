@@ -1,0 +1,64 @@
+"""A run's EMA checkpoint becomes a weights file that `imfcodec encode` uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+
+from imfcodec import weights
+from imfcodec.config import ModelConfig
+from imfcodec.entropy import EntropyTables
+from imfcodec.receiver.reconstruction import to_tensor
+from imfcodec.training.fit_tables import fit_tables
+from imfcodec.training.loop import Trainee
+from imfcodec.video import AudioMode, MediaReader, PictureFrame
+from imfcodec.weights import WeightsFile
+
+
+def export(
+    checkpoint: Path,
+    config: ModelConfig,
+    clips: Iterable[Path],
+    folder: Path,
+    name: str,
+    frames: int = 125,
+) -> tuple[WeightsFile, EntropyTables]:
+    """Fit the entropy tables on training clips and write NAME-SHA8.safetensors.
+
+    Args:
+        checkpoint: EMA checkpoint of the run.
+        config: Its network's sizes.
+        clips: Training videos at their native frame rate.
+        folder: Where the weights go.
+        name: Their name.
+        frames: Frames of each clip to fit on.
+    """
+    trainee = Trainee(config)
+    trainee.load_state_dict(load_file(checkpoint))
+    trainee.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    # Tokens as the shipped float16 weights give them, not as the float32 checkpoint does.
+    trainee.imf.half().float()
+    tokens = [tokens_of(trainee, clip, frames) for clip in clips]
+    step = trainee.quantiser.step.numpy().astype(np.float32)
+    tables = fit_tables(step, tokens)
+    return weights.write(folder, name, trainee.imf, tables), tables
+
+
+def tokens_of(trainee: Trainee, clip: Path, frames: int) -> npt.NDArray[np.float32]:
+    """Unquantised tokens of a clip's first frames: float32 [n, d_m]."""
+    pictures = []
+    with MediaReader(clip, audio=AudioMode.NONE) as reader:
+        for event in reader.events():
+            if isinstance(event, PictureFrame):
+                pictures.append(event.rgb)
+            if len(pictures) >= frames:
+                break
+    parts = []
+    for begin in range(0, len(pictures), 16):
+        parts.append(trainee.imf.encode_token(to_tensor(np.stack(pictures[begin : begin + 16]))))
+    return torch.cat(parts).numpy()

@@ -1,0 +1,50 @@
+"""Video and sound in and out of files and pipes, through PyAV.
+
+In:     reader.py       MediaReader: one pass, upright RGB pictures and Opus packets
+        info.py         MediaInfo: what the source is
+        colour.py       what YUV samples mean; rules for missing tags
+        convert.py      swscale with its accurate paths; resize
+        orientation.py  the display matrix
+        timing.py       strictly increasing pts from whatever the source says
+        audio.py        transcode to Opus, or copy
+Coding: geometry.py     display size <-> the size that the network sees
+Out:    writer.py       MediaWriter: one facade over
+        muxed.py        mp4, mkv, webm
+        raw.py          y4m, rgb
+        containers.py   formats, encoders and how to choose
+        sink.py         what they share
+Both:   opus.py         packets outside a container
+        atomic.py       AtomicOutput: a file that appears complete or not at all
+        failures.py     foreign exceptions become ours
+"""
+
+from imfcodec.video.atomic import AtomicOutput
+from imfcodec.video.audio import AudioMode, AudioPacketOut
+from imfcodec.video.colour import Colour
+from imfcodec.video.containers import CONTAINERS
+from imfcodec.video.failures import writing
+from imfcodec.video.geometry import CodingGeometry, resize
+from imfcodec.video.info import AudioInfo, MediaInfo
+from imfcodec.video.opus import OpusParameters, opus_packet_samples
+from imfcodec.video.reader import MediaReader, PictureFrame
+from imfcodec.video.timing import AUDIO_RATE
+from imfcodec.video.writer import MediaWriter
+
+__all__ = [
+    "AUDIO_RATE",
+    "CONTAINERS",
+    "AtomicOutput",
+    "AudioInfo",
+    "AudioMode",
+    "AudioPacketOut",
+    "CodingGeometry",
+    "Colour",
+    "MediaInfo",
+    "MediaReader",
+    "MediaWriter",
+    "OpusParameters",
+    "PictureFrame",
+    "opus_packet_samples",
+    "resize",
+    "writing",
+]

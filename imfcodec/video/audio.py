@@ -1,0 +1,288 @@
+"""The sound track on its way in: transcoded to Opus, or passed through.
+
+Timestamps. All are in samples at 48 kHz on the pictures' clock (the first picture is 0), and
+they count the encoder's delay as Ogg and Matroska do: the first sample that a packet decodes
+to is heard at `pts - pre_skip`. So the packet that starts with the first picture has pts 0,
+none is negative, and lip sync is exact to the sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Final, Protocol
+
+import numpy as np
+from av import AudioFrame, AudioResampler, CodecContext, Packet
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
+from av.error import FFmpegError
+
+from imfcodec.errors import OptionError, UnsupportedVideo
+from imfcodec.video.opus import FRAME_SAMPLES, OpusParameters, opus_packet_samples
+from imfcodec.video.timing import AUDIO_RATE, ticks
+
+MIN_BITRATE: Final = 6_000
+MAX_BITRATE: Final = 256_000
+_MAX_FILL: Final = 2 * AUDIO_RATE
+"""Longest gap that is filled with silence; a longer one is left in the timestamps."""
+
+_JITTER: Final = AUDIO_RATE // 500
+"""2 ms: what a container that stores whole milliseconds may do to a timestamp."""
+
+
+class AudioMode(StrEnum):
+    """What happens to the sound track."""
+
+    OPUS = "opus"
+    COPY = "copy"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class AudioPacketOut:
+    """One Opus packet.
+
+    Attributes:
+        pts: samples at 48 kHz since the first picture, encoder delay included (see above).
+        data: the packet.
+        duration: samples at 48 kHz that are meant to be heard.
+    """
+
+    pts: int
+    data: bytes
+    duration: int
+
+
+class AudioTrack(Protocol):
+    """Packets of the source in, Opus packets out."""
+
+    parameters: OpusParameters
+    damaged: int
+
+    def feed(self, packet: Packet[AudioStream]) -> Iterator[AudioPacketOut]:
+        """Take one packet of the source, in the order of the file."""
+        ...
+
+    def finish(self) -> Iterator[AudioPacketOut]:
+        """Take the end of the source."""
+        ...
+
+
+def check_bitrate(bitrate: int) -> None:
+    """Refuse a bit rate that Opus cannot hold.
+
+    Args:
+        bitrate: bits per second.
+
+    Raises:
+        OptionError: it is outside 6 to 256 kbit/s.
+    """
+    if not MIN_BITRATE <= bitrate <= MAX_BITRATE:
+        raise OptionError(
+            f"the audio bit rate must be {MIN_BITRATE} to {MAX_BITRATE} bit/s, not {bitrate}"
+        )
+
+
+class OpusTranscoder:
+    """Decode, mix to mono, resample to 48 kHz, encode as Opus speech in 20 ms packets.
+
+    libav's `aresample` keeps the sound on its timestamps: from 10 ms on it fills gaps with
+    silence and trims overlaps. A gap over two seconds, or a change of the source's format,
+    starts a new segment: the encoder goes on, the timestamps leave the gap open.
+
+    Attributes:
+        parameters: of the packets to come.
+        damaged: source packets that could not be decoded.
+    """
+
+    def __init__(self, stream: AudioStream, origin_s: Fraction, bitrate: int) -> None:
+        """Open the encoder.
+
+        Args:
+            stream: source, with a decoder.
+            origin_s: time of the first picture in the source, seconds.
+            bitrate: bits per second.
+        """
+        self.damaged = 0
+        self._decoder = stream.codec_context
+        self._time_base = stream.time_base or Fraction(1, AUDIO_RATE)
+        self._origin_s = origin_s
+        self._shift = 0
+        self._expected: int | None = None  # where the source's next sample should lie
+        self._written = 0  # end of the samples that the encoder has
+        self._resampler: AudioResampler | None = None
+        self._source_format: tuple[str, str, int] | None = None
+        encoder = CodecContext.create("libopus", "w")
+        assert isinstance(encoder, AudioCodecContext)
+        encoder.sample_rate = AUDIO_RATE
+        encoder.layout = "mono"
+        encoder.format = "flt"
+        encoder.bit_rate = bitrate
+        encoder.time_base = Fraction(1, AUDIO_RATE)
+        encoder.options = {"application": "voip", "frame_duration": "20", "vbr": "on"}
+        encoder.open()
+        self._encoder = encoder
+        self.parameters = OpusParameters.from_extradata(encoder.extradata)
+
+    def feed(self, packet: Packet[AudioStream]) -> Iterator[AudioPacketOut]:
+        """Take one packet of the source; damaged ones are counted and skipped."""
+        yield from self._decode(packet)
+
+    def finish(self) -> Iterator[AudioPacketOut]:
+        """Drain decoder, resampler and encoder."""
+        yield from self._decode(None)
+        yield from self._drain_resampler(pad=False)
+        yield from self._packets(None)
+
+    def _decode(self, packet: Packet[AudioStream] | None) -> Iterator[AudioPacketOut]:
+        try:
+            frames = self._decoder.decode(packet)
+        except FFmpegError:
+            self.damaged += 1
+            return
+        for frame in frames:
+            yield from self._take(frame)
+
+    def _take(self, frame: AudioFrame) -> Iterator[AudioPacketOut]:
+        if not frame.samples or not frame.sample_rate:
+            return
+        length = ticks(Fraction(frame.samples, frame.sample_rate))
+        position = self._place(frame)
+        if position + length <= 0:
+            return  # before the first picture
+        source_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        gap = position - (self._expected or 0)
+        if self._resampler is None or source_format != self._source_format or gap > _MAX_FILL:
+            yield from self._drain_resampler(pad=True)
+            self._start_segment(position)
+            self._source_format = source_format
+        self._expected = position + length
+        frame.pts = position
+        frame.time_base = Fraction(1, AUDIO_RATE)
+        for block in self._resample(frame):
+            yield from self._packets(block)
+
+    def _place(self, frame: AudioFrame) -> int:
+        if frame.pts is None:
+            return self._expected or 0
+        seconds = frame.pts * self._time_base - self._origin_s
+        position = ticks(seconds) + self._shift
+        if self._expected is not None and position < self._expected - _MAX_FILL:
+            # The source's clock was restarted: carry on from where it was.
+            self._shift += self._expected - position
+            position = self._expected
+        return position
+
+    def _start_segment(self, position: int) -> None:
+        self._resampler = AudioResampler(
+            format="flt",
+            layout="mono",
+            rate=AUDIO_RATE,
+            frame_size=FRAME_SAMPLES,
+            options={
+                "async": "1",
+                "min_hard_comp": "0.01",
+                # Samples before this point, of the first frame or late by overlap, are cut.
+                "first_pts": str(max(position, self._written)),
+            },
+        )
+
+    def _resample(self, frame: AudioFrame) -> list[AudioFrame]:
+        assert self._resampler is not None
+        try:
+            return self._resampler.resample(frame)
+        except (FFmpegError, ValueError):  # a channel layout without a mix to mono
+            self.damaged += 1
+            self._resampler = None
+            return []
+
+    def _drain_resampler(self, *, pad: bool) -> Iterator[AudioPacketOut]:
+        if self._resampler is None:
+            return
+        for block in self._resampler.resample(None):
+            # Inside the track the encoder must see whole frames, or it would join two segments.
+            yield from self._packets(_padded(block) if pad else block)
+        self._resampler = None
+
+    def _packets(self, block: AudioFrame | None) -> Iterator[AudioPacketOut]:
+        if block is not None and block.pts is not None:
+            self._written = block.pts + block.samples
+        for packet in self._encoder.encode(block):
+            assert packet.pts is not None
+            duration = packet.duration or FRAME_SAMPLES
+            yield AudioPacketOut(packet.pts + self.parameters.pre_skip, bytes(packet), duration)
+
+
+def _padded(block: AudioFrame) -> AudioFrame:
+    if block.samples == FRAME_SAMPLES:
+        return block
+    samples = np.zeros((1, FRAME_SAMPLES), np.float32)
+    samples[:, : block.samples] = block.to_ndarray()
+    padded = AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+    padded.sample_rate = AUDIO_RATE
+    padded.pts = block.pts
+    padded.time_base = block.time_base
+    return padded
+
+
+class OpusPassthrough:
+    """Opus packets of the source, unchanged, on the pictures' clock.
+
+    Packets that would start before the first picture are dropped, up to 20 ms of sound.
+
+    Attributes:
+        parameters: the source's own.
+        damaged: empty or contradictory packets, dropped.
+    """
+
+    def __init__(self, stream: AudioStream, origin_s: Fraction) -> None:
+        """Read the header.
+
+        Args:
+            stream: source.
+            origin_s: time of the first picture in the source, seconds.
+
+        Raises:
+            OptionError: the source is not Opus.
+            UnsupportedVideo: the header is missing, or has more than two channels.
+        """
+        context = stream.codec_context
+        if context.codec.canonical_name != "opus":
+            raise OptionError(
+                f"only an Opus sound track can be copied, and this one is {context.name}"
+            )
+        self.parameters = OpusParameters.from_extradata(context.extradata)
+        if self.parameters.channels > 2:
+            raise UnsupportedVideo("Opus with more than two channels cannot be copied")
+        self.damaged = 0
+        self._time_base = stream.time_base or Fraction(1, AUDIO_RATE)
+        self._origin_s = origin_s
+        self._expected = 0
+
+    def feed(self, packet: Packet[AudioStream]) -> Iterator[AudioPacketOut]:
+        """Pass one packet on."""
+        data = bytes(packet)
+        duration = opus_packet_samples(data)
+        if not duration:
+            self.damaged += 1
+            return
+        pts = self._expected
+        if packet.pts is not None:
+            heard = ticks(packet.pts * self._time_base - self._origin_s)
+            pts = heard + self.parameters.pre_skip
+        if abs(pts - self._expected) <= _JITTER:
+            pts = self._expected
+        if pts < 0:
+            return  # before the first picture
+        if pts < self._expected:
+            self.damaged += 1
+            return
+        self._expected = pts + duration
+        yield AudioPacketOut(pts, data, duration)
+
+    def finish(self) -> Iterator[AudioPacketOut]:
+        """Nothing is held back."""
+        yield from ()

@@ -1,0 +1,144 @@
+"""From the size that is shown to the size that the network sees, and back.
+
+    display  --resize-->  scaled  --pad-->  coded  --crop-->  scaled  --resize-->  display
+    1920x1080             455x256           480x256
+
+A scaled picture keeps the display's aspect; coded sides are multiples of 32, filled by
+repeating the last column and row, which costs the network fewer bits than a black edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from imfcodec.errors import OptionError, UnsupportedVideo
+from imfcodec.video.convert import Rgb, resize
+
+MULTIPLE: Final = 32
+"""The network halves a picture five times."""
+
+MIN_SIDE: Final = 64
+DEFAULT_SHORT_SIDE: Final = 256
+MAX_ASPECT: Final = 16
+"""Beyond it a picture is no talking head, and a minimal short side makes a huge long one."""
+
+__all__ = ["CodingGeometry", "resize"]
+
+
+@dataclass(frozen=True)
+class CodingGeometry:
+    """The three sizes of one stream, each (width, height) in pixels.
+
+    Attributes:
+        display: what is read and what is written in the end.
+        scaled: the picture inside the coded one; its aspect is the display's.
+        coded: what the network works on; both sides are multiples of 32.
+    """
+
+    display: tuple[int, int]
+    scaled: tuple[int, int]
+    coded: tuple[int, int]
+
+    @classmethod
+    def fit(cls, width: int, height: int, short_side: int = DEFAULT_SHORT_SIDE) -> CodingGeometry:
+        """Choose the coding size for a display size.
+
+        The short side shrinks to `short_side`. A picture that is smaller already is not
+        enlarged, except to 64 pixels, below which the network has nothing to work on.
+
+        Args:
+            width: display width, pixels.
+            height: display height, pixels.
+            short_side: short side to code at, pixels, 64 or more.
+
+        Returns:
+            The geometry.
+
+        Raises:
+            OptionError: `short_side` is below 64.
+            UnsupportedVideo: a side is not positive, or one is over 16 times the other.
+        """
+        if short_side < MIN_SIDE:
+            raise OptionError(f"the short side must be {MIN_SIDE} or more, not {short_side}")
+        short, long = sorted((width, height))
+        if short < 1 or long > MAX_ASPECT * short:
+            raise UnsupportedVideo(f"a picture of {width}x{height} cannot be coded")
+        target = max(min(short, short_side), MIN_SIDE)
+        scaled = (_scale(width, target, short), _scale(height, target, short))
+        return cls((width, height), scaled, (_round_up(scaled[0]), _round_up(scaled[1])))
+
+    def to_coded(self, rgb: Rgb) -> Rgb:
+        """Display to coded size: `resize`, then `pad`.
+
+        Args:
+            rgb: uint8 [H, W, 3] of the display size (or already of the scaled one).
+
+        Returns:
+            uint8 of the coded size.
+        """
+        return self.pad(resize(rgb, self.scaled))
+
+    def to_display(self, rgb: Rgb) -> Rgb:
+        """Coded to display size: `crop`, then `resize`.
+
+        Args:
+            rgb: uint8 [H, W, 3] of the coded size.
+
+        Returns:
+            uint8 of the display size.
+        """
+        return resize(self.crop(rgb), self.display)
+
+    def pad(self, rgb: Rgb) -> Rgb:
+        """Repeat the last column and row up to the coded size.
+
+        Args:
+            rgb: uint8 [H, W, 3] of the scaled size.
+
+        Returns:
+            uint8 of the coded size; `rgb` itself when nothing is missing.
+
+        Raises:
+            ValueError: `rgb` has another size.
+        """
+        _require(rgb, self.scaled)
+        if self.scaled == self.coded:
+            return rgb
+        right = self.coded[0] - self.scaled[0]
+        bottom = self.coded[1] - self.scaled[1]
+        return np.pad(rgb, ((0, bottom), (0, right), (0, 0)), mode="edge")
+
+    def crop(self, rgb: Rgb) -> Rgb:
+        """Undo `pad`.
+
+        Args:
+            rgb: uint8 [H, W, 3] of the coded size.
+
+        Returns:
+            uint8 of the scaled size; `rgb` itself when nothing was padded.
+
+        Raises:
+            ValueError: `rgb` has another size.
+        """
+        _require(rgb, self.coded)
+        if self.scaled == self.coded:
+            return rgb
+        width, height = self.scaled
+        return np.ascontiguousarray(rgb[:height, :width])
+
+
+def _scale(side: int, target: int, short: int) -> int:
+    """`side * target / short`, rounded to nearest in integers: the same on every machine."""
+    return (2 * side * target + short) // (2 * short)
+
+
+def _round_up(side: int) -> int:
+    return -(-side // MULTIPLE) * MULTIPLE
+
+
+def _require(rgb: Rgb, size: tuple[int, int]) -> None:
+    if rgb.shape != (size[1], size[0], 3):
+        raise ValueError(f"expected a picture [{size[1]}, {size[0]}, 3], got {list(rgb.shape)}")

@@ -1,0 +1,107 @@
+"""Time as integers: presentation timestamps and the time base that gives them a meaning."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+AUDIO_RATE: Final = 48000
+"""Ticks per second of every audio timestamp: the clock of Opus."""
+
+FALLBACK_RATE: Final = Fraction(25)
+_PLAUSIBLE_RATE: Final = Fraction(1000)
+"""A container without a rate reports its tick rate instead, 1000/s or 90000/s."""
+
+
+def nominal_duration(time_base: Fraction, *rates: Fraction | None) -> Fraction:
+    """Ticks per frame at the stream's nominal rate.
+
+    Args:
+        time_base: seconds per tick.
+        rates: frames per second, best source first; the first plausible one counts.
+
+    Returns:
+        Positive, not necessarily whole; 1/25 s when no rate is known.
+    """
+    for rate in rates:
+        if rate and 0 < rate < _PLAUSIBLE_RATE:
+            return 1 / (rate * time_base)
+    return 1 / (FALLBACK_RATE * time_base)
+
+
+def ticks(seconds: Fraction, rate: int = AUDIO_RATE) -> int:
+    """Seconds in whole ticks of 1/rate, to the nearest."""
+    return round(seconds * rate)
+
+
+class FrameClock:
+    """Turns the timestamps of decoded frames into a strictly increasing count from zero.
+
+    The first frame is the origin. A frame without timestamp follows its predecessor by the
+    nominal duration. A frame that is not later than its predecessor moves one tick behind it;
+    a clock that falls back by more than a second has been restarted, and counting goes on from
+    where it was.
+
+    Attributes:
+        origin: the first frame's timestamp in the source, ticks; None before any frame.
+        missing: frames that had no timestamp.
+        corrected: frames whose timestamp had to move.
+        restarts: how often the source's clock fell back.
+    """
+
+    def __init__(self, time_base: Fraction, nominal: Fraction) -> None:
+        """Start a clock.
+
+        Args:
+            time_base: seconds per tick.
+            nominal: ticks per frame.
+        """
+        self.origin: int | None = None
+        self.missing = 0
+        self.corrected = 0
+        self.restarts = 0
+        self._step = max(1, round(nominal))
+        self._restart_ticks = max(self._step, round(1 / time_base))
+        self._shift = 0
+        self._last = -1
+
+    def place(self, pts: int | None) -> int:
+        """Give the next frame its time.
+
+        Args:
+            pts: the source's timestamp, ticks; None when it has none.
+
+        Returns:
+            Ticks since the first frame, above all earlier results.
+        """
+        if self.origin is None:
+            self.missing += pts is None
+            self.origin = pts or 0
+            self._last = 0
+            return 0
+        follow = self._last + self._step
+        if pts is None:
+            self.missing += 1
+            self._last = follow
+            return follow
+        place = pts - self.origin + self._shift
+        if place < self._last - self._restart_ticks:
+            self.restarts += 1
+            self._shift += follow - place
+            place = follow
+        elif place <= self._last:
+            self.corrected += 1
+            place = self._last + 1
+        self._last = place
+        return place
+
+    def complaints(self) -> list[str]:
+        """Say what was wrong with the timestamps so far: one sentence each."""
+        found = []
+        if self.missing:
+            found.append(f"{self.missing} frames had no timestamp; the nominal rate placed them")
+        if self.corrected:
+            found.append(f"{self.corrected} frames had a timestamp out of order; they were moved")
+        if self.restarts:
+            found.append(f"the video's clock was restarted {self.restarts} times")
+        return found

@@ -1,0 +1,200 @@
+"""Weights files: find by id, verify, load.
+
+A weights file is one safetensors file NAME-SHA8.safetensors: ``model.*`` in float16,
+``entropy.*`` integer tables, and the `ModelConfig` in its metadata. SHA8 is the beginning of the
+file's sha256, and those four bytes are the id by which a stream names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from imfcodec.config import ModelConfig
+from imfcodec.entropy import EntropyTables
+from imfcodec.errors import WeightsCorrupt, WeightsMissing
+from imfcodec.model.imf import IMF
+
+FORMAT = "imfcodec-weights-1"
+FOLDER_VARIABLE = "IMFCODEC_WEIGHTS"
+_NAME = re.compile(r"(?P<name>.+)-(?P<id>[0-9a-f]{8})\.safetensors")
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """One file that was found.
+
+    Attributes:
+        name: Its name without id, e.g. ``fast``.
+        id: The first four bytes of its sha256.
+        path: Where it lies.
+    """
+
+    name: str
+    id: bytes
+    path: Path
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A verified, loaded set of weights.
+
+    Attributes:
+        file: Where they came from.
+        model: The network in evaluation mode, float32, no gradients.
+        tables: Quantisation and entropy tables.
+    """
+
+    file: WeightsFile
+    model: IMF
+    tables: EntropyTables
+
+
+def folders() -> list[Path]:
+    """Where weights are looked for, first hit wins.
+
+    The folder that IMFCODEC_WEIGHTS names, the user's data folder, what the wheel carries, and
+    the checkout's ``weights/``.
+    """
+    package = Path(__file__).parent
+    data_home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return [
+        *([Path(chosen)] if chosen else []),
+        data_home / "imfcodec" / "weights",
+        package / "released_weights",
+        package.parent / "weights",
+    ]
+
+
+def available() -> list[WeightsFile]:
+    """Every weights file in `folders`, each id once, sorted by name within a folder."""
+    found: dict[bytes, WeightsFile] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.safetensors")):
+            if match := _NAME.fullmatch(path.name):
+                weights_id = bytes.fromhex(match["id"])
+                found.setdefault(weights_id, WeightsFile(match["name"], weights_id, path))
+    return list(found.values())
+
+
+def find_by_id(weights_id: bytes) -> WeightsFile:
+    """The file that a stream names.
+
+    Raises:
+        WeightsMissing: It is in none of the folders.
+    """
+    for file in available():
+        if file.id == weights_id:
+            return file
+    user_folder = folders()[-3]
+    raise WeightsMissing(
+        f"this stream needs weights {weights_id.hex()}, which are not installed; put "
+        f"NAME-{weights_id.hex()}.safetensors into {user_folder} or into the folder named by "
+        f"{FOLDER_VARIABLE}"
+    )
+
+
+def find(choice: str | None) -> WeightsFile:
+    """The file that a user names by path, id or name; None: the default.
+
+    Raises:
+        WeightsMissing: There is no such file.
+    """
+    if choice is not None and (path := Path(choice)).is_file():
+        match = _NAME.fullmatch(path.name)
+        if not match:
+            raise WeightsMissing(f"{path.name} is not named NAME-SHA8.safetensors")
+        return WeightsFile(match["name"], bytes.fromhex(match["id"]), path)
+    files = available()
+    wanted = choice if choice is not None else _default_id()
+    for file in files:
+        if wanted in (file.name, file.id.hex()):
+            return file
+    listing = ", ".join(f"{f.name} ({f.id.hex()})" for f in files) or "none at all"
+    raise WeightsMissing(f"no weights {wanted or 'marked as default'}; installed: {listing}")
+
+
+def load(file: WeightsFile) -> Weights:
+    """Verify a file's sha256 against its id and load it.
+
+    Raises:
+        WeightsCorrupt: The hash differs, or the content is not that of a weights file.
+        WeightsMissing: The file cannot be read.
+    """
+    try:
+        data = file.path.read_bytes()
+    except OSError as error:
+        raise WeightsMissing(f"cannot read {file.path}: {error}") from error
+    digest = hashlib.sha256(data).digest()
+    if not digest.startswith(file.id):
+        raise WeightsCorrupt(
+            f"{file.path} has sha256 {digest.hex()[:8]}..., its name says {file.id.hex()}"
+        )
+    try:
+        with safe_open(file.path, framework="pt") as content:
+            metadata = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsCorrupt(f"{file.path} is no safetensors file: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise WeightsCorrupt(f"{file.path} is not in format {FORMAT}")
+    model = IMF(ModelConfig.from_json(metadata.get("config", "")))
+    try:
+        model.load_state_dict({k: v.float() for k, v in _part(tensors, "model.").items()})
+    except RuntimeError as error:
+        raise WeightsCorrupt(f"{file.path} does not fit its own configuration") from error
+    tables = EntropyTables.from_arrays(
+        {k: v.numpy() for k, v in _part(tensors, "entropy.").items()}
+    )
+    if tables.token_size != model.config.token_size:
+        raise WeightsCorrupt(f"{file.path} has tables for another token size")
+    model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return Weights(file, model, tables)
+
+
+def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> WeightsFile:
+    """Store weights as NAME-SHA8.safetensors.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    tensors = {
+        f"model.{k}": (v.half() if v.dtype == torch.float32 else v).contiguous()
+        for k, v in model.state_dict().items()
+    }
+    tensors |= {
+        f"entropy.{k}": torch.from_numpy(v).contiguous() for k, v in tables.to_arrays().items()
+    }
+    data = save(tensors, {"format": FORMAT, "config": model.config.to_json()})
+    weights_id = hashlib.sha256(data).digest()[:4]
+    path = folder / f"{name}-{weights_id.hex()}.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return WeightsFile(name, weights_id, path)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _default_id() -> str | None:
+    """The id that the first manifest found marks as default."""
+    for folder in folders():
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text())
+        except (OSError, ValueError):
+            continue
+        for entry in manifest.get("weights", []):
+            if entry.get("default"):
+                return str(entry["id"])
+    return None

@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from imfcodec.bitstream import (
+    AudioPacket,
+    Damage,
+    EndPacket,
+    ExtensionPacket,
+    IndexPacket,
+    KeyPacket,
+    Limits,
+    Packet,
+    StreamReader,
+    TokenPacket,
+    write_header,
+)
+from imfcodec.bitstream.framing import SYNC_MARK
+from imfcodec.errors import ImfcodecError, UnsupportedVersion
+
+from .samples import (
+    HEADER,
+    PACKETS,
+    SOUND_HEADER,
+    damages,
+    frame_bytes,
+    packets,
+    read_stream,
+    write_stream,
+)
+
+STREAM = write_stream()
+WHOLE = packets(read_stream(STREAM))
+
+
+def packet_ends() -> list[int]:
+    """Position behind the header and behind each packet."""
+    reader = StreamReader(io.BytesIO(STREAM))
+    ends = [reader.sizes.total_bytes]
+    ends += (reader.sizes.total_bytes for _ in reader)
+    return ends
+
+
+ENDS = packet_ends()
+
+
+def flip(data: bytes, bit: int) -> bytes:
+    copy = bytearray(data)
+    copy[bit // 8] ^= 1 << bit % 8
+    return bytes(copy)
+
+
+def test_whole_stream_has_no_damage() -> None:
+    assert not damages(read_stream(STREAM))
+    assert ENDS[-1] == len(STREAM)
+
+
+def test_truncation_at_every_byte() -> None:
+    for cut in range(len(STREAM)):
+        if cut < ENDS[0]:
+            with pytest.raises(ImfcodecError):
+                read_stream(STREAM[:cut])
+            continue
+        items = read_stream(STREAM[:cut])
+        whole = sum(end <= cut for end in ENDS[1:])
+        assert items[:-1] == WHOLE[:whole]
+        last = items[-1]
+        assert isinstance(last, Damage)
+        assert last.truncated
+        assert (last.offset, last.length_bytes) == (ENDS[whole], cut - ENDS[whole])
+
+
+def test_every_single_bit_flip() -> None:
+    for bit in range(8 * len(STREAM)):
+        data = flip(STREAM, bit)
+        if bit // 8 < ENDS[0]:
+            with pytest.raises(ImfcodecError):
+                read_stream(data)
+            continue
+        reader = StreamReader(io.BytesIO(data))
+        items = list(reader)
+        hit = sum(end <= bit // 8 for end in ENDS) - 1
+        found = damages(items)
+        assert len(found) == 1
+        assert found[0].offset == ENDS[hit]
+        # What was not hit is as it was, and up to the damage nothing is missing.
+        assert packets(items)[:hit] == WHOLE[:hit]
+        assert all(item in WHOLE for item in packets(items))
+        assert WHOLE[hit] not in items
+        if hit < 4:
+            assert WHOLE[4:] == packets(items)[-len(WHOLE[4:]) :]
+        assert reader.sizes.total_bytes == len(data)
+
+
+def spoil(number: int, at: int = -6) -> bytes:
+    """The stream with one packet damaged, near its end by default."""
+    end = ENDS[number + 1]
+    return flip(STREAM, 8 * (end + at))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 6, 7])
+def test_a_lost_packet_costs_no_other(number: int) -> None:
+    items = read_stream(spoil(number))
+    [damage] = damages(items)
+    assert damage.offset == ENDS[number]
+    assert damage.length_bytes == ENDS[number + 1] - ENDS[number]
+    assert "wrong checksum" in damage.reason
+    assert not damage.truncated
+    assert packets(items) == WHOLE[:number] + WHOLE[number + 1 :]
+
+
+def test_a_lost_key_packet_costs_all_up_to_the_next() -> None:
+    items = read_stream(spoil(0))
+    assert isinstance(items[0], Damage)
+    assert items[0].length_bytes == ENDS[4] - ENDS[0]
+    assert items[1:] == WHOLE[4:]
+
+
+def test_a_lost_head_costs_all_up_to_the_next_key_packet() -> None:
+    start = ENDS[1]
+    items = read_stream(STREAM[:start] + b"\xff" * 6 + STREAM[start + 6 :])
+    [damage] = damages(items)
+    assert (damage.offset, damage.offset + damage.length_bytes) == (start, ENDS[4])
+    assert packets(items) == WHOLE[:1] + WHOLE[4:]
+
+
+def test_no_further_key_packet() -> None:
+    items = read_stream(STREAM[: ENDS[5]] + b"\xff" * 6 + STREAM[ENDS[5] + 6 :])
+    assert items[:-1] == WHOLE[:5]
+    assert isinstance(items[-1], Damage)
+    assert items[-1].truncated
+    assert items[-1].length_bytes == len(STREAM) - ENDS[5]
+
+
+def test_missing_bytes() -> None:
+    """A length that leads into the middle of a later packet is not believed."""
+    items = read_stream(STREAM[: ENDS[1] + 4] + STREAM[ENDS[1] + 7 :])
+    assert packets(items) == WHOLE[:1] + WHOLE[4:]
+
+
+def test_cleanly_lost_packets_show_in_frame_numbers() -> None:
+    items = read_stream(STREAM[: ENDS[1]] + STREAM[ENDS[3] :])
+    assert items[1] == PACKETS[3]
+
+
+def test_loss_of_255_frames_is_counted() -> None:
+    key = KeyPacket(0, 0, b"", b"")
+    lost = TokenPacket(1, tuple(512 * n for n in range(1, 256)), b"lost")
+    kept = TokenPacket(256, tuple(512 * n for n in range(256, 300)), b"kept")
+    stream = write_stream((key, lost, kept), 512 * 300, HEADER)
+    items = read_stream(stream.replace(b"lost", b"gone"))
+    assert packets(items)[:2] == [key, kept]
+
+
+def test_trailing_data() -> None:
+    items = read_stream(STREAM + b"more" + STREAM)
+    assert items[:-1] == WHOLE
+    assert items[-1] == Damage(
+        len(STREAM), 4 + len(STREAM), "trailing data after the end packet", False
+    )
+
+
+def test_stream_cut_out_of_another() -> None:
+    header_bytes = STREAM[: ENDS[0]]
+    items = read_stream(header_bytes + STREAM[ENDS[4] :])
+    assert items == WHOLE[4:]
+
+
+def after_key(*coded: bytes) -> list[Packet | Damage]:
+    """What comes out of a stream of one good key frame and some bytes."""
+    return read_stream(STREAM[: ENDS[1]] + b"".join(coded))[1:]
+
+
+TOKENS = STREAM[ENDS[1] : ENDS[2]]
+END = frame_bytes(b"\x0d", b"\x04")
+
+
+@pytest.mark.parametrize(
+    ("coded", "reason"),
+    [
+        (frame_bytes(b"\x02", b""), "token packet: the data ends within an integer"),
+        (frame_bytes(b"\x12", b"\x00\x01"), "token packet: no frames"),
+        (frame_bytes(b"\x1a", b"\x84\x80\x01"), "token packet: 4097 frames, the limit is 4096"),
+        (frame_bytes(b"\x12", b"\x05\x01"), "token packet: the data ends"),
+        (frame_bytes(b"\x2a", b"\x09\x01\x00\xff\x07"), "token packet: timestamps do not rise"),
+        (frame_bytes(b"\x62", b"\x05\x01" + b"\x80" * 9 + b"\x01"), "token packet: timestamp 46"),
+        (frame_bytes(b"\x13", b"\x00\x00"), "audio packet: no audio packets"),
+        (frame_bytes(b"\x1b", b"\x00\x81\x08"), "audio packet: 1025 audio packets"),
+        (frame_bytes(b"\x1b", b"\x00\x01\x01"), "audio packet: the data ends within a field"),
+        (frame_bytes(b"\x23", b"\x00\x01\x00\x00"), "audio packet: 1 bytes too many"),
+        (frame_bytes(b"\x24", b"\x81\x80\x04\x00"), "index packet: 65537 index entries"),
+        (frame_bytes(b"\x24", b"\x01\x00\x00\x80"), "index packet: the data ends"),
+        (frame_bytes(b"\x2d", b"\x04\x00\x00\x00\x00"), "end packet: 2 bytes too many"),
+        (frame_bytes(b"\x06", b""), "extension packet: an extension without"),
+        (frame_bytes(b"\x0e", b"\x80"), "extension packet: the data ends"),
+    ],
+)
+def test_impossible_payload_of_right_checksum(coded: bytes, reason: str) -> None:
+    items = after_key(coded, TOKENS, END)
+    assert isinstance(items[-1], EndPacket)
+    assert isinstance(items[0], Damage)
+    assert items[0].reason.startswith(reason)
+    assert items[0].length_bytes == len(coded)
+    assert items[1] == PACKETS[1]
+
+
+def test_audio_in_a_silent_stream() -> None:
+    silent = write_header(HEADER) + STREAM[ENDS[0] : ENDS[4]]
+    [damage] = [item for item in damages(read_stream(silent)) if not item.truncated]
+    assert "no audio parameters" in damage.reason
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\x01\x06", b"\x01\x06\x00\x05tok", b"\x09\x06\x00\x81\x08" + bytes(1100)],
+)
+def test_impossible_key_packet_is_not_gone_on_behind(payload: bytes) -> None:
+    size = len(payload) << 3 | 1
+    head = bytes([size]) if size < 128 else bytes([size & 0x7F | 0x80, size >> 7])
+    bad = SYNC_MARK + frame_bytes(head, payload)
+    items = after_key(bad, TOKENS, bad, STREAM[ENDS[4] :])
+    assert isinstance(items[0], Damage)
+    assert items[0].length_bytes == 2 * len(bad) + len(TOKENS)
+    assert items[1:] == WHOLE[4:]
+
+
+@pytest.mark.parametrize(
+    "coded",
+    [
+        frame_bytes(b"\x08", b"\x00"),  # type 0
+        STREAM[ENDS[4] + 4 : ENDS[5]],  # key packet without mark
+        SYNC_MARK + TOKENS,
+        b"\x00IMF" + STREAM[ENDS[4] + 4 : ENDS[5]],
+        b"\x80" * 12,
+        b"\xe2\x00" + TOKENS,  # over-long head
+    ],
+)
+def test_no_packet_begins_here(coded: bytes) -> None:
+    items = after_key(coded, STREAM[ENDS[4] :])
+    assert isinstance(items[0], Damage)
+    assert items[0].length_bytes == len(coded)
+    assert items[1:] == WHOLE[4:]
+
+
+def test_first_packet_must_be_a_key_packet() -> None:
+    items = read_stream(STREAM[: ENDS[0]] + STREAM[ENDS[1] :])
+    assert isinstance(items[0], Damage)
+    assert items[1:] == WHOLE[4:]
+
+
+def test_optional_extension_is_passed_on() -> None:
+    assert ExtensionPacket(critical=False, data=b"\x2anote") in read_stream(STREAM)
+
+
+@pytest.mark.parametrize(
+    ("coded", "message"),
+    [
+        (frame_bytes(b"\x17", b"\x2aX"), "critical extension 42"),
+        (SYNC_MARK + frame_bytes(b"\x21", b"\x11\x06\x00\x00"), "key packet flags 0x11"),
+    ],
+)
+def test_newer_packets_are_refused(coded: bytes, message: str) -> None:
+    reader = StreamReader(io.BytesIO(STREAM[: ENDS[1]] + coded + STREAM[ENDS[4] :]))
+    next(reader)
+    with pytest.raises(UnsupportedVersion, match=message):
+        next(reader)
+    assert list(reader) == []
+
+
+def test_newer_packets_of_wrong_checksum_are_damage() -> None:
+    bad = frame_bytes(b"\x17", b"\x2aX")[:-1] + b"?"
+    assert after_key(bad, STREAM[ENDS[4] :])[1:] == WHOLE[4:]
+
+
+def test_newer_key_packet_behind_damage_is_refused() -> None:
+    newer = SYNC_MARK + frame_bytes(b"\x21", b"\x11\x06\x00\x00")
+    reader = StreamReader(io.BytesIO(STREAM[: ENDS[1]] + b"\xff" * 20 + newer))
+    next(reader)
+    assert isinstance(next(reader), Damage)
+    with pytest.raises(UnsupportedVersion):
+        next(reader)
+
+
+def test_key_timestamp_beyond_the_range() -> None:
+    late = SYNC_MARK + frame_bytes(b"\x71", b"\x01\x06" + b"\x80" * 9 + b"\x01" + b"\x00p")
+    items = after_key(late, STREAM[ENDS[4] :])
+    assert isinstance(items[0], Damage)
+    assert items[0].reason == f"key packet: timestamp {2**62}"
+    assert items[1:] == WHOLE[4:]
+
+
+def test_false_key_packets_do_bounded_work() -> None:
+    """Marks whose lengths overlap would make the same bytes be checksummed over and over."""
+    false = SYNC_MARK + b"\x81\x80\x20"  # claims 64 KiB
+    limits = Limits(max_wasted_bytes=1 << 20)
+    data = STREAM[: ENDS[1]] + b"\xff" * 20 + false * 40_000 + STREAM[ENDS[4] :]
+    items = list(StreamReader(io.BytesIO(data), limits))
+    assert items[0] == PACKETS[0]
+    [damage] = damages(items)
+    assert damage.truncated
+    assert "too much damage" in damage.reason
+    assert damage.length_bytes == len(data) - ENDS[1]
+
+
+def test_false_empty_packets_cost_too() -> None:
+    data = STREAM[: ENDS[1]] + b"\xff" + SYNC_MARK * 20_000 + STREAM[ENDS[4] :]
+    limits = Limits(max_wasted_bytes=1 << 20)
+    assert damages(StreamReader(io.BytesIO(data), limits))[0].truncated
+    assert packets(read_stream(data)) == WHOLE[:1] + WHOLE[4:]
+
+
+def test_index_and_audio_survive_the_round() -> None:
+    assert any(isinstance(item, IndexPacket) for item in WHOLE)
+    assert any(isinstance(item, AudioPacket) for item in WHOLE)
+    assert StreamReader(io.BytesIO(STREAM)).header == SOUND_HEADER

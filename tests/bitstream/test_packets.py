@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from fractions import Fraction
+from itertools import accumulate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imfcodec.bitstream import (
+    AudioPacket,
+    EndPacket,
+    ExtensionPacket,
+    IndexEntry,
+    IndexPacket,
+    KeyPacket,
+    Packet,
+    StreamReader,
+    StreamWriter,
+    TokenPacket,
+    packets,
+)
+from imfcodec.bitstream.cursor import Cursor
+from imfcodec.bitstream.framing import SYNC_MARK
+from imfcodec.bitstream.key_index import KeyIndex
+from imfcodec.bitstream.limits import FORMAT_LIMITS
+from imfcodec.bitstream.payloads import read_index, write_index
+from imfcodec.bitstream.timeline import Timeline
+from imfcodec.errors import CorruptStream, LimitExceeded, OutputFailed
+
+from .samples import END_PTS, HEADER, PACKETS, SOUND_HEADER, read_stream, write_stream
+
+
+def test_wire_ids() -> None:
+    assert SYNC_MARK.hex() == "00494d4b"
+    assert {name: getattr(packets, name) for name in dir(packets) if name.startswith("TYPE_")} == {
+        "TYPE_KEY": 1,
+        "TYPE_TOKENS": 2,
+        "TYPE_AUDIO": 3,
+        "TYPE_INDEX": 4,
+        "TYPE_END": 5,
+        "TYPE_OPTIONAL_EXTENSION": 6,
+        "TYPE_CRITICAL_EXTENSION": 7,
+    }
+
+
+GOLDEN = tuple(
+    bytes.fromhex(part)
+    for part in (
+        # signature, version, body length, body (audio), checksum
+        "89494d460d0a0a 01 18 11a1b2c3d40808148064800401c4d80202b8020001020a0b 555451d2",
+        # key without mark: head, flags, number, pts, token length, token, picture, checksum
+        "a901 01 00 d00f 04 746f6b30 70696374757265207a65726f b83dd1e4",
+        # tokens, regular: head, count and flags, number, tokens, checksum
+        "62 0c 01 746f6b656e7320312d33 bbe0c51b",
+        # audio: head, pts, count, sizes, data, checksum
+        "9301 ef04 03 060006 6f7075732061 6f7075732062 cd65aa0e",
+        # tokens, irregular and chained: head, count and flags, number, pts, step, tokens, checksum
+        "a201 0b 04 d42f 4c 746f6b656e7320342d35206c617465 310021b3",
+        # key: mark, head, flags, number, pts, configuration, token, picture, checksum
+        "00494d4b c101 0c 06 8840 03636667 04746f6b36 7069637475726520736978 85490649",
+        # optional extension: head, subtype, data, checksum
+        "2e 2a 6e6f7465 48d7ece9",
+        "62 08 07 746f6b656e7320372d38 bdb42963",
+        # index: head, count, entries of number, pts, offset; checksum
+        "4c 02 00d00f25 06b8305e 4e0cfda7",
+        # end: head, frame count, lateness, index length, checksum
+        "1d 09 00 0e d6465e6b",
+    )
+)
+"""`write_stream()`, one packet a line; the spaces separate fields."""
+
+
+def test_golden_stream() -> None:
+    assert write_stream() == b"".join(GOLDEN)
+
+
+def test_round_trip_of_every_type() -> None:
+    items = read_stream(write_stream())
+    assert items[:-2] == list(PACKETS)
+    index, end = items[-2:]
+    assert isinstance(index, IndexPacket)
+    assert [(entry.frame_number, entry.pts) for entry in index.entries] == [(0, 1000), (6, 4100)]
+    assert isinstance(end, EndPacket)
+    assert (end.frame_count, end.end_pts) == (9, END_PTS)
+
+
+def test_index_points_at_key_packets() -> None:
+    stream = write_stream()
+    index = read_stream(stream)[-2]
+    assert isinstance(index, IndexPacket)
+    first, second = (entry.offset for entry in index.entries)
+    assert stream[first] & 7 == packets.TYPE_KEY
+    assert stream[second:].startswith(SYNC_MARK)
+
+
+def test_index_length_spans_the_index() -> None:
+    stream = write_stream()
+    end = read_stream(stream)[-1]
+    assert isinstance(end, EndPacket)
+    without_end = stream[: -len(GOLDEN[-1])]
+    assert without_end[-end.index_length] & 7 == packets.TYPE_INDEX
+
+
+def test_one_key_frame_needs_no_index() -> None:
+    items = read_stream(write_stream(PACKETS[:2], end_pts=3048))
+    assert items[-1] == EndPacket(4, 3048, 0)
+    assert len(items) == 3
+
+
+blobs = st.binary(max_size=30)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
+    """Packets in order: any mixture of key, token, audio and extension packets."""
+    duration = draw(st.builds(Fraction, st.integers(1, 5000), st.integers(1, 7)))
+    timeline = Timeline(duration)
+    items: list[Packet] = []
+    pts = draw(st.integers(-(10**9), 10**9))
+    kinds = st.sampled_from(["key", "tokens", "late tokens", "audio", "extension"])
+    for kind in ["key", *draw(st.lists(kinds, max_size=12))]:
+        frame = timeline.next_frame
+        if kind == "key":
+            config = draw(st.none() | blobs)
+            slot = draw(st.integers(0, 3))
+            flush = draw(st.booleans())
+            items.append(KeyPacket(frame, pts, draw(blobs), draw(blobs), flush, slot, config))
+            timeline.anchor(frame, pts)
+            pts += 1
+        elif kind == "audio":
+            blocks = draw(st.lists(blobs, min_size=1, max_size=5))
+            items.append(AudioPacket(draw(st.integers(-1000, 2**61)), tuple(blocks)))
+        elif kind == "extension":
+            items.append(ExtensionPacket(False, b"\x01" + draw(blobs)))
+        else:
+            count = draw(st.integers(1, 40))
+            times = tuple(map(timeline.nominal_pts, range(frame, frame + count)))
+            rising = all(a < b for a, b in zip((pts - 1, *times), times, strict=False))
+            if kind == "late tokens" or not rising:
+                steps = draw(st.lists(st.integers(1, 2**40), min_size=count, max_size=count))
+                times = tuple(accumulate(steps, initial=pts))[1:]
+            items.append(TokenPacket(frame, times, draw(blobs), draw(st.booleans())))
+            timeline.pass_frames(frame, count)
+            pts = times[-1] + 1
+    return duration, items, pts + draw(st.integers(0, 2**40))
+
+
+@given(streams())
+def test_round_trip(stream: tuple[Fraction, list[Packet], int]) -> None:
+    duration, items, end_pts = stream
+    file = io.BytesIO()
+    writer = StreamWriter(file, replace(SOUND_HEADER, nominal_duration=duration))
+    for item in items:
+        writer.write(item)
+    writer.finish(end_pts)
+    reader = StreamReader(io.BytesIO(file.getvalue()))
+    got = list(reader)
+    assert got[: len(items)] == items
+    end = got[-1]
+    assert isinstance(end, EndPacket)
+    assert end.end_pts == end_pts
+    assert reader.sizes == writer.sizes
+    assert writer.sizes.total_bytes == len(file.getvalue())
+
+
+def test_regular_timing_is_not_written() -> None:
+    """At 29.97 fps in milliseconds; halves round up: frame 15 is 500.5 ms after the first."""
+    file = io.BytesIO()
+    header = replace(HEADER, time_base=Fraction(1, 1000), nominal_duration=Fraction(1001, 30))
+    writer = StreamWriter(file, header)
+    writer.write(KeyPacket(0, 7, b"", b""))
+    before = writer.sizes.total_bytes
+    times = tuple(7 + (2 * n * 1001 + 30) // 60 for n in range(1, 31))
+    assert times[14] == 7 + 501
+    writer.write(TokenPacket(1, times, b""))
+    assert writer.sizes.total_bytes - before == 1 + 1 + 1 + 4
+    writer.finish(7 + 1034)
+    assert len(file.getvalue()) == writer.sizes.total_bytes
+    assert read_stream(file.getvalue())[1] == TokenPacket(1, times, b"")
+
+
+def test_frame_numbers_beyond_a_byte() -> None:
+    items: list[Packet] = [KeyPacket(0, 0, b"", b"")]
+    for first in range(1, 1200, 100):
+        items.append(TokenPacket(first, tuple(512 * (first + i) for i in range(100)), b""))
+    assert read_stream(write_stream(items, end_pts=10**6))[:-1] == items
+
+
+def test_sizes_by_kind() -> None:
+    file = io.BytesIO()
+    writer = StreamWriter(file, SOUND_HEADER)
+    writer.write(KeyPacket(0, 0, b"t" * 7, b"p" * 100, config=b"c" * 5))
+    writer.write(TokenPacket(1, (512,), b"r" * 20))
+    assert writer.sizes.key_bytes == 2 + 100 + 5
+    assert writer.sizes.token_bytes == 7 + 20
+    before = writer.sizes.total_bytes
+    writer.write(AudioPacket(0, (b"a" * 50,)))
+    assert writer.sizes.audio_bytes == writer.sizes.total_bytes - before == 50 + 9
+    writer.finish(1024)
+    assert writer.sizes.total_bytes == len(file.getvalue())
+
+
+KEY = KeyPacket(0, 0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ([TokenPacket(0, (0,), b"")], "must be a key packet"),
+        ([AudioPacket(0, (b"",))], "must be a key packet"),
+        ([KeyPacket(1, 0, b"", b"")], "frame 1 where frame 0"),
+        ([KEY, TokenPacket(2, (1,), b"")], "frame 2 where frame 1"),
+        ([KEY, TokenPacket(1, (0,), b"")], "does not rise"),
+        ([KEY, KeyPacket(1, -1, b"", b"")], "does not rise"),
+        ([KEY, EndPacket(1, 1)], "written by finish"),
+        ([KEY, AudioPacket(0, (b"",))], "without audio parameters"),
+    ],
+)
+def test_writer_refuses(items: list[Packet], message: str) -> None:
+    writer = StreamWriter(io.BytesIO(), HEADER)
+    for item in items[:-1]:
+        writer.write(item)
+    before = replace(writer.sizes)
+    with pytest.raises(CorruptStream, match=message):
+        writer.write(items[-1])
+    assert writer.sizes == before
+
+
+def test_writer_refuses_what_follows_the_end() -> None:
+    writer = StreamWriter(io.BytesIO(), HEADER)
+    with pytest.raises(CorruptStream, match="the last frame is at None"):
+        writer.finish(0)
+    writer.write(KEY)
+    with pytest.raises(CorruptStream, match="end at 0"):
+        writer.finish(0)
+    writer.finish(1)
+    with pytest.raises(CorruptStream, match="after the end"):
+        writer.write(KeyPacket(1, 1, b"", b""))
+    with pytest.raises(CorruptStream, match="has ended"):
+        writer.finish(2)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        KeyPacket(1, 1, b"", bytes(1 << 20)),
+        KeyPacket(1, 1, b"", b"", config=bytes(1025)),
+        TokenPacket(1, (1,), bytes(256 << 10)),
+        TokenPacket(1, tuple(range(1, 4098)), b""),
+        AudioPacket(0, (b"",) * 1025),
+        ExtensionPacket(False, bytes((1 << 20) + 1)),
+    ],
+)
+def test_writer_holds_to_the_limits(item: Packet) -> None:
+    writer = StreamWriter(io.BytesIO(), SOUND_HEADER)
+    writer.write(KEY)
+    with pytest.raises(LimitExceeded):
+        writer.write(item)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (KeyPacket, (-1, 0, b"", b"")),
+        (KeyPacket, (2**48, 0, b"", b"")),
+        (KeyPacket, (0, 2**62, b"", b"")),
+        (KeyPacket, (0, 0, b"", b"", True, 4)),
+        (TokenPacket, (0, (), b"")),
+        (TokenPacket, (0, (1, 1), b"")),
+        (TokenPacket, (0, (1, 2**62), b"")),
+        (AudioPacket, (0, ())),
+        (IndexPacket, ((),)),
+        (IndexPacket, ((IndexEntry(1, 1, 1), IndexEntry(2, 2, 1)),)),
+        (EndPacket, (-1, 0)),
+        (ExtensionPacket, (False, b"")),
+    ],
+)
+def test_packet_rules(kind: type[Packet], fields: tuple[object, ...]) -> None:
+    with pytest.raises(CorruptStream):
+        kind(*fields)  # type: ignore[arg-type]
+
+
+def test_disk_full() -> None:
+    class Full(io.BytesIO):
+        def write(self, data: object, /) -> int:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OutputFailed, match="No space left"):
+        StreamWriter(Full(), HEADER)
+
+
+def test_short_writes() -> None:
+    class Slow(io.BytesIO):
+        def write(self, data: bytes, /) -> int:  # type: ignore[override]
+            return super().write(data[:3])
+
+    file = Slow()
+    writer = StreamWriter(file, SOUND_HEADER)
+    for packet in PACKETS:
+        writer.write(packet)
+    writer.finish(END_PTS)
+    assert file.getvalue() == write_stream()
+
+
+def test_index_is_thinned() -> None:
+    index = KeyIndex(max_entries=4)
+    for n in range(100):
+        index.add(IndexEntry(n, n, n))
+        packet = index.packet()
+        assert packet is None or len(packet.entries) <= 4
+    assert packet is not None
+    assert [entry.frame_number for entry in packet.entries] == [0, 32, 64, 96]
+
+
+def test_longest_index_fits() -> None:
+    index = KeyIndex()
+    step = (1 << 46) // (1 << 15)
+    for n in range(1 << 15):
+        index.add(IndexEntry(n * step, n * (step << 14), n * (step << 15)))
+    packet = index.packet()
+    assert packet is not None
+    payload = write_index(packet)
+    assert len(payload) <= FORMAT_LIMITS.max_index_bytes
+    assert read_index(Cursor(payload), FORMAT_LIMITS) == packet
