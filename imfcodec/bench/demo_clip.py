@@ -24,7 +24,7 @@ from imfcodec.errors import OptionError
 from imfcodec.video import MediaWriter
 
 Picture = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 
 # All positions are (x, y) in pixels of the portrait, a square of this side.
 SIDE = 480
@@ -165,7 +165,7 @@ def _poses(count: int, rate: int) -> Iterator[Pose]:
     """The motion, `count` times at `rate` per second."""
     random = np.random.default_rng(1983)
     phases = random.uniform(0, math.tau, (5, 3))
-    blinks = np.cumsum(random.uniform(1.6, 3.4, 2 + count // rate))
+    blinks = np.cumsum(random.uniform(1.2, 2.6, 2 + count // rate))
     for index in range(count):
         t = index / rate
         # Incommensurate frequencies in hertz: the motion does not repeat within a clip.
@@ -252,7 +252,8 @@ def _radius(
     x: Floats, y: Floats, middle: tuple[float, float], radii: tuple[float, float]
 ) -> Floats:
     """Distance from the middle of an ellipse; 1 on its edge."""
-    return np.hypot((x - middle[0]) / radii[0], (y - middle[1]) / radii[1])
+    radius: Floats = np.hypot((x - middle[0]) / radii[0], (y - middle[1]) / radii[1])
+    return radius
 
 
 def _smoothstep(x: Floats) -> Floats:

@@ -51,8 +51,7 @@ class KeyframePolicy:
             return False
         change = float(np.abs(cells - previous).mean())
         cut = change > CUT_LEVELS and change > CUT_RATIO * self._usual
-        if cut:
-            self._usual = 0.0
-        else:
-            self._usual = MEMORY * self._usual + (1 - MEMORY) * change
+        # A cut counts fully at once: what changes as much in the next frame is no second one.
+        memory = 0.0 if cut else MEMORY
+        self._usual = memory * self._usual + (1 - memory) * change
         return cut

@@ -67,7 +67,7 @@ class StreamEncoder:
         self._coder = TokenCoder(weights.tables.level(options.quantiser))
         interval = options.keyframe_interval_s
         self._policy = KeyframePolicy(
-            float(interval / time_base) if interval else None, options.scene_cut
+            float(interval / time_base) - 0.5 if interval else None, options.scene_cut
         )
         self._encoder = Av1PictureEncoder(*size, options.key_preset)
         self._decoder = Av1PictureDecoder(*size, b"")

@@ -1,0 +1,47 @@
+"""Imports point one way; each check runs in a fresh interpreter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded_by(module: str) -> set[str]:
+    """Names of all modules that importing ``module`` brings in."""
+    code = f"import sys, {module}; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        (
+            "imfcodec.receiver",
+            [
+                "imfcodec.sender",
+                "imfcodec.training",
+                "imfcodec.bench",
+                "imfcodec.cli",
+                "lpips",
+                "skimage",
+                "click",
+                "rich",
+                "cv2",
+            ],
+        ),
+        ("imfcodec.sender", ["imfcodec.training", "imfcodec.bench", "imfcodec.cli", "lpips"]),
+        ("imfcodec.bitstream", ["torch", "numpy", "av", "constriction"]),
+        ("imfcodec.entropy", ["torch", "av", "imfcodec.model"]),
+        ("imfcodec.model", ["imfcodec.bitstream", "imfcodec.entropy", "av", "imfcodec.weights"]),
+        ("imfcodec.model.imf", ["imfcodec.bitstream", "imfcodec.entropy", "av", "lpips"]),
+        ("imfcodec.keyframe", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
+        ("imfcodec.video", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
+        ("imfcodec", ["torch", "av", "numpy"]),
+    ],
+)
+def test_boundary(module: str, forbidden: list[str]) -> None:
+    loaded = loaded_by(module)
+    assert [name for name in forbidden if name in loaded] == []

@@ -1,0 +1,247 @@
+"""encode -> decode on small videos with the tiny network."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+import imfcodec
+from imfcodec.errors import (
+    InputUnreadable,
+    NoVideoStream,
+    OptionError,
+    OutputExists,
+    WeightsCorrupt,
+    WeightsMissing,
+)
+from tests.conftest import moving_picture
+
+
+def encoded(video: Path, **options) -> bytes:
+    file = io.BytesIO()
+    imfcodec.encode(video, file, **{"weights": "tiny", **options})
+    return file.getvalue()
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_every_frame_comes_back_with_its_pts(small_video: Path, tmp_path: Path) -> None:
+    stream, back = tmp_path / "a.imf", tmp_path / "a.mp4"
+    report = imfcodec.encode(small_video, stream, weights="tiny", measure=True)
+    assert report.frames == 12
+    assert report.key_frames == 1
+    assert report.sizes.total_bytes == stream.stat().st_size
+    assert report.rate_kbps == pytest.approx(8 * stream.stat().st_size / 0.48 / 1000)
+    assert report.psnr_db is not None
+    decoded = imfcodec.decode(stream, back)
+    assert decoded.frames == 12
+    assert decoded.sizes == report.sizes
+    with av.open(str(back)) as container:
+        video = container.streams.video[0]
+        pts = [f.pts * video.time_base for f in container.decode(video)]
+        assert pts == [Fraction(n, 25) for n in range(12)]
+        assert (video.width, video.height) == (64, 64)
+        assert video.codec_context.colorspace == 1
+        assert video.codec_context.color_range == 1
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_decoder_iterates_frames(small_video: Path) -> None:
+    frames = list(imfcodec.Decoder(io.BytesIO(encoded(small_video))))
+    assert [f.number for f in frames] == list(range(12))
+    assert all(f.rgb.shape == (64, 64, 3) and f.rgb.dtype == np.uint8 for f in frames)
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_what_the_sender_measures_is_what_the_receiver_shows(small_video: Path) -> None:
+    file = io.BytesIO()
+    report = imfcodec.encode(small_video, file, weights="tiny", measure=True)
+    with av.open(str(small_video)) as container:
+        source = [f.reformat(format="rgb24").to_ndarray() for f in container.decode(video=0)]
+    frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(file.getvalue()))]
+    errors = [np.square(a.astype(float) - b).mean() for a, b in zip(source, frames, strict=True)]
+    psnr = np.mean([10 * np.log10(255**2 / e) for e in errors])
+    assert report.psnr_db == pytest.approx(psnr, abs=0.3)  # the two read the source differently
+
+
+@pytest.mark.usefixtures("tiny_weights")
+@pytest.mark.parametrize("latency", ["normal", "low"])
+def test_latency_changes_packets_not_pictures(small_video: Path, latency: str) -> None:
+    data = encoded(small_video, latency=latency)
+    summary = imfcodec.inspect(io.BytesIO(data))
+    assert summary.packets["tokens"] == (11 if latency == "low" else 1)
+    plain = [f.rgb for f in imfcodec.Decoder(io.BytesIO(encoded(small_video)))]
+    these = [f.rgb for f in imfcodec.Decoder(io.BytesIO(data))]
+    for a, b in zip(plain, these, strict=True):
+        assert np.abs(a.astype(int) - b).max() <= 1
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_keyframe_interval_and_index(small_video: Path) -> None:
+    data = encoded(small_video, keyframe_interval_s=0.2)
+    summary = imfcodec.inspect(io.BytesIO(data))
+    assert [n for n, _ in summary.key_frames] == [0, 5, 10]
+    assert summary.packets["index"] == 1
+    assert len(list(imfcodec.Decoder(io.BytesIO(data)))) == 12
+
+
+def test_same_bytes_on_one_and_two_threads(small_video: Path, tiny_folder: Path) -> None:
+    """C9, in fresh processes: a thread count is fixed when torch first works."""
+    code = (
+        "import sys, imfcodec; imfcodec.encode(sys.argv[1], '-', weights='tiny',"
+        " threads=int(sys.argv[2]))"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(small_video), threads],
+            capture_output=True,
+            check=True,
+            env={"IMFCODEC_WEIGHTS": str(tiny_folder), "PATH": "", "PYTHONPATH": ":".join(sys.path)},
+        ).stdout
+        for threads in ("1", "2")
+    ]
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) > 100
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_variable_frame_rate_survives(tmp_path: Path) -> None:
+    path, back = tmp_path / "vfr.mp4", tmp_path / "back.mp4"
+    stamps = [0, 40, 90, 100, 260, 300, 1400, 1440]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for n, stamp in enumerate(stamps):
+            frame = av.VideoFrame.from_ndarray(moving_picture(n), format="rgb24")
+            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = encoded(path)
+    imfcodec.decode(io.BytesIO(data), back)
+    with av.open(str(back)) as container:
+        video = container.streams.video[0]
+        assert [f.pts * video.time_base for f in container.decode(video)] == [
+            Fraction(s, 1000) for s in stamps
+        ]
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_odd_size_is_padded_cropped_and_scaled_back(tmp_path: Path) -> None:
+    path = tmp_path / "odd.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 333, 301, "yuv444p"
+        for n in range(3):
+            frame = av.VideoFrame.from_ndarray(moving_picture(n, 333, 301), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = encoded(path, short_side=96)
+    decoder = imfcodec.Decoder(io.BytesIO(data))
+    assert decoder.geometry.coded == (128, 96)
+    assert all(f.rgb.shape == (301, 333, 3) for f in decoder)
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_one_frame(tmp_path: Path) -> None:
+    path = tmp_path / "one.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        container.mux(
+            stream.encode(av.VideoFrame.from_ndarray(moving_picture(0), format="rgb24"))
+        )
+        container.mux(stream.encode(None))
+    assert len(list(imfcodec.Decoder(io.BytesIO(encoded(path))))) == 1
+
+
+@pytest.mark.usefixtures("tiny_weights")
+class TestBadInput:
+    def test_existing_output_is_untouched(self, small_video: Path, tmp_path: Path) -> None:
+        target = tmp_path / "a.imf"
+        target.write_text("mine")
+        with pytest.raises(OutputExists):
+            imfcodec.encode(small_video, target, weights="tiny")
+        assert target.read_text() == "mine"
+
+    def test_failure_leaves_nothing(self, tmp_path: Path) -> None:
+        source = tmp_path / "text.mp4"
+        source.write_text("no video")
+        with pytest.raises(InputUnreadable):
+            imfcodec.encode(source, tmp_path / "a.imf", weights="tiny")
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["text.mp4"]
+
+    def test_no_video_stream(self, tmp_path: Path) -> None:
+        source = tmp_path / "sound.wav"
+        with av.open(str(source), "w") as container:
+            stream = container.add_stream("pcm_s16le", rate=8000)
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+            frame.sample_rate = 8000
+            container.mux(stream.encode(frame))
+        with pytest.raises(NoVideoStream):
+            imfcodec.encode(source, tmp_path / "a.imf", weights="tiny")
+
+    def test_missing_weights_are_named(
+        self, small_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = encoded(small_video)
+        weights_id = imfcodec.inspect(io.BytesIO(data)).header.weights_id.hex()
+        monkeypatch.setenv("IMFCODEC_WEIGHTS", str(tmp_path))
+        with pytest.raises(WeightsMissing, match=weights_id):
+            imfcodec.decode(io.BytesIO(data), tmp_path / "a.mp4")
+
+    def test_tampered_weights_are_refused(
+        self, small_video: Path, tmp_path: Path, tiny_folder: Path
+    ) -> None:
+        original = next(tiny_folder.glob("*.safetensors"))
+        data = bytearray(original.read_bytes())
+        data[-1] ^= 1
+        tampered = tmp_path / original.name
+        tampered.write_bytes(data)
+        with pytest.raises(WeightsCorrupt, match="sha256"):
+            imfcodec.encode(small_video, tmp_path / "a.imf", weights=str(tampered))
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"quantiser": 99},
+            {"key_crf": 0},
+            {"latency": "soon"},
+            {"keyframe_interval_s": 0.0},
+            {"short_side": 8},
+            {"no_such_option": 1},
+        ],
+    )
+    def test_options(self, small_video: Path, tmp_path: Path, options: dict) -> None:
+        with pytest.raises(OptionError):
+            imfcodec.encode(small_video, tmp_path / "a.imf", **{"weights": "tiny", **options})
+        assert not (tmp_path / "a.imf").exists()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("clip", ["51321c0b43", "classic_akiyo_0", "c1a8fa1f04"])
+def test_real_clips_with_the_shipped_weights(data: Path, clip: str, tmp_path: Path) -> None:
+    """The main job: a stranger's talking head, below 8 kbps, every frame back."""
+    source = data / "val" / f"{clip}.mp4"
+    with av.open(str(source)) as container:
+        count = sum(1 for _ in container.decode(video=0))
+    report = imfcodec.encode(source, tmp_path / "a.imf")
+    assert report.frames == count
+    assert report.rate_kbps < 8
+    decoder = imfcodec.Decoder((tmp_path / "a.imf").open("rb"))
+    torch.set_num_threads(2)
+    first = next(iter(decoder))
+    assert first.rgb.shape == (256, 256, 3)
+    summary = imfcodec.inspect(tmp_path / "a.imf")
+    assert summary.frames == count
+    assert json.dumps(summary.packets)
