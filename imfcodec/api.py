@@ -12,7 +12,6 @@ from imfcodec.receiver.report import DecodeReport
 from imfcodec.sender.encode import encode as encode_with
 from imfcodec.sender.report import EncodeReport
 
-
 Options = TypeVar("Options", EncodeOptions, DecodeOptions)
 
 

@@ -35,6 +35,7 @@ class ModelConfig:
             frame is reduced to it. None: the frame as it is.
         token_encoder_channels: Channels of E_T's residual down-blocks.
         token_encoder_hidden: Width of the linear layers between E_T's last map and the token.
+        token_encoder_keypoints: Keypoints whose positions enter the token; 0: none (the paper).
         motion_channels: Channels of IMF_D on its canonical grids 4x4, 8x8, 16x16, ...
         motion_convolutions: StyleGAN2 convolutions per grid.
         attention_scales: Scales at which IMF_A runs, coarse to fine.
@@ -57,6 +58,7 @@ class ModelConfig:
     token_encoder_side: int | None
     token_encoder_channels: tuple[int, ...]
     token_encoder_hidden: int
+    token_encoder_keypoints: int
     motion_channels: tuple[int, ...]
     motion_convolutions: int
     attention_scales: tuple[int, ...]
@@ -79,7 +81,8 @@ class ModelConfig:
         """
         try:
             fields: dict[str, Any] = json.loads(text)
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+            tuples: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+            return cls(**tuples)
         except (TypeError, ValueError) as error:
             raise WeightsCorrupt(f"unreadable model configuration: {error}") from error
 
@@ -94,6 +97,7 @@ PAPER = ModelConfig(
     token_encoder_side=None,
     token_encoder_channels=(64, 128, 256, 512, 512, 512),
     token_encoder_hidden=512,
+    token_encoder_keypoints=0,
     motion_channels=(512, 512, 512, 512, 256),
     motion_convolutions=2,
     attention_scales=(32, 16, 8, 4),
@@ -115,6 +119,7 @@ FAST = ModelConfig(
     token_encoder_side=128,
     token_encoder_channels=(32, 64, 128, 192),
     token_encoder_hidden=256,
+    token_encoder_keypoints=32,
     motion_channels=(256, 192, 128),
     motion_convolutions=2,
     attention_scales=(32, 16, 8),

@@ -158,7 +158,7 @@ def load(file: WeightsFile) -> Weights:
     )
     if tables.token_size != model.config.token_size:
         raise WeightsCorrupt(f"{file.path} has tables for another token size")
-    model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Weights(file, model, tables)
 
 

@@ -104,7 +104,11 @@ def test_same_bytes_on_one_and_two_threads(small_video: Path, tiny_folder: Path)
             [sys.executable, "-c", code, str(small_video), threads],
             capture_output=True,
             check=True,
-            env={"IMFCODEC_WEIGHTS": str(tiny_folder), "PATH": "", "PYTHONPATH": ":".join(sys.path)},
+            env={
+                "IMFCODEC_WEIGHTS": str(tiny_folder),
+                "PATH": "",
+                "PYTHONPATH": ":".join(sys.path),
+            },
         ).stdout
         for threads in ("1", "2")
     ]
@@ -158,9 +162,7 @@ def test_one_frame(tmp_path: Path) -> None:
         stream = container.add_stream("libx264", rate=25)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuv420p"
-        container.mux(
-            stream.encode(av.VideoFrame.from_ndarray(moving_picture(0), format="rgb24"))
-        )
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(moving_picture(0), format="rgb24")))
         container.mux(stream.encode(None))
     assert len(list(imfcodec.Decoder(io.BytesIO(encoded(path))))) == 1
 

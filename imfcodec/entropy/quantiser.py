@@ -22,10 +22,10 @@ class Quantiser:
     step: npt.NDArray[np.float32]
 
     def quantise(self, token: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
-        """q = round(t / step): float32 [N, d_m] -> int32 [N, d_m]. Only a sender does this."""
+        """Q = round(t / step): float32 [N, d_m] -> int32 [N, d_m]. Only a sender does this."""
         value = np.rint(token.astype(np.float64) / self.step)
         return np.clip(value, -TOKEN_LIMIT, TOKEN_LIMIT).astype(np.int32)
 
     def dequantise(self, integers: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """t = q step: int32 [N, d_m] -> float32 [N, d_m]."""
+        """T = q step: int32 [N, d_m] -> float32 [N, d_m]."""
         return integers.astype(np.float32) * self.step

@@ -24,6 +24,9 @@ RADIUS = 24
 ESCAPE = 2 * RADIUS + 1
 SYMBOLS = 2 * RADIUS + 2
 
+_VECTORS = ("start_d", "leap_a", "leap_d", "run_a", "run_b", "run_d")
+_MATRICES = ("start_c", "leap_c", "run_c")
+
 
 def exact_model(frequencies: npt.NDArray[np.integer[Any]]) -> Any:
     """A range-coder model whose cumulative table is exactly that of integer frequencies.
@@ -43,22 +46,31 @@ class LevelTables:
     """Predictors and frequency tables for one global quantiser scale.
 
     Attributes:
-        start, run: Predictors of a packet's first token and of those that follow.
-        thresholds: Ascending activities at which the next context begins.
-        start_frequencies: int64 [d_m, SYMBOLS].
+        start: Predictor of a key frame's token, which nothing precedes.
+        leap: Predictor of a packet's first token from the key frame's.
+        run: Predictor of the tokens that follow in a packet.
+        thresholds: Ascending activities at which the next context of ``run`` begins.
+        start_frequencies, leap_frequencies: int64 [d_m, SYMBOLS].
         run_frequencies: int64 [contexts, d_m, SYMBOLS].
     """
 
     start: Predictor
+    leap: Predictor
     run: Predictor
     thresholds: list[int]
     start_frequencies: npt.NDArray[np.int64]
+    leap_frequencies: npt.NDArray[np.int64]
     run_frequencies: npt.NDArray[np.int64]
 
     @cached_property
     def start_models(self) -> list[Any]:
         """One exact model per dimension."""
         return [exact_model(f) for f in self.start_frequencies]
+
+    @cached_property
+    def leap_models(self) -> list[Any]:
+        """One exact model per dimension."""
+        return [exact_model(f) for f in self.leap_frequencies]
 
     @cached_property
     def run_models(self) -> list[list[Any]]:
@@ -112,41 +124,41 @@ class EntropyTables:
         try:
             step = np.asarray(arrays["step"], np.float32)
             scales = np.asarray(arrays["scales"], np.float32)
-            integer = {
-                k: np.asarray(arrays[k], np.int64)
-                for k in ("start_d", "start_c", "run_a", "run_b", "run_c", "run_d")
-            }
+            integer = {k: np.asarray(arrays[k], np.int64) for k in (*_VECTORS, *_MATRICES)}
             thresholds = np.asarray(arrays["thresholds"], np.int64)
             start = np.asarray(arrays["start_frequencies"], np.int64)
+            leap = np.asarray(arrays["leap_frequencies"], np.int64)
             run = np.asarray(arrays["run_frequencies"], np.int64)
         except KeyError as error:
             raise WeightsCorrupt(f"entropy table {error} is missing") from error
         size, count, contexts = len(step), len(scales), thresholds.shape[-1] + 1
         shapes_hold = (
-            start.shape == (count, size, SYMBOLS)
+            start.shape == leap.shape == (count, size, SYMBOLS)
             and run.shape == (count, contexts, size, SYMBOLS)
             and thresholds.shape == (count, contexts - 1)
-            and all(integer[k].shape == (count, size) for k in ("start_d", "run_a", "run_b", "run_d"))
-            and all(integer[k].shape == (count, size, size) for k in ("start_c", "run_c"))
+            and all(integer[k].shape == (count, size) for k in _VECTORS)
+            and all(integer[k].shape == (count, size, size) for k in _MATRICES)
         )
         if not shapes_hold:
             raise WeightsCorrupt("an entropy table has the wrong shape")
         if not (np.isfinite(step).all() and (step > 0).all() and (scales > 0).all()):
             raise WeightsCorrupt("a quantisation step is not positive")
-        for table in (start, run):
+        for table in (start, leap, run):
             if table.min() < 1 or (table.sum(-1) != 1 << PRECISION).any():
                 raise WeightsCorrupt("a frequency table does not sum to 2^24 with all entries >= 1")
         if any(np.abs(v).max(initial=0) > WEIGHT_LIMIT << 10 for v in integer.values()):
             raise WeightsCorrupt("a prediction weight is out of range")
-        if any(np.triu(m).any() for k in ("start_c", "run_c") for m in integer[k]):
+        if any(np.triu(m).any() for k in _MATRICES for m in integer[k]):
             raise WeightsCorrupt("a prediction uses a dimension that is not decoded yet")
         zero = np.zeros(size, np.int64)
         levels = [
             LevelTables(
                 Predictor(zero, zero, integer["start_c"][i], integer["start_d"][i]),
+                Predictor(integer["leap_a"][i], zero, integer["leap_c"][i], integer["leap_d"][i]),
                 Predictor(*(integer[f"run_{k}"][i] for k in "abcd")),
                 [int(t) for t in thresholds[i]],
                 start[i],
+                leap[i],
                 run[i],
             )
             for i in range(count)
@@ -165,11 +177,15 @@ class EntropyTables:
             "scales": self.scales,
             "start_c": stack([v.start.c for v in levels]),
             "start_d": stack([v.start.d for v in levels]),
+            "leap_a": stack([v.leap.a for v in levels]),
+            "leap_c": stack([v.leap.c for v in levels]),
+            "leap_d": stack([v.leap.d for v in levels]),
             "run_a": stack([v.run.a for v in levels]),
             "run_b": stack([v.run.b for v in levels]),
             "run_c": stack([v.run.c for v in levels]),
             "run_d": stack([v.run.d for v in levels]),
             "thresholds": stack([v.thresholds for v in levels]),
             "start_frequencies": stack([v.start_frequencies for v in levels]),
+            "leap_frequencies": stack([v.leap_frequencies for v in levels]),
             "run_frequencies": stack([v.run_frequencies for v in levels]),
         }

@@ -22,11 +22,12 @@ _WORD = 4
 class TokenCoder:
     """Codes tokens as residuals of an integer prediction under adaptive contexts.
 
-    A packet's first token is predicted from constants; each further one from the two before
-    it. The residual of dimension k is coded under the table of (context, k), the context being
-    the activity so far: |residuals| of this token's dimensions before k and of the previous
-    token's from k on. A residual beyond RADIUS is an escape, its sign, and its excess in
-    Elias gamma code.
+    A key frame's token is predicted from constants, a packet's first from the token of the key
+    frame that it needs anyway, each further one from the two before it. The residual of
+    dimension k is coded under the table of (context, k), the context being the activity so far:
+    the sum of magnitudes of residuals, of this token's before k and of the previous token's
+    from k on. A residual beyond RADIUS is an escape, its sign, and its excess in Elias gamma
+    code.
 
     Sender and receiver walk the same state machine, `_walk`; only what happens at one symbol
     differs. Without `reset` between packets the state runs on, which is what the stream calls
@@ -38,8 +39,14 @@ class TokenCoder:
         self._size = len(tables.start.d)
         self.reset()
 
-    def reset(self) -> None:
-        """Forget all earlier tokens: the next packet stands alone."""
+    def reset(self, key: npt.NDArray[np.int32] | None = None) -> None:
+        """Forget all earlier tokens but one.
+
+        Args:
+            key: Token of the key frame, int32 [d_m], before a token packet; None before a key
+                frame's own token.
+        """
+        self._key = None if key is None else key.astype(np.int64)
         self._history: list[Integers] = []
         self._residuals = [0] * self._size
 
@@ -88,10 +95,13 @@ class TokenCoder:
         tables = self._tables
         running = bool(self._history)
         if running:
-            predictor = tables.run
+            predictor, models = tables.run, []
             base = predictor.temporal(self._history[-1], self._history[0])
+        elif self._key is not None:
+            predictor, models = tables.leap, tables.leap_models
+            base = predictor.temporal(self._key, self._key)
         else:
-            predictor = tables.start
+            predictor, models = tables.start, tables.start_models
             nothing = np.zeros(self._size, np.int64)
             base = predictor.temporal(nothing, nothing)
         values: list[int] = []
@@ -103,7 +113,7 @@ class TokenCoder:
             if running:
                 model = tables.run_models[bisect_right(tables.thresholds, activity)][k]
             else:
-                model = tables.start_models[k]
+                model = models[k]
             residual = port.residual(model, k, prediction)
             value = prediction + residual
             if abs(value) > TOKEN_LIMIT:

@@ -63,7 +63,7 @@ class Av1PictureEncoder:
         frame.pts = 0
         try:
             with same_scheduling_class():
-                coder = av.CodecContext.create("libsvtav1", "w")
+                coder = av.VideoCodecContext.create("libsvtav1", "w")
                 coder.width, coder.height = self._size
                 coder.pix_fmt = "yuv420p"
                 coder.time_base = Fraction(1, 25)
@@ -101,7 +101,7 @@ class Av1PictureDecoder:
         packet = av.Packet(DELIMITER + (sequence_header or self._sequence_header) + data)
         try:
             # A decoder of its own for every picture: no state survives a damaged one.
-            coder = av.CodecContext.create("libdav1d", "r")
+            coder = av.VideoCodecContext.create("libdav1d", "r")
         except (av.error.FFmpegError, ValueError) as error:
             raise KeyframeCodecError(f"libdav1d is not available: {error}") from error
         width, height = self._size
@@ -111,7 +111,7 @@ class Av1PictureDecoder:
             "alllayers": "0",
         }
         try:
-            frames = [*coder.decode(packet), *coder.decode(None)]
+            frames = [*coder.decode(packet), *coder.decode(None)]  # type: ignore[attr-defined]
         except (av.error.FFmpegError, ValueError) as error:
             raise CorruptStream(f"key picture does not decode: {error}") from error
         if len(frames) != 1:
@@ -120,11 +120,12 @@ class Av1PictureDecoder:
             raise LimitExceeded(
                 f"key picture is {frames[0].width}x{frames[0].height}, header says {width}x{height}"
             )
-        return self._to_rgb.reformat(
+        picture: Picture = self._to_rgb.reformat(
             frames[0],
             format="rgb24",
             src_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
             interpolation=ACCURATE,
-        ).to_ndarray()
+        ).to_ndarray()  # type: ignore[assignment]
+        return picture

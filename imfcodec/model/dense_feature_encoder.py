@@ -11,7 +11,7 @@ from imfcodec.model.layers import ResidualBlock
 class DenseFeatureEncoder(nn.Module):
     """f_r = E_F(x_r): one map per scale, run once per key frame.
 
-        x_r ─ conv ─ down ─ f^2 ─ down ─ f^4 ─ down ─ f^8 ─ down ─ f^16 ─ down ─ f^32
+    x_r ─ conv ─ down ─ f^2 ─ down ─ f^4 ─ down ─ f^8 ─ down ─ f^16 ─ down ─ f^32
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -38,5 +38,3 @@ class DenseFeatureEncoder(nn.Module):
             x = stage(x)
             features[scale] = x
         return features
-
-

@@ -88,8 +88,7 @@ def _gather(features: list[Tensor], warps: list[Warp], masses: list[Tensor]) -> 
     """Sum over references of mass * visibility * sampled features."""
     size = features[0].shape[-2:]
     terms = [
-        resize(mass, *size) * resize(warp.visibility, *size)
-        * sample(feature, warp.displacement)
+        resize(mass, *size) * resize(warp.visibility, *size) * sample(feature, warp.displacement)
         for feature, warp, mass in zip(features, warps, masses, strict=True)
     ]
     return terms[0] if len(terms) == 1 else torch.stack(terms).sum(0)

@@ -90,11 +90,11 @@ class IMF(nn.Module):
         )
 
     def encode_token(self, picture: Tensor) -> Tensor:
-        """t = E_T(x): [B, 3, H, W] in 0..1 -> [B, d_m]."""
+        """T = E_T(x): [B, 3, H, W] in 0..1 -> [B, d_m]."""
         return self.latent_token_encoder(picture)
 
     def motions(self, token: Tensor, height: int, width: int) -> list[Tensor]:
-        """m = IMF_D(t) on the attention grids of a height x width picture, coarse to fine."""
+        """M = IMF_D(t) on the attention grids of a height x width picture, coarse to fine."""
         maps = self.latent_token_decoder(token)
         return [
             resize(m, height // s, width // s)
@@ -106,10 +106,8 @@ class IMF(nn.Module):
         features = self.dense_feature_encoder(picture)
         motions = self.motions(token, *picture.shape[-2:])
         keys_and_values = tuple(
-            a.keys_and_values(m, features[s])
-            for a, m, s in zip(
-                self.alignments, motions, self.config.attention_scales, strict=True
-            )
+            a.keys_and_values(m, features[s])  # type: ignore[operator]
+            for a, m, s in zip(self.alignments, motions, self.config.attention_scales, strict=True)
         )
         return Reference(keys_and_values, motions[-1], (features[4], features[2]), picture)
 
@@ -118,9 +116,7 @@ class IMF(nn.Module):
         motions = self.motions(token, *references[0].picture.shape[-2:])
         aligned = [
             alignment(motion, [r.keys_and_values[level] for r in references])
-            for level, (alignment, motion) in enumerate(
-                zip(self.alignments, motions, strict=True)
-            )
+            for level, (alignment, motion) in enumerate(zip(self.alignments, motions, strict=True))
         ]
         if not self.guided:
             return Reconstruction(self.frame_decoder([a.features for a in aligned]), [])
@@ -137,7 +133,5 @@ class IMF(nn.Module):
         self, token: Tensor, pictures: list[Tensor], reference_tokens: list[Tensor]
     ) -> Reconstruction:
         """Whole receiver: t_c, the x_r and their t_r -> x_hat_c."""
-        references = [
-            self.reference(x, t) for x, t in zip(pictures, reference_tokens, strict=True)
-        ]
+        references = [self.reference(x, t) for x, t in zip(pictures, reference_tokens, strict=True)]
         return self.reconstruct(token, references)

@@ -91,9 +91,7 @@ class ImplicitMotionAlignment(nn.Module):
         b, dim, height, width = motion.shape
         n, count = height * width, len(references)
         head_dim = dim // self.heads
-        query = self.query(
-            motion.flatten(2).transpose(1, 2) + self.position(height, width, motion)
-        )
+        query = self.query(motion.flatten(2).transpose(1, 2) + self.position(height, width, motion))
         key = torch.cat([k for k, _ in references], 1)
         value = torch.cat([v for _, v in references], 1)
 

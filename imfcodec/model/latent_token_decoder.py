@@ -47,7 +47,7 @@ class LatentTokenDecoder(nn.Module):
         for grid, stage in enumerate(self.stages):
             if grid:
                 x = resize(x, 2 * x.shape[2], 2 * x.shape[3])
-            for layer in stage:
+            for layer in stage:  # type: ignore[attr-defined]
                 x = layer(x, style)
             maps.append(x)
         headed = maps[-len(self.heads) :]

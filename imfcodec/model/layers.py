@@ -18,7 +18,8 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> 
     """Padded convolution, He-initialised for `activation`."""
     layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
     nn.init.kaiming_normal_(layer.weight, a=0.2)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -120,7 +121,7 @@ class TransformerBlock(nn.Module):
 
 
 def coordinates(height: int, width: int, like: Tensor) -> Tensor:
-    """Centres of a grid's cells in units of the picture, x then y: [height * width, 2] in (0, 1)."""
+    """Centres of a grid's cells, x then y in units of the picture: [height * width, 2]."""
     y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) / height
     x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) / width
     return torch.stack([x.repeat(height), y.repeat_interleave(width)], -1)

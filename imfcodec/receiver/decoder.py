@@ -113,13 +113,12 @@ class Decoder:
         self._network = Reconstructor(
             loaded.model, tables.quantiser(header.quantiser), options.device, options.batch
         )
-        self.report = DecodeReport(
-            f"{loaded.file.name}-{loaded.file.id.hex()}", self._reader.sizes
-        )
+        self.report = DecodeReport(f"{loaded.file.name}-{loaded.file.id.hex()}", self._reader.sizes)
         self.end_pts = None
         self._next_frame = 0
         self._last: DecodedFrame | None = None
         self._chain_holds = False
+        self._key_token: npt.NDArray[np.int32] | None = None
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         """Frames in display order, lost ones repeated."""
@@ -159,6 +158,7 @@ class Decoder:
             with self._timed("entropy"):
                 self._coder.reset()
                 token = self._coder.decode(packet.token, 1)
+                self._key_token = token[0]
         except CorruptStream as error:
             # Whatever follows was coded for this key frame; no older one may stand in for it.
             self._network.clear()
@@ -186,7 +186,7 @@ class Decoder:
         try:
             with self._timed("entropy"):
                 if not packet.chained:
-                    self._coder.reset()
+                    self._coder.reset(self._key_token)
                 tokens = self._coder.decode(packet.payload, count)
         except CorruptStream as error:
             self._chain_holds = False

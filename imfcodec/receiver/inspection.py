@@ -19,7 +19,7 @@ from imfcodec.bitstream import (
     StreamReader,
     TokenPacket,
 )
-from imfcodec.receiver.report import rate_kbps
+from imfcodec.receiver.report import stream_rate_kbps
 from imfcodec.receiver.sources import open_stream
 
 
@@ -52,7 +52,7 @@ class StreamSummary:
     @property
     def rate_kbps(self) -> float:
         """Bytes of the stream less its audio over the duration, kbit/s."""
-        return rate_kbps(self.sizes, self.duration_s)
+        return stream_rate_kbps(self.sizes, self.duration_s)
 
 
 _KINDS = {

@@ -20,7 +20,7 @@ def to_tensor(pictures: Pictures, device: str = "cpu") -> Tensor:
 
 
 def to_pictures(x: Tensor) -> Pictures:
-    """float [N, 3, H, W] nominally in 0..1 -> RGB uint8 [N, H, W, 3], clipped and rounded."""
+    """Float [N, 3, H, W] nominally in 0..1 -> RGB uint8 [N, H, W, 3], clipped and rounded."""
     pixels = x.mul(255).round_().clamp_(0, 255).to(torch.uint8)
     array: Pictures = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return array
@@ -33,7 +33,9 @@ class Reconstructor:
     batches.
     """
 
-    def __init__(self, model: IMF, quantiser: Quantiser, device: str = "cpu", batch: int = 8) -> None:
+    def __init__(
+        self, model: IMF, quantiser: Quantiser, device: str = "cpu", batch: int = 8
+    ) -> None:
         self._model = model.to(device)
         self._quantiser = quantiser
         self._device = device

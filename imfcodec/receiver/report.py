@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from imfcodec.bitstream import SizeLedger
+from imfcodec.metrics.rate import rate_kbps
 
 Progress = Callable[[int, float], None]
 """Called with the frames done and the seconds of video that they make."""
@@ -61,7 +61,7 @@ class DecodeReport:
     @property
     def rate_kbps(self) -> float:
         """Bytes of the stream less its audio over the duration, kbit/s."""
-        return rate_kbps(self.sizes, self.duration_s)
+        return stream_rate_kbps(self.sizes, self.duration_s)
 
     @property
     def lost_frames(self) -> int:
@@ -76,7 +76,6 @@ class DecodeReport:
             self.lost.append((first, last))
 
 
-def rate_kbps(sizes: SizeLedger, duration_s: float | Fraction) -> float:
+def stream_rate_kbps(sizes: SizeLedger, duration_s: float) -> float:
     """C3: 8 * (all bytes - audio bytes) / duration, in kbit/s; 0 for no duration."""
-    bits = 8 * (sizes.total_bytes - sizes.audio_bytes)
-    return float(bits / duration_s) / 1000 if duration_s else 0.0
+    return rate_kbps(sizes.total_bytes, sizes.audio_bytes, duration_s) if duration_s > 0 else 0.0

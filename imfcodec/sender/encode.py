@@ -189,9 +189,7 @@ class _Output:
         )
 
 
-def _open_target(
-    target: str | Path | BinaryIO, overwrite: bool, stack: ExitStack
-) -> BinaryIO:
+def _open_target(target: str | Path | BinaryIO, overwrite: bool, stack: ExitStack) -> BinaryIO:
     """A file to write the stream to; a path appears only when the stream is complete."""
     if not isinstance(target, str | Path):
         return target

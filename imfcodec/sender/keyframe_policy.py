@@ -10,6 +10,8 @@ CUT_LEVELS = 20.0  # mean change of luma, in 8-bit levels, below which nothing i
 CUT_RATIO = 4.0  # ... and by how much it must exceed the usual change
 MEMORY = 0.9  # of the running mean of the usual change
 
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
+
 
 class KeyframePolicy:
     """First frame, scene cuts, and the longest interval.
@@ -44,7 +46,7 @@ class KeyframePolicy:
 
     def _is_cut(self, picture: npt.NDArray[np.uint8]) -> bool:
         height, width = (side // CELL * CELL for side in picture.shape[:2])
-        luma = picture[:height, :width].astype(np.float32) @ np.float32([0.2126, 0.7152, 0.0722])
+        luma = picture[:height, :width].astype(np.float32) @ LUMA
         cells = luma.reshape(height // CELL, CELL, width // CELL, CELL).mean((1, 3))
         previous, self._previous = self._previous, cells
         if previous is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from imfcodec.bitstream import SizeLedger
-from imfcodec.receiver.report import StageTimes, rate_kbps
+from imfcodec.receiver.report import StageTimes, stream_rate_kbps
 
 
 @dataclass
@@ -46,7 +46,7 @@ class EncodeReport:
     @property
     def rate_kbps(self) -> float:
         """Bytes of the stream less its audio over the duration, kbit/s."""
-        return rate_kbps(self.sizes, self.duration_s)
+        return stream_rate_kbps(self.sizes, self.duration_s)
 
     @property
     def token_bits_per_frame(self) -> float:

@@ -76,9 +76,8 @@ class StreamEncoder:
         self._stages = stages
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
-        self._monitor = (
-            Reconstructor(weights.model, self._quantiser) if options.measure else None
-        )
+        self._key_token: npt.NDArray[np.int32] | None = None
+        self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
         self._psnr: list[float] = []
 
     @property
@@ -110,11 +109,11 @@ class StreamEncoder:
         tokens = self._tokens(pictures)
         first = frames[0]
         chained = self._chain_pts is not None and (
-            self._low_latency and first.pts - self._chain_pts < self._packet_ticks
+            (self._low_latency and first.pts - self._chain_pts < self._packet_ticks)
             or not self._low_latency
         )
         if not chained:
-            self._coder.reset()
+            self._coder.reset(self._key_token)
             self._chain_pts = first.pts
         if not self._low_latency:
             self._chain_pts = None
@@ -132,6 +131,7 @@ class StreamEncoder:
         with self._timed("entropy"):
             self._coder.reset()
             payload = self._coder.encode(token)
+        self._key_token = token[0]
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
         if self._monitor:

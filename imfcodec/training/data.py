@@ -112,7 +112,9 @@ class PairSampler:
 
     def draw(self, batch: int, size: int, references: int, flow: bool) -> Batch:
         """One batch of ``batch`` pairs at ``size`` x ``size`` pixels."""
-        current, neighbour, refs = [], [], [[] for _ in range(references)]
+        current: list[Tensor] = []
+        neighbour: list[Tensor] = []
+        refs: list[list[Tensor]] = [[] for _ in range(references)]
         for _ in range(batch):
             picks = self._pair(references)
             flip = self.rng.random() < 0.5
@@ -141,7 +143,8 @@ class PairSampler:
         candidates = self.rng.integers(clip.count, size=3 if self.rng.random() < self.HARD else 1)
         small = refs[0][::8, ::8].astype(np.int16)
         target = max(
-            candidates, key=lambda c: int(np.abs(frames[c][::8, ::8].astype(np.int16) - small).sum())
+            candidates,
+            key=lambda c: int(np.abs(frames[c][::8, ::8].astype(np.int16) - small).sum()),
         )
         beside = target + 1 if target + 1 < clip.count else target - 1
         return [frames[target], frames[beside], *refs]
@@ -168,7 +171,7 @@ def optical_flow(current: Tensor, reference: Tensor, side: int) -> tuple[Tensor,
     """
     import cv2
 
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     grey = [
         (F.interpolate(x, (side * 2, side * 2), mode="area").mean(1) * 255).byte().numpy()
         for x in (current, reference)
@@ -176,8 +179,8 @@ def optical_flow(current: Tensor, reference: Tensor, side: int) -> tuple[Tensor,
     y, x = np.mgrid[: side * 2, : side * 2].astype(np.float32)
     flows, trusts = [], []
     for c, r in zip(*grey, strict=True):
-        forward = dis.calc(c, r, None)
-        backward = dis.calc(r, c, None)
+        forward = dis.calc(c, r, None)  # type: ignore[call-overload]
+        backward = dis.calc(r, c, None)  # type: ignore[call-overload]
         back = cv2.remap(backward, x + forward[..., 0], y + forward[..., 1], cv2.INTER_LINEAR)
         trusts.append(np.abs(forward + back).sum(-1) < 1.0)
         flows.append(forward / (side * 2))

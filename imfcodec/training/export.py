@@ -40,7 +40,7 @@ def export(
     """
     trainee = Trainee(config)
     trainee.load_state_dict(load_file(checkpoint))
-    trainee.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    trainee.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Tokens as the shipped float16 weights give them, not as the float32 checkpoint does.
     trainee.imf.half().float()
     tokens = [tokens_of(trainee, clip, frames) for clip in clips]

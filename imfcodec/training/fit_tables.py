@@ -27,16 +27,16 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def fit_tables(step: npt.NDArray[np.float32], clips: list[npt.NDArray[np.float32]]) -> EntropyTables:
+def fit_tables(
+    step: npt.NDArray[np.float32], clips: list[npt.NDArray[np.float32]]
+) -> EntropyTables:
     """Fit every level.
 
     Args:
         step: Learned quantisation steps [d_m].
         clips: Tokens of whole clips at their native frame rate, float32 [n, d_m] each.
     """
-    levels = [
-        _fit_level([np.rint(c / (step * s)).astype(np.int64) for c in clips]) for s in SCALES
-    ]
+    levels = [_fit_level([np.rint(c / (step * s)).astype(np.int64) for c in clips]) for s in SCALES]
     return EntropyTables(np.asarray(step, np.float32), np.asarray(SCALES, np.float32), levels)
 
 
@@ -48,14 +48,23 @@ def _fit_level(clips: list[Ints]) -> LevelTables:
     residuals = first - first.mean(0)
     start = Predictor(zero, zero, _innovations(residuals), start_d)
 
+    keys = np.concatenate([np.broadcast_to(c[:1], c.shape)[2::5] for c in clips])
+    later = np.concatenate([c[2::5] for c in clips])
+    leap_a, leap_d = np.zeros(size), np.zeros(size)
+    for k in range(size):
+        leap_a[k], leap_d[k] = _regress(later[:, k], keys[:, k])
+    leap = Predictor(
+        _fixed(leap_a), zero, _innovations(later - leap_a * keys - leap_d), _fixed(leap_d)
+    )
+    leap_residuals = _residuals(leap, later, keys, keys)
+    pooled_leap = _histogram(leap_residuals.ravel())
+
     now = np.concatenate([c[2:] for c in clips if len(c) > 2]).astype(np.float64)
     q1 = np.concatenate([c[1:-1] for c in clips if len(c) > 2]).astype(np.float64)
     q2 = np.concatenate([c[:-2] for c in clips if len(c) > 2]).astype(np.float64)
     a, b, d = (np.zeros(size) for _ in range(3))
     for k in range(size):
-        design = np.stack([q1[:, k], q2[:, k], np.ones(len(now))], 1)
-        ridge = np.diag([1e-3 * len(now)] * 2 + [0.0])
-        a[k], b[k], d[k] = np.linalg.solve(design.T @ design + ridge, design.T @ now[:, k])
+        a[k], b[k], d[k] = _regress(now[:, k], q1[:, k], q2[:, k])
     c = _innovations(now - a * q1 - b * q2 - d)
     run = Predictor(_fixed(a), _fixed(b), c, _fixed(d))
 
@@ -69,18 +78,25 @@ def _fit_level(clips: list[Ints]) -> LevelTables:
     pooled_start = _histogram(start_residuals.ravel())
     return LevelTables(
         start,
+        leap,
         run,
         thresholds,
         np.stack([_table(start_residuals[:, k], pooled_start) for k in range(size)]),
+        np.stack([_table(leap_residuals[:, k], pooled_leap) for k in range(size)]),
         np.stack([_context_tables(run_residuals, context == n) for n in range(CONTEXTS)]),
     )
 
 
 def _context_tables(residuals: Ints, chosen: npt.NDArray[np.bool_]) -> Ints:
     pooled = _histogram(residuals[chosen])
-    return np.stack(
-        [_table(residuals[chosen[:, k], k], pooled) for k in range(residuals.shape[1])]
-    )
+    return np.stack([_table(residuals[chosen[:, k], k], pooled) for k in range(residuals.shape[1])])
+
+
+def _regress(now: Floats, *earlier: Floats) -> Floats:
+    """Least-squares weights of earlier values, lightly pulled to 0, and the constant."""
+    design = np.stack([*earlier, np.ones(len(now))], 1).astype(np.float64)
+    ridge = np.diag([1e-3 * len(now)] * len(earlier) + [0.0])
+    return np.asarray(np.linalg.solve(design.T @ design + ridge, design.T @ now), np.float64)
 
 
 def _innovations(residuals: Floats) -> Ints:
@@ -140,25 +156,25 @@ def _table(residuals: Ints, pooled: Floats) -> Ints:
 
 
 def ideal_bits(tables: EntropyTables, level: int, clip: npt.NDArray[Any], packet: int) -> float:
-    """Mean ideal code length of a clip's tokens in bits per frame, ``packet`` frames each."""
+    """Mean ideal code length of a clip's tokens in bits per frame.
+
+    The first frame is the key frame; packets of ``packet`` frames follow.
+    """
     part = tables.level(level)
     q = tables.quantiser(level).quantise(clip).astype(np.int64)
-    bits = 0.0
-    for begin in range(0, len(q), packet):
+    key = q[:1]
+    bits = _cost(part.start_frequencies[None], _residuals(part.start, key, None, None))
+    for begin in range(1, len(q), packet):
         piece = q[begin : begin + packet]
-        first = _residuals(part.start, piece[:1], None, None)
-        bits += _cost(part.start_frequencies[None], first, np.zeros_like(first))
+        bits += _cost(part.leap_frequencies[None], _residuals(part.leap, piece[:1], key, key))
         if len(piece) > 1:
             residuals, activity = _walk(part.run, piece)
-            bits += _cost(
-                part.run_frequencies,
-                residuals,
-                np.searchsorted(part.thresholds, activity, side="right"),
-            )
+            context = np.searchsorted(part.thresholds, activity, side="right")
+            bits += _cost(part.run_frequencies, residuals, context)
     return bits / len(q)
 
 
-def _cost(tables: Ints, residuals: Ints, context: Ints) -> float:
+def _cost(tables: Ints, residuals: Ints, context: Ints | int = 0) -> float:
     symbols = np.where(np.abs(residuals) <= RADIUS, residuals + RADIUS, ESCAPE)
     dims = np.broadcast_to(np.arange(residuals.shape[1]), residuals.shape)
     escapes = (symbols == ESCAPE).sum() * 4.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from queue import Queue
 from threading import Thread
 
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -85,11 +85,11 @@ def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
     (run / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1))
     torch.manual_seed(config.seed)
 
-    trainee = Trainee(config.model).to(memory_format=torch.channels_last)
+    trainee = Trainee(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.initial:
-        trainee.load_state_dict(load_file(config.initial))
+        trainee.load_state_dict(load_file(config.initial), strict=False)
     ema = copy.deepcopy(trainee).eval().requires_grad_(False)
-    optimiser = torch.optim.Adam(trainee.parameters(), lr=1e-4, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(trainee.parameters(), lr=1e-4, betas=(0.9, 0.999))
     distance = load_lpips("squeeze")
     shard = Shard(Path(config.shard))
     validation = PairSampler(Shard(Path(config.validation)), seed=1)
@@ -98,10 +98,11 @@ def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
     saved = begun
 
     for number, stage in enumerate(config.stages):
-        held_out = [validation.draw(8, stage.size, 1, flow=False) for _ in range(8)]
+        side = max(stage.size, config.model.token_encoder_side or 0)
+        held_out = [validation.draw(8, side, 1, flow=False) for _ in range(8)]
         stage_begun = time.monotonic()
         sampler = PairSampler(shard, config.seed * 100 + number)
-        batches = _prefetch(sampler, stage, config.two_references)
+        batches = _prefetch(sampler, stage.batch, side, config.two_references)
         seen, logged, window = 0, time.monotonic(), []
         while True:
             progress = (time.monotonic() - stage_begun) / (stage.minutes * 60)
@@ -110,7 +111,9 @@ def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
             overall = min(1.0, (time.monotonic() - begun) / total_s)
             batch = next(batches)
             trainee.train()
-            terms = _losses(trainee, batch, distance, warm_in(step, 0, config.noise_steps))
+            terms = _losses(
+                trainee, batch, stage.size, distance, warm_in(step, 0, config.noise_steps)
+            )
             loss = (
                 config.l1 * terms["l1"]
                 + config.perceptual * terms["lpips"]
@@ -134,7 +137,7 @@ def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
             if time.monotonic() - logged > 60:
                 means = {k: sum(w[k] for w in window) / len(window) for k in window[0]}
                 rate = len(window) * stage.batch / (time.monotonic() - logged)
-                check = _validate(ema, held_out, distance)
+                check = _validate(ema, held_out, stage.size, distance)
                 record = {
                     "minutes": (time.monotonic() - begun) / 60,
                     "stage": number,
@@ -155,18 +158,21 @@ def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
     return run / "ema.safetensors"
 
 
-def _losses(trainee: Trainee, batch: Batch, distance: nn.Module, noise: float) -> dict[str, Tensor]:
-    """Every term of the loss, unweighted."""
+def _losses(
+    trainee: Trainee, batch: Batch, size: int, distance: nn.Module, noise: float
+) -> dict[str, Tensor]:
+    """Every term of the loss, unweighted, on pictures of ``size``; tokens see all pixels."""
     imf, quantiser = trainee.imf, trainee.quantiser
     count = len(batch.current)
+    target = _reduce(batch.current, size)
     pictures = [batch.current, *batch.references, batch.neighbour]
     sizes = [count] * (len(pictures) - 1) + [len(batch.neighbour)]
     tokens = imf.encode_token(_layout(torch.cat(pictures))).split(sizes)
     current, *references = (quantiser.noisy(t, noise) for t in tokens[:-1])
-    rebuilt = imf(current, [_layout(r) for r in batch.references], references)
+    rebuilt = imf(current, [_layout(_reduce(r, size)) for r in batch.references], references)
     terms = {
-        "l1": pyramid_l1(rebuilt.picture, batch.current),
-        "lpips": distance(rebuilt.picture * 2 - 1, batch.current * 2 - 1).mean(),
+        "l1": pyramid_l1(rebuilt.picture, target),
+        "lpips": distance(rebuilt.picture * 2 - 1, target * 2 - 1).mean(),
         "bits": quantiser.rate_bits(tokens[0][: len(batch.neighbour)], tokens[-1]),
         "flow": rebuilt.picture.new_zeros(()),
         "spread": tokens[0].detach().std(0).mean(),
@@ -178,34 +184,41 @@ def _losses(trainee: Trainee, batch: Batch, distance: nn.Module, noise: float) -
 
 
 @torch.no_grad()
-def _validate(ema: Trainee, batches: list[Batch], distance: nn.Module) -> dict[str, float]:
+def _validate(
+    ema: Trainee, batches: list[Batch], size: int, distance: nn.Module
+) -> dict[str, float]:
     """PSNR and LPIPS of rounded tokens on held-out pairs, beside the frozen reference's."""
     sums = {"val_psnr": 0.0, "val_lpips": 0.0, "freeze_psnr": 0.0, "freeze_lpips": 0.0}
     for batch in batches:
         tokens = [ema.imf.encode_token(x) for x in (batch.current, batch.references[0])]
         step = ema.quantiser.step
         tokens = [torch.round(t / step) * step for t in tokens]
-        rebuilt = ema.imf(tokens[0], batch.references, tokens[1:]).picture.clamp(0, 1)
-        for name, picture in (("val", rebuilt), ("freeze", batch.references[0])):
-            sums[f"{name}_psnr"] += psnr_db(picture, batch.current) / len(batches)
-            sums[f"{name}_lpips"] += float(
-                distance(picture * 2 - 1, batch.current * 2 - 1).mean()
-            ) / len(batches)
+        target, reference = _reduce(batch.current, size), _reduce(batch.references[0], size)
+        rebuilt = ema.imf(tokens[0], [reference], tokens[1:]).picture.clamp(0, 1)
+        for name, picture in (("val", rebuilt), ("freeze", reference)):
+            sums[f"{name}_psnr"] += psnr_db(picture, target) / len(batches)
+            sums[f"{name}_lpips"] += float(distance(picture * 2 - 1, target * 2 - 1).mean()) / len(
+                batches
+            )
     return sums
 
 
-def _prefetch(sampler: PairSampler, stage: Stage, two: float):  # noqa: ANN202
+def _prefetch(sampler: PairSampler, batch: int, side: int, two: float):
     """Batches from a thread, so that reading hides behind computing."""
     queue: Queue[Batch] = Queue(maxsize=3)
 
     def work() -> None:
         while True:
             count = 2 if sampler.rng.random() < two else 1
-            queue.put(sampler.draw(stage.batch, stage.size, count, flow=True))
+            queue.put(sampler.draw(batch, side, count, flow=True))
 
     Thread(target=work, daemon=True).start()
     while True:
         yield queue.get()
+
+
+def _reduce(x: Tensor, size: int) -> Tensor:
+    return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="area")
 
 
 def _layout(x: Tensor) -> Tensor:
@@ -230,4 +243,4 @@ def save(path: Path, model: nn.Module) -> None:
     """Write a model's tensors so that a crash leaves the old file whole."""
     part = path.with_suffix(".part")
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, part)
-    os.replace(part, path)
+    part.replace(path)

@@ -99,5 +99,3 @@ def test_huge_coded_size_is_refused_before_memory_is_taken(stream: bytes) -> Non
     large = dataclasses.replace(header, geometry=Geometry(*[2048] * 6))
     with pytest.raises(LimitExceeded):
         imfcodec.Decoder(io.BytesIO(write_header(large) + stream[60:]))
-
-

@@ -21,8 +21,9 @@ def build(config: ModelConfig) -> IMF:
 def gmac(run) -> float:
     """Multiply-adds of a call in units of 10^9, the attention's own products included."""
     # CPU's fused attention is no counted operator; its decomposition into products is.
-    with FlopCounterMode(display=False) as counter, torch.nn.attention.sdpa_kernel(
-        torch.nn.attention.SDPBackend.MATH
+    with (
+        FlopCounterMode(display=False) as counter,
+        torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH),
     ):
         run()
     return counter.get_total_flops() / 2e9

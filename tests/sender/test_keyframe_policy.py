@@ -35,5 +35,7 @@ def test_a_cut_restarts_the_interval() -> None:
 
 def test_noise_is_no_series_of_cuts() -> None:
     rng = np.random.default_rng(0)
-    coarse = [rng.integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1) for _ in range(30)]
+    coarse = [
+        rng.integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1) for _ in range(30)
+    ]
     assert len(decide(coarse)) <= 3

@@ -1,0 +1,110 @@
+"""`imfcodec info`: what an .imf stream holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from imfcodec.cli.options import json_option
+from imfcodec.cli.output import Row, check_standard_streams, show_json, show_rows
+from imfcodec.cli.records import stream_record
+from imfcodec.cli.text import path_text, plural, rate_text, size_text, sizes_text
+from imfcodec.errors import DamagedStream, WeightsMissing
+
+if TYPE_CHECKING:
+    from imfcodec.bitstream import AudioParameters, ColourTags, StreamHeader
+    from imfcodec.receiver.inspection import StreamSummary
+    from imfcodec.weights import WeightsFile
+
+_MATRICES = {0: "RGB", 1: "BT.709", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
+"""The usual matrix coefficients of ITU-T H.273."""
+
+_SHOWN = 20
+"""Key frames and damages that are listed; --json has them all."""
+
+
+@click.command(short_help="Show what an .imf stream holds.")
+@click.argument("source", metavar="FILE.imf", type=click.Path())
+@json_option
+def info(source: str, as_json: bool) -> None:
+    """Show what the stream FILE.imf holds, without decoding it.
+
+    "-" stands for standard input. The exit code is 14 where the stream is damaged or truncated.
+    """
+    check_standard_streams(source)
+    from imfcodec import weights
+    from imfcodec.receiver.inspection import inspect
+
+    summary = inspect(source)
+    try:
+        installed = weights.find_by_id(summary.header.weights_id)
+    except WeightsMissing:
+        installed = None
+    if as_json:
+        show_json({"source": source, **stream_record(summary, installed)})
+    else:
+        show_rows(_rows(source, summary, installed))
+    if summary.damage or not summary.complete:
+        reasons = summary.damage or ["it ends before its end packet"]
+        raise DamagedStream(f"{path_text(source)} is damaged: {'; '.join(reasons[:3])}")
+
+
+def _rows(source: str, summary: StreamSummary, installed: WeightsFile | None) -> Iterator[Row]:
+    header = summary.header
+    yield "file", path_text(source)
+    yield "weights", _weights_text(header, installed)
+    yield from _picture_rows(header)
+    yield "tokens", f"{header.token_size} values, quantiser {header.quantiser}"
+    yield "audio", _audio_text(header.audio, summary.audio_packets)
+    yield "frames", f"{summary.frames}, {summary.duration_s:.2f} s"
+    yield "rate", rate_text(summary.rate_kbps, summary.sizes, summary.duration_s)
+    yield "bytes", sizes_text(summary.sizes)
+    yield "packets", ", ".join(f"{kind} {count}" for kind, count in summary.packets.items())
+    for frame, pts in summary.key_frames[:_SHOWN]:
+        yield "key frame", f"{frame} at {float(pts * header.time_base):.3f} s"
+    yield from _more("key frame", len(summary.key_frames))
+    for line in summary.damage[:_SHOWN]:
+        yield "damage", line
+    yield from _more("damage", len(summary.damage))
+    if summary.complete and not summary.damage:
+        yield "damage", "none"
+
+
+def _picture_rows(header: StreamHeader) -> Iterator[Row]:
+    size = header.geometry
+    yield "display", size_text((size.display_width, size.display_height))
+    yield "scaled", size_text((size.scaled_width, size.scaled_height))
+    yield "coded", size_text((size.coded_width, size.coded_height))
+    yield "pixel", f"{header.sample_aspect_ratio} wide for its height"
+    rate = 1 / (header.nominal_duration * header.time_base)
+    yield "time base", f"{header.time_base} s, nominally {float(rate):.3f} fps"
+    yield "colour", _colour_text(header.colour)
+
+
+def _weights_text(header: StreamHeader, installed: WeightsFile | None) -> str:
+    if installed is None:
+        return f"{header.weights_id.hex()}, not installed"
+    return f"{installed.name}-{installed.id.hex()}, installed"
+
+
+def _colour_text(colour: ColourTags | None) -> str:
+    if colour is None:
+        return "unknown"
+    name = _MATRICES.get(colour.matrix, "other")
+    scale = "full" if colour.full_range else "limited"
+    codes = f"matrix {colour.matrix}, transfer {colour.transfer}, primaries {colour.primaries}"
+    return f"{name}, {scale} range (H.273: {codes})"
+
+
+def _audio_text(audio: AudioParameters | None, packets: int) -> str:
+    if audio is None:
+        return "none"
+    channels = plural(audio.channels, "channel")
+    return f"Opus, {channels}, source at {audio.sample_rate} Hz, {plural(packets, 'packet')}"
+
+
+def _more(what: str, count: int) -> Iterator[Row]:
+    if count > _SHOWN:
+        yield what, f"... and {count - _SHOWN} more"

@@ -1,0 +1,79 @@
+"""The group of all commands."""
+
+from __future__ import annotations
+
+import signal
+import textwrap
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+import click
+
+from imfcodec import __version__
+from imfcodec.cli.failures import INTERRUPTED, TERMINATED, failures
+from imfcodec.errors import ERRORS
+
+COMMANDS = ("encode", "decode", "info", "weights", "demo")
+"""In the order of the help text; each is the function of that name in the module of that name."""
+
+
+class CommandGroup(click.Group):
+    """Imports a command's module when the command is asked for, and ends all commands alike."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"imfcodec.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; whatever ends it becomes an exit code."""
+        with failures(ctx):
+            return super().invoke(ctx)
+
+
+def exit_codes() -> str:
+    """A table of every exit code with its meaning."""
+    meanings = [
+        (0, "Success."),
+        *((error.exit_code, (error.__doc__ or "").partition("\n")[0]) for error in ERRORS),
+        (INTERRUPTED, "Interrupted."),
+        (TERMINATED, "Terminated."),
+    ]
+    rows = (
+        textwrap.fill(meaning, 78, initial_indent=f"  {code:3}  ", subsequent_indent=" " * 7)
+        for code, meaning in meanings
+    )
+    # \b keeps click from rewrapping the lines.
+    return "\n".join(("\b", "Exit codes:", *rows))
+
+
+@click.group(
+    cls=CommandGroup,
+    epilog=exit_codes(),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="imfcodec", message="%(prog)s %(version)s")
+def imfcodec() -> None:
+    """A neural video codec for talking heads.
+
+    A key frame is sent as a picture, every other frame as a token of a few dozen bits; the
+    receiver's network rebuilds the frames from both.
+    """
+
+
+def main() -> None:
+    """Entry point of the `imfcodec` script."""
+    # By default SIGTERM ends Python at once and leaves the hidden half of an output behind.
+    signal.signal(signal.SIGTERM, _terminate)
+    imfcodec(prog_name="imfcodec")
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(TERMINATED)

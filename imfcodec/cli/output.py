@@ -1,0 +1,163 @@
+"""Results to stdout, warnings and errors to stderr.
+
+A command whose output file is "-" prints its results to stderr: stdout carries the stream.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import click
+
+from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
+
+Row = tuple[str, str]
+"""A label and what it labels."""
+
+_GAP = "  "
+
+
+def show_rows(rows: Iterable[Row], *, err: bool = False) -> None:
+    """Print labelled values, one a line, the values below one another.
+
+    Raises:
+        OutputFailed: Nobody reads it.
+    """
+    rows = list(rows)
+    width = max((len(label) for label, _ in rows), default=0)
+    with _printing():
+        for label, value in rows:
+            # Never wrapped: a path or a long list stays in one piece for who copies or greps it.
+            heading = click.style(f"{label:<{width}}", bold=True)
+            click.echo(f"{heading}{_GAP}{encodable(value)}", err=err)
+
+
+def show_columns(rows: Iterable[tuple[str, ...]]) -> None:
+    """Print a table; its first row is the heading.
+
+    Raises:
+        OutputFailed: Nobody reads it.
+    """
+    heading, *body = [tuple(map(encodable, row)) for row in rows]
+    widths = [max(map(len, cells)) for cells in zip(heading, *body, strict=True)]
+    with _printing():
+        for cells in (heading, *body):
+            padded = (f"{c:<{w}}" for c, w in zip(cells, widths, strict=True))
+            click.echo(click.style(_GAP.join(padded).rstrip(), bold=cells is heading))
+
+
+def show_lines(lines: Iterable[str]) -> None:
+    """Print bare lines for other programs to read.
+
+    Raises:
+        OutputFailed: Nobody reads it.
+    """
+    with _printing():
+        for line in lines:
+            click.echo(encodable(line))
+
+
+def show_json(record: Mapping[str, Any], *, err: bool = False) -> None:
+    """Print one JSON object.
+
+    Raises:
+        OutputFailed: Nobody reads it.
+    """
+    with _printing():
+        click.echo(json.dumps(_finite(record), indent=2, allow_nan=False), err=err)
+
+
+def show_warnings(messages: Iterable[str]) -> None:
+    """Print warnings to stderr, one a line."""
+    with suppress(OSError):
+        for message in messages:
+            click.echo(f"imfcodec: warning: {_one_line(message)}", err=True)
+
+
+def show_error(error: ImfcodecError, *, as_json: bool) -> None:
+    """Print an error to stderr: a line for people and, if asked for, one of JSON behind it."""
+    message = _one_line(str(error))
+    with suppress(OSError):
+        click.echo(f"imfcodec: error: {message}", err=True)
+        if as_json:
+            record = {
+                "error": type(error).__name__,
+                "message": message,
+                "exit_code": error.exit_code,
+            }
+            click.echo(json.dumps(record), err=True)
+
+
+def check_standard_streams(source: str, target: str | None = None) -> None:
+    """See that what "-" stands for can be used.
+
+    Raises:
+        InputUnreadable: Standard input is to be read and is closed.
+        OutputFailed: Standard output is to be written and is closed.
+        OptionError: It is a terminal, which a binary stream would upset.
+    """
+    if source == "-" and sys.stdin is None:
+        raise InputUnreadable("standard input is closed")
+    if target == "-":
+        if sys.stdout is None:
+            raise OutputFailed("standard output is closed")
+        if sys.stdout.isatty():
+            raise OptionError("standard output is a terminal: redirect it or name a file")
+
+
+def flush_results() -> None:
+    """Write out what stdout still holds.
+
+    Raises:
+        OutputFailed: Nobody reads it.
+    """
+    if sys.stdout is not None:
+        with _printing():
+            sys.stdout.flush()
+
+
+def silence_results() -> None:
+    """Drop what a broken stdout still holds: Python would complain about it when it exits."""
+    try:
+        flush_results()
+    except OutputFailed:
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+
+
+def encodable(text: str) -> str:
+    """The text as far as stdout can carry it: file names may be any bytes."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputFailed(f"standard output: {error.strerror or error}") from error
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN: None stands for both."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case Mapping():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,74 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from imfcodec.bitstream import SizeLedger
+    from imfcodec.receiver.report import DecodeReport, StageTimes
+    from imfcodec.sender.report import EncodeReport
+
+
+def path_text(path: str) -> str:
+    """A path; "-" by what it stands for."""
+    return "standard stream" if path == "-" else click.format_filename(path)
+
+
+def bytes_text(size_bytes: int) -> str:
+    """A size in the unit in which it has few digits."""
+    if size_bytes < 10_000:
+        return f"{size_bytes} B"
+    if size_bytes < 10_000_000:
+        return f"{size_bytes / 1000:.1f} kB"
+    return f"{size_bytes / 1_000_000:.1f} MB"
+
+
+def sizes_text(sizes: SizeLedger) -> str:
+    """Bytes by kind."""
+    return (
+        f"{bytes_text(sizes.total_bytes)}: key frames {sizes.key_bytes}, "
+        f"tokens {sizes.token_bytes}, audio {sizes.audio_bytes}, "
+        f"container {sizes.container_bytes} bytes"
+    )
+
+
+def audio_kbps(sizes: SizeLedger, duration_s: float) -> float:
+    """Rate of the audio packets in kbit/s; 0 for no duration."""
+    return 8 * sizes.audio_bytes / duration_s / 1000 if duration_s else 0.0
+
+
+def rate_text(rate_kbps: float, sizes: SizeLedger, duration_s: float) -> str:
+    """Rate of the video and, apart from it, of the audio."""
+    text = f"video {rate_kbps:.2f} kbps"
+    if sizes.audio_bytes:
+        text += f", audio {audio_kbps(sizes, duration_s):.2f} kbps"
+    return text
+
+
+def frames_text(report: EncodeReport | DecodeReport) -> str:
+    """How many frames, how many of them key frames, how long."""
+    keys = plural(report.key_frames, "key frame")
+    return f"{report.frames} ({keys}), {report.duration_s:.2f} s"
+
+
+def speed_text(report: EncodeReport | DecodeReport) -> str:
+    """Frames per second of the whole command."""
+    return f"{report.fps:.1f} fps, {report.wall_s:.2f} s in all"
+
+
+def stages_text(stages: StageTimes) -> str:
+    """Milliseconds per stage, in the order in which the stages first ran."""
+    return ", ".join(f"{name} {ms:.0f}" for name, ms in stages.milliseconds.items())
+
+
+def size_text(size: tuple[int, int]) -> str:
+    """Width and height in pixels."""
+    return f"{size[0]}x{size[1]}"
+
+
+def plural(count: int, what: str) -> str:
+    """A count with its noun."""
+    return f"{count} {what}" + ("" if count == 1 else "s")

@@ -1,0 +1,141 @@
+"""`imfcodec weights`: what is installed, whether it is intact, where it lies."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from imfcodec.cli.options import json_option
+from imfcodec.cli.output import Row, show_columns, show_json, show_lines, show_rows, show_warnings
+from imfcodec.cli.records import Record
+from imfcodec.cli.text import bytes_text
+from imfcodec.errors import ImfcodecError, WeightsMissing
+
+if TYPE_CHECKING:
+    from imfcodec.weights import WeightsFile
+
+
+@click.group()
+def weights() -> None:
+    """List, verify and find the network's weights."""
+
+
+@weights.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the weights that are installed; a star marks the default."""
+    from imfcodec import weights as store
+
+    try:
+        default = store.find(None).id
+    except WeightsMissing:
+        default = None
+    records = [_record(file, default) for file in store.available()]
+    if as_json:
+        show_json({"weights": records, "folders": [str(f) for f in store.folders()]})
+        return
+    if not records:
+        show_warnings([f"no weights are installed; put some into {store.folders()[0]}"])
+        return
+    heading = ("", "name", "id", "size", "preset", "parameters", "file")
+    show_columns([heading, *map(_cells, records)])
+
+
+@weights.command()
+@click.argument("choices", metavar="[NAME|ID|PATH]...", nargs=-1)
+@json_option
+def verify(choices: tuple[str, ...], as_json: bool) -> None:
+    """Check that weights are what their names say and can be loaded; all without arguments.
+
+    The exit code is that of the first error.
+    """
+    from imfcodec import weights as store
+
+    wanted = list(choices) or [str(file.path) for file in store.available()]
+    if not wanted:
+        raise WeightsMissing("no weights are installed")
+    results: list[tuple[str, ImfcodecError | None]] = []
+    for choice in wanted:
+        try:
+            store.load(store.find(choice))
+        except ImfcodecError as error:
+            results.append((choice, error))
+        else:
+            results.append((choice, None))
+    if as_json:
+        show_json({"weights": [_verdict_record(*result) for result in results]})
+    else:
+        show_rows(_verdict_row(*result) for result in results)
+    for _, failure in results:
+        if failure is not None:
+            raise failure
+
+
+@weights.command()
+@click.argument("choice", metavar="[NAME|ID]", required=False)
+def path(choice: str | None) -> None:
+    """Print the path of some weights, or the folders that are searched, first hit first."""
+    from imfcodec import weights as store
+
+    paths = store.folders() if choice is None else [store.find(choice).path]
+    show_lines(str(path) for path in paths)
+
+
+def _record(file: WeightsFile, default: bytes | None) -> Record:
+    preset, parameters = _content(file)
+    return {
+        "name": file.name,
+        "id": file.id.hex(),
+        "default": file.id == default,
+        "size_bytes": file.path.stat().st_size,
+        "preset": preset,
+        "parameters": parameters,
+        "file": str(file.path),
+    }
+
+
+def _content(file: WeightsFile) -> tuple[str | None, int | None]:
+    """Preset and number of parameters, None both if the file cannot be read; loads no tensor."""
+    from safetensors import SafetensorError, safe_open
+
+    from imfcodec.config import ModelConfig
+
+    try:
+        with safe_open(file.path, framework="pt") as content:
+            config = ModelConfig.from_json((content.metadata() or {}).get("config", ""))
+            parameters = sum(
+                math.prod(content.get_slice(name).get_shape())
+                for name in content.keys()  # noqa: SIM118 - not a mapping
+                if name.startswith("model.")
+            )
+    except (SafetensorError, OSError, ImfcodecError):
+        return None, None
+    return config.preset, parameters
+
+
+def _cells(record: Record) -> tuple[str, ...]:
+    readable = record["parameters"] is not None
+    return (
+        "*" if record["default"] else "",
+        record["name"],
+        record["id"],
+        bytes_text(record["size_bytes"]),
+        record["preset"] if readable else "unreadable",
+        f"{record['parameters'] / 1e6:.2f} M" if readable else "",
+        record["file"],
+    )
+
+
+def _verdict_row(choice: str, error: ImfcodecError | None) -> Row:
+    return choice, "ok" if error is None else f"failed: {error}"
+
+
+def _verdict_record(choice: str, error: ImfcodecError | None) -> Record:
+    return {
+        "weights": choice,
+        "ok": error is None,
+        "error": type(error).__name__ if error else None,
+        "message": str(error) if error else None,
+    }
