@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 import click
@@ -12,14 +14,38 @@ from imfcodec.cli.options import wants_json
 from imfcodec.cli.output import flush_results, show_error, silence_results
 from imfcodec.errors import ImfcodecError
 
-INTERRUPTED: Final = 130
-TERMINATED: Final = 143
-"""128 and the number of the signal, as shells have it."""
+SIGNALS: Final = {signal.SIGINT: "Interrupted (Ctrl-C).", signal.SIGTERM: "Terminated."}
+"""Signals that stop a command and what they mean."""
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """A signal asks the command to stop.
+
+    By default Ctrl-C raises `KeyboardInterrupt`. PyAV loses it, like all that is no `Exception`,
+    when it comes while libav reads from or writes to a Python file: on a pipe that is nearly
+    always. SIGTERM would end Python at once and leave the hidden half of an output behind.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = signal_exit_code(number)
+
+
+def signal_exit_code(number: int) -> int:
+    """The exit code of a program that a signal stopped, as shells have it."""
+    return 128 + number
+
+
+def stop_on_signals() -> None:
+    """Let the signals raise `Stopped`, except those that the caller had ignored."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
 
 
 @contextmanager
 def failures(ctx: click.Context) -> Iterator[None]:
-    """Turn errors of the package and Ctrl-C into exit codes; bugs keep their traceback.
+    """Turn errors of the package and signals into exit codes; bugs keep their traceback.
 
     Args:
         ctx: Context of the command or of a group around it.
@@ -32,6 +58,13 @@ def failures(ctx: click.Context) -> Iterator[None]:
         silence_results()
         show_error(error, as_json=wants_json(ctx))
         ctx.exit(error.exit_code)
+    except Stopped as stopped:
+        silence_results()
+        ctx.exit(stopped.exit_code)
     except KeyboardInterrupt:
         silence_results()
-        ctx.exit(INTERRUPTED)
+        ctx.exit(signal_exit_code(signal.SIGINT))
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import textwrap
 from importlib import import_module
-from types import FrameType
 from typing import Any
 
 import click
 
 from imfcodec import __version__
-from imfcodec.cli.failures import INTERRUPTED, TERMINATED, failures
+from imfcodec.cli.failures import SIGNALS, failures, signal_exit_code, stop_on_signals
 from imfcodec.errors import ERRORS
 
 COMMANDS = ("encode", "decode", "info", "weights", "demo")
@@ -43,8 +41,7 @@ def exit_codes() -> str:
     meanings = [
         (0, "Success."),
         *((error.exit_code, (error.__doc__ or "").partition("\n")[0]) for error in ERRORS),
-        (INTERRUPTED, "Interrupted."),
-        (TERMINATED, "Terminated."),
+        *((signal_exit_code(number), meaning) for number, meaning in SIGNALS.items()),
     ]
     rows = (
         textwrap.fill(meaning, 78, initial_indent=f"  {code:3}  ", subsequent_indent=" " * 7)
@@ -70,10 +67,5 @@ def imfcodec() -> None:
 
 def main() -> None:
     """Entry point of the `imfcodec` script."""
-    # By default SIGTERM ends Python at once and leaves the hidden half of an output behind.
-    signal.signal(signal.SIGTERM, _terminate)
+    stop_on_signals()
     imfcodec(prog_name="imfcodec")
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)

@@ -1,0 +1,81 @@
+"""Writes the golden files anew: `python -m tests.golden.regenerate --yes-break-every-stream`.
+
+Only for a new format version, which keeps the old files beside the new ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+import imfcodec
+from imfcodec import weights
+from imfcodec.bitstream import KeyPacket, StreamReader, TokenPacket
+from imfcodec.entropy import EntropyTables, TokenCoder
+from imfcodec.video import MediaWriter
+from tests.conftest import moving_picture
+from tests.tiny import random_walks, tiny_model
+
+HERE = Path(__file__).parent
+
+
+def tokens_of(stream: bytes, tables: EntropyTables) -> np.ndarray:
+    """Every token of a stream whose token packets all decode: int32 [frames, d_m]."""
+    reader = StreamReader(io.BytesIO(stream))
+    coder = TokenCoder(tables.level(reader.header.quantiser))
+    tokens, key = [], None
+    for packet in reader:
+        if isinstance(packet, KeyPacket):
+            coder.reset()
+            key = coder.decode(packet.token, 1)
+            tokens.append(key)
+        elif isinstance(packet, TokenPacket):
+            if not packet.chained:
+                coder.reset(key[0])
+            tokens.append(coder.decode(packet.payload, len(packet.pts)))
+    return np.concatenate(tokens)
+
+
+def main() -> None:
+    """Make weights, stream and expectation."""
+    from imfcodec.training.fit_tables import fit_tables
+
+    tables = fit_tables(np.full(16, 0.2, np.float32), random_walks(6, 60, 16))
+    few = dataclasses.replace(tables, scales=tables.scales[:3], levels=tables.levels[:3])
+    file = weights.write(HERE, "tiny", tiny_model(), few)
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / "a.mkv"
+        with MediaWriter(
+            video, width=64, height=64, time_base=Fraction(1, 25), rate=Fraction(25)
+        ) as writer:
+            for n in range(32):
+                writer.write(n, moving_picture(n * 2))
+        stream = io.BytesIO()
+        imfcodec.encode(
+            video, stream, weights=str(file.path), key_crf=50, keyframe_interval_s=1.2
+        )
+    (HERE / "tiny.imf").write_bytes(stream.getvalue())
+    frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream.getvalue()))]
+    save_file(
+        {
+            "tokens": tokens_of(stream.getvalue(), few),
+            "frames": np.stack(frames[::8]),
+        },
+        HERE / "tiny-expected.safetensors",
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--yes-break-every-stream"]:
+        sys.exit(__doc__)
+    import os
+
+    os.environ[weights.FOLDER_VARIABLE] = str(HERE)
+    main()
