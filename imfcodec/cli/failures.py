@@ -18,7 +18,7 @@ SIGNALS: Final = {signal.SIGINT: "Interrupted (Ctrl-C).", signal.SIGTERM: "Termi
 """Signals that stop a command and what they mean."""
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
+class Stopped(Exception):
     """A signal asks the command to stop.
 
     By default Ctrl-C raises `KeyboardInterrupt`. PyAV loses it, like all that is no `Exception`,

@@ -102,7 +102,7 @@ def _audio_text(audio: AudioParameters | None, packets: int) -> str:
     if audio is None:
         return "none"
     channels = plural(audio.channels, "channel")
-    return f"Opus, {channels}, source at {audio.sample_rate} Hz, {plural(packets, 'packet')}"
+    return f"Opus, {channels}, {audio.sample_rate} Hz, {plural(packets, 'packet')}"
 
 
 def _more(what: str, count: int) -> Iterator[Row]:

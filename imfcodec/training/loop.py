@@ -61,8 +61,8 @@ class TrainConfig:
     seed: int = 0
     perceptual: float = 2.0
     l1: float = 10.0
-    flow: float = 0.3
-    rate: float = 0.002
+    flow: float = 1.0
+    rate: float = 0.0005
     two_references: float = 0.1
     noise_steps: int = 600
     ema: float = 0.998

@@ -58,9 +58,7 @@ def main() -> None:
             for n in range(32):
                 writer.write(n, moving_picture(n * 2))
         stream = io.BytesIO()
-        imfcodec.encode(
-            video, stream, weights=str(file.path), key_crf=50, keyframe_interval_s=1.2
-        )
+        imfcodec.encode(video, stream, weights=str(file.path), key_crf=50, keyframe_interval_s=1.2)
     (HERE / "tiny.imf").write_bytes(stream.getvalue())
     frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream.getvalue()))]
     save_file(

@@ -1,0 +1,111 @@
+"""The two commands on a tiny clip: what they write and what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from imfcodec.video import MediaReader, PictureFrame
+
+from .conftest import FRAMES, Invoke, write_clip
+
+
+def frames_of(path: Path) -> list[PictureFrame]:
+    with MediaReader(path, audio="none") as reader:
+        return [event for event in reader.events() if isinstance(event, PictureFrame)]
+
+
+def test_there_and_back(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    stream, video = tmp_path / "a.imf", tmp_path / "a.mp4"
+    encoded = invoke("encode", clip, stream, "--measure")
+    assert encoded.exit_code == 0, encoded.output
+    assert f"{FRAMES} (1 key frame), 0.40 s" in encoded.stdout
+    assert "PSNR-RGB" in encoded.stdout
+    assert "times smaller" in encoded.stdout
+    assert encoded.stderr == ""
+    decoded = invoke("decode", stream, video)
+    assert decoded.exit_code == 0, decoded.output
+    assert str(video) in decoded.stdout
+    pictures = frames_of(video)
+    assert len(pictures) == FRAMES
+    assert pictures[0].rgb.shape == (64, 64, 3)
+
+
+def test_encode_json(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "a.imf"
+    result = invoke("encode", clip, stream, "--json", "--measure")
+    assert result.stderr == ""
+    record = json.loads(result.stdout)
+    sizes = record["sizes_bytes"]
+    assert set(sizes) == {"key", "token", "audio", "container", "total"}
+    assert sizes["total"] == stream.stat().st_size == sum(sizes.values()) - sizes["total"]
+    assert record["rate_kbps"] == pytest.approx(8 * sizes["total"] / record["duration_s"] / 1000)
+    assert record["source_bytes"] == clip.stat().st_size
+    assert record["frames"] == FRAMES
+    assert record["key_frames"] == 1
+    assert record["psnr_rgb_db"] > 0
+    assert "token encoder" in record["stages_ms"]
+
+
+def test_decode_json(invoke: Invoke, stream: Path, tmp_path: Path) -> None:
+    result = invoke("decode", stream, tmp_path / "a.y4m", "--json")
+    record = json.loads(result.stdout)
+    assert record["frames"] == FRAMES
+    assert record["key_frames"] == 3
+    assert record["lost"] == []
+    assert record["truncated"] is False
+
+
+def test_options_arrive(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "a.imf"
+    given = ["--quantiser", 4, "--keyframe-interval", 0.2, "--audio", "none", "--latency", "low"]
+    assert invoke("encode", clip, stream, *given).exit_code == 0
+    record = json.loads(invoke("info", stream, "--json").stdout)
+    assert record["quantiser"] == 4
+    assert [key["frame"] for key in record["key_frames"]] == [0, 5]
+    assert record["packets"]["tokens"] == FRAMES - 2
+
+
+@pytest.mark.parametrize("text", ["12k", "12K", "12000", "12.0k"])
+def test_audio_bitrate(invoke: Invoke, clip: Path, tmp_path: Path, text: str) -> None:
+    result = invoke("encode", clip, tmp_path / "a.imf", "--audio-bitrate", text, "-q")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+@pytest.mark.parametrize("text", ["12m", "k", "-12k", "9" * 400, "1e9"])
+def test_no_audio_bitrate(invoke: Invoke, clip: Path, tmp_path: Path, text: str) -> None:
+    result = invoke("encode", clip, tmp_path / "a.imf", "--audio-bitrate", text)
+    assert result.exit_code == 2
+
+
+def test_quiet_says_nothing(invoke: Invoke, stream: Path, tmp_path: Path) -> None:
+    result = invoke("decode", stream, tmp_path / "a.mkv", "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_warnings_go_to_stderr(invoke: Invoke, tmp_path: Path) -> None:
+    stream = tmp_path / "a.imf"
+    assert invoke("encode", write_clip(tmp_path / "clip.mp4"), stream).exit_code == 0
+    result = invoke("decode", stream, tmp_path / "a.mkv")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("imfcodec: warning: mkv stores whole milliseconds")
+    assert "milliseconds" not in result.stdout
+    as_json = invoke("decode", stream, tmp_path / "b.mkv", "--json")
+    assert as_json.stderr == ""
+    assert "milliseconds" in json.loads(as_json.stdout)["warnings"][0]
+
+
+def test_stdout_carries_the_stream_alone(
+    invoke: Invoke, clip: Path, stream: Path, tmp_path: Path
+) -> None:
+    encoded = invoke("encode", clip, "-", "--keyframe-interval", 0.16)
+    assert encoded.stdout_bytes == stream.read_bytes()
+    assert "encoded" in encoded.stderr
+    as_json = invoke("encode", clip, "-", "--keyframe-interval", 0.16, "--json")
+    assert as_json.stdout_bytes == stream.read_bytes()
+    assert json.loads(as_json.stderr)["target"] == "-"
+    decoded = invoke("decode", "-", "-", "--format", "rgb", stdin=stream.read_bytes())
+    assert len(decoded.stdout_bytes) == FRAMES * 64 * 64 * 3
+    assert "decoded" in decoded.stderr

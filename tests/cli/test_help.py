@@ -1,0 +1,112 @@
+"""Every command and every option explains itself, and help comes at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import pytest
+
+from imfcodec.cli.decode import decode
+from imfcodec.cli.encode import encode
+from imfcodec.cli.main import COMMANDS, imfcodec
+from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.errors import ERRORS
+from imfcodec.video import CONTAINERS, AudioMode
+
+from .conftest import ROOT, Invoke
+
+
+def commands(
+    group: click.Group = imfcodec, *path: str
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that lead to it."""
+    with click.Context(group) as ctx:
+        for name in group.list_commands(ctx):
+            command = group.get_command(ctx, name)
+            assert command is not None
+            yield (*path, name), command
+            if isinstance(command, click.Group):
+                yield from commands(command, *path, name)
+
+
+ALL = dict(commands())
+
+
+def options(command: click.Command) -> dict[str, click.Option]:
+    return {str(p.name): p for p in command.params if isinstance(p, click.Option)}
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_help(words: tuple[str, ...], invoke: Invoke) -> None:
+    result = invoke(*words, "--help")
+    assert result.exit_code == 0
+    assert (ALL[words].help or "").strip().endswith(".")
+    assert ALL[words].get_short_help_str(100).endswith(".")
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_option_has_help(words: tuple[str, ...]) -> None:
+    for name, option in options(ALL[words]).items():
+        assert (option.help or "").endswith((".", ")", "k or 12000")), name
+
+
+def test_all_commands_are_there() -> None:
+    assert {words[0] for words in ALL} == set(COMMANDS)
+    assert {words[1] for words in ALL if len(words) > 1} == {"list", "verify", "path"}
+
+
+@pytest.mark.parametrize(("command", "kind"), [(encode, EncodeOptions), (decode, DecodeOptions)])
+def test_each_field_of_the_options_is_an_option_with_its_default(
+    command: click.Command, kind: type[Any]
+) -> None:
+    shown = options(command)
+    with click.Context(command) as ctx:
+        defaults = {
+            field.name: shown[field.name].get_default(ctx) for field in dataclasses.fields(kind)
+        }
+    assert kind(**defaults) == kind()
+    assert set(shown) - set(defaults) == {"as_json", "quiet"}
+
+
+def test_choices_are_those_of_the_package() -> None:
+    for option, wanted in (
+        (options(encode)["audio"], list(AudioMode)),
+        (options(decode)["format"], list(CONTAINERS)),
+    ):
+        assert isinstance(option.type, click.Choice)
+        assert list(option.type.choices) == wanted
+
+
+def test_help_lists_every_exit_code(invoke: Invoke) -> None:
+    text = " ".join(invoke("--help").stdout.split())
+    for error in ERRORS:
+        meaning = (error.__doc__ or "").partition("\n")[0]
+        assert f"{error.exit_code} {meaning}" in text
+    assert "130 Interrupted" in text
+
+
+def test_version(invoke: Invoke) -> None:
+    from imfcodec import __version__
+
+    assert invoke("--version").stdout == f"imfcodec {__version__}\n"
+
+
+@pytest.mark.parametrize("words", [(), ("encode",), ("weights", "verify"), ("demo",)], ids=str)
+def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+    program = (
+        "import sys\n"
+        "from imfcodec.cli.main import imfcodec\n"
+        f"imfcodec({[*words, '--help']!r}, standalone_mode=False)\n"
+        "heavy = {'torch', 'av', 'numpy', 'rich'} & sys.modules.keys()\n"
+        "print(*heavy, file=sys.stderr)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "Usage:" in run.stdout
+    assert run.stderr.split() == []

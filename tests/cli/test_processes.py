@@ -1,0 +1,80 @@
+"""What only a process of its own shows: pipes that break, signals, closed streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import FRAMES, command
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes and signals of POSIX")
+
+Execute = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def test_from_pipe_to_pipe(execute: Execute, clip: Path, stream: Path) -> None:
+    encoded = execute("encode", "-", "-", "--keyframe-interval", "0.16", stdin=clip.read_bytes())
+    assert encoded.returncode == 0, encoded.stderr
+    assert encoded.stdout == stream.read_bytes()
+    decoded = execute("decode", "-", "-", "--format", "rgb", "--json", stdin=encoded.stdout)
+    assert decoded.returncode == 0, decoded.stderr
+    assert len(decoded.stdout) == FRAMES * 64 * 64 * 3
+    assert json.loads(decoded.stderr)["frames"] == FRAMES
+
+
+@pytest.mark.parametrize("args", [("info",), ("decode", "--format", "rgb")], ids=str)
+def test_nobody_reads(args: tuple[str, ...], stream: Path, environment: dict[str, str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    target = ("-",) if args[0] == "decode" else ()
+    run = subprocess.run(
+        command(args[0], stream, *target, *args[1:]),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env=environment,
+        check=False,
+    )
+    os.close(writer)
+    assert run.returncode == 8
+    assert run.stderr == b"imfcodec: error: standard output: Broken pipe\n"
+
+
+def test_closed_standard_streams(environment: dict[str, str]) -> None:
+    shell = " ".join(command("info", "-")) + " <&-"
+    run = subprocess.run(shell, shell=True, capture_output=True, env=environment, check=False)
+    assert (run.returncode, run.stderr) == (3, b"imfcodec: error: standard input is closed\n")
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_leave_nothing(
+    number: signal.Signals, exit_code: int, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Stopped while libav waits for a pipe, where PyAV would lose a KeyboardInterrupt."""
+    target = tmp_path / "a.imf"
+    with subprocess.Popen(
+        command("encode", "-", target),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not any(tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        # The output is opened just before the input is: give the weights their moment.
+        time.sleep(1)
+        process.send_signal(number)
+        try:
+            assert process.wait(30) == exit_code
+        finally:
+            process.kill()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
