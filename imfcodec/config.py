@@ -12,8 +12,7 @@ from imfcodec.errors import OptionError, WeightsCorrupt
 TOKEN_SIZES = (16, 32, 64, 128)
 """The token sizes d_m that the paper reports and the stream can name."""
 
-MAX_REFERENCES = 4
-"""References that one frame may draw on."""
+MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class ModelConfig:
             frame is reduced to it. None: the frame as it is.
         token_encoder_channels: Channels of E_T's residual down-blocks.
         token_encoder_hidden: Width of the linear layers between E_T's last map and the token.
-        token_encoder_keypoints: Keypoints whose positions enter the token; 0: none (the paper).
-        motion_channels: Channels of IMF_D on its canonical grids 4x4, 8x8, 16x16, ...
+            motion_channels: Channels of IMF_D on its canonical grids 4x4, 8x8, 16x16, ...
         motion_convolutions: StyleGAN2 convolutions per grid.
         attention_scales: Scales at which IMF_A runs, coarse to fine.
         attention_dims: Width of the attention at each of those scales.
@@ -58,7 +56,6 @@ class ModelConfig:
     token_encoder_side: int | None
     token_encoder_channels: tuple[int, ...]
     token_encoder_hidden: int
-    token_encoder_keypoints: int
     motion_channels: tuple[int, ...]
     motion_convolutions: int
     attention_scales: tuple[int, ...]
@@ -81,6 +78,8 @@ class ModelConfig:
         """
         try:
             fields: dict[str, Any] = json.loads(text)
+            if not isinstance(fields, dict):
+                raise TypeError("not an object")
             tuples: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
             return cls(**tuples)
         except (TypeError, ValueError) as error:
@@ -97,7 +96,6 @@ PAPER = ModelConfig(
     token_encoder_side=None,
     token_encoder_channels=(64, 128, 256, 512, 512, 512),
     token_encoder_hidden=512,
-    token_encoder_keypoints=0,
     motion_channels=(512, 512, 512, 512, 256),
     motion_convolutions=2,
     attention_scales=(32, 16, 8, 4),
@@ -119,7 +117,6 @@ FAST = ModelConfig(
     token_encoder_side=128,
     token_encoder_channels=(32, 64, 128, 192),
     token_encoder_hidden=256,
-    token_encoder_keypoints=32,
     motion_channels=(256, 192, 128),
     motion_convolutions=2,
     attention_scales=(32, 16, 8),
@@ -177,8 +174,7 @@ class EncodeOptions:
             raise OptionError(f"latency is 'normal' or 'low', not {self.latency!r}")
         if self.keyframe_interval_s is not None and not self.keyframe_interval_s > 0:
             raise OptionError("the key-frame interval must be above 0 seconds")
-        if self.threads is not None and self.threads < 1:
-            raise OptionError("threads must be 1 or more")
+        _check_threads(self.threads)
 
 
 @dataclass(frozen=True)
@@ -208,5 +204,9 @@ class DecodeOptions:
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise OptionError("the batch must be 1 or more")
-        if self.threads is not None and self.threads < 1:
-            raise OptionError("threads must be 1 or more")
+        _check_threads(self.threads)
+
+
+def _check_threads(threads: int | None) -> None:
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise OptionError(f"threads must be 1 to {MAX_THREADS}, not {threads}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ImfcodecError(Exception):
-    """Base of every error that imfcodec raises on purpose."""
+    """Any other failure; the base of every error that imfcodec raises on purpose."""
 
     exit_code = 1
 

@@ -110,7 +110,9 @@ def find(choice: str | None) -> WeightsFile:
     Raises:
         WeightsMissing: There is no such file.
     """
-    if choice is not None and (path := Path(choice)).is_file():
+    if choice is not None and (path := Path(choice)).suffix == ".safetensors":
+        if not path.is_file():
+            raise WeightsMissing(f"there is no file {path}")
         match = _NAME.fullmatch(path.name)
         if not match:
             raise WeightsMissing(f"{path.name} is not named NAME-SHA8.safetensors")

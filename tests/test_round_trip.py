@@ -140,6 +140,45 @@ def test_variable_frame_rate_survives(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny_weights")
+@pytest.mark.parametrize("container", ["mp4", "mkv", "webm"])
+def test_sound_stays_with_the_picture(tmp_path: Path, container: str) -> None:
+    """720p with AAC: a click at 0.5 s is heard at 0.5 s, and the track keeps its length."""
+    path, back = tmp_path / "hd.mp4", tmp_path / f"back.{container}"
+    rate = 44_100
+    sound = np.zeros(rate, np.float32)
+    sound[rate // 2 : rate // 2 + 400] = np.sin(np.arange(400) / 5) * 0.9
+    with av.open(str(path), "w") as file:
+        video = file.add_stream("libx264", rate=30, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = 1280, 720, "yuv420p"
+        audio = file.add_stream("aac", rate=rate)
+        audio.layout = "mono"
+        for n in range(30):
+            picture = moving_picture(n).repeat(12, 0)[:720].repeat(20, 1)
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for begin in range(0, rate, 1024):
+            block = av.AudioFrame.from_ndarray(
+                sound[None, begin : begin + 1024], format="fltp", layout="mono"
+            )
+            block.sample_rate, block.pts = rate, begin
+            file.mux(audio.encode(block))
+        file.mux(audio.encode(None))
+        file.mux(video.encode(None))
+    data = encoded(path, short_side=64)
+    imfcodec.decode(io.BytesIO(data), back)
+    with av.open(str(back)) as file:
+        video = file.streams.video[0]
+        assert (video.width, video.height) == (1280, 720)
+        heard, start = [], None
+        for frame in file.decode(audio=0):
+            start = float(frame.pts * frame.time_base) if start is None else start
+            heard.append(frame.to_ndarray().mean(0))
+        samples = np.concatenate(heard)
+        click_s = start + int(np.argmax(np.abs(samples) > 0.3 * np.abs(samples).max())) / 48_000
+        assert click_s == pytest.approx(0.5, abs=0.02)
+        assert start + len(samples) / 48_000 == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.usefixtures("tiny_weights")
 def test_odd_size_is_padded_cropped_and_scaled_back(tmp_path: Path) -> None:
     path = tmp_path / "odd.mkv"
     with av.open(str(path), "w") as container:
@@ -221,6 +260,8 @@ class TestBadInput:
             {"latency": "soon"},
             {"keyframe_interval_s": 0.0},
             {"short_side": 8},
+            {"threads": 0},
+            {"threads": 10**14},
             {"no_such_option": 1},
         ],
     )
@@ -228,6 +269,15 @@ class TestBadInput:
         with pytest.raises(OptionError):
             imfcodec.encode(small_video, tmp_path / "a.imf", **{"weights": "tiny", **options})
         assert not (tmp_path / "a.imf").exists()
+
+
+@pytest.mark.usefixtures("tiny_weights")
+@pytest.mark.parametrize("options", [{"device": "nonsense"}, {"batch": 0}, {"threads": -1}])
+def test_decode_options(small_video: Path, tmp_path: Path, options: dict) -> None:
+    data = encoded(small_video)
+    with pytest.raises(OptionError):
+        imfcodec.decode(io.BytesIO(data), tmp_path / "a.mp4", **options)
+    assert list(tmp_path.glob("*a.mp4*")) == []
 
 
 @pytest.mark.data

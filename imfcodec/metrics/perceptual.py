@@ -29,6 +29,22 @@ def _mend_torchvision() -> None:
         _kept_libraries.append(library)  # dropping the handle would undefine them
 
 
+def import_torchvision() -> Any:
+    """The torchvision module, mended where that is needed.
+
+    Raises:
+        OptionError: It is not installed.
+    """
+    try:
+        import torchvision
+    except RuntimeError:
+        _mend_torchvision()
+        import torchvision
+    except ImportError as error:
+        raise OptionError("torchvision is missing: pip install 'imfcodec[train]'") from error
+    return torchvision
+
+
 def load_lpips(net: str) -> nn.Module:
     """The LPIPS distance on pictures [B, 3, H, W] in -1..1 -> [B, 1, 1, 1].
 
@@ -42,10 +58,7 @@ def load_lpips(net: str) -> nn.Module:
     """
     if importlib.util.find_spec("lpips") is None:
         raise OptionError("LPIPS needs the lpips package: pip install 'imfcodec[bench]'")
-    try:
-        import torchvision  # noqa: F401 - only to see whether it loads
-    except RuntimeError:
-        _mend_torchvision()
+    import_torchvision()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import lpips

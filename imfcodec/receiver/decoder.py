@@ -106,8 +106,10 @@ class Decoder:
             raise CorruptStream("the header's token size or quantiser is not that of its weights")
         if options.threads:
             torch.set_num_threads(options.threads)
-        if options.device != "cpu" and not torch.cuda.is_available():
-            raise OptionError(f"device {options.device!r} is not available")
+        try:
+            torch.empty(0, device=options.device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise OptionError(f"device {options.device!r} is not available") from error
         self._coder = TokenCoder(tables.level(header.quantiser))
         self._pictures = Av1PictureDecoder(size.coded_width, size.coded_height, header.key_config)
         self._network = Reconstructor(

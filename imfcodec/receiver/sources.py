@@ -19,6 +19,8 @@ def open_stream(source: str | Path | BinaryIO, stack: ExitStack) -> BinaryIO:
     if not isinstance(source, str | Path):
         return source
     if source == "-":
+        if sys.stdin is None:
+            raise InputUnreadable("standard input is closed")
         return sys.stdin.buffer
     try:
         return stack.enter_context(Path(source).open("rb"))

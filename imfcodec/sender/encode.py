@@ -24,6 +24,7 @@ from imfcodec.bitstream import (
     TokenPacket,
 )
 from imfcodec.config import EncodeOptions
+from imfcodec.errors import OutputFailed
 from imfcodec.receiver.report import Progress, StageTimes
 from imfcodec.sender.report import EncodeReport
 from imfcodec.sender.stream_encoder import SourceFrame, StreamEncoder
@@ -194,6 +195,8 @@ def _open_target(target: str | Path | BinaryIO, overwrite: bool, stack: ExitStac
     if not isinstance(target, str | Path):
         return target
     if target == "-":
+        if sys.stdout is None:
+            raise OutputFailed("standard output is closed")
         return sys.stdout.buffer
     return stack.enter_context(AtomicOutput(target, overwrite)).file
 

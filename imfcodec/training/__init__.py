@@ -1,11 +1,11 @@
-"""Training: clips -> shards -> checkpoints -> weights that `imfcodec encode` uses.
+"""Training: videos -> shards -> checkpoints -> weights that `imfcodec encode` uses.
 
-shards.py         writes shards of frames and AV1-decoded key frames
-data.py           reads them, draws pairs
-quantisation.py   noise, learned steps, rate
-losses.py         the terms of the loss
+prepare/          videos to shards
+shards.py         the files of a shard, written
+data.py           read, and pairs drawn from them
+config.py         all that a run depends on
+trainee.py        network and quantiser, one pass
 loop.py           the loop, top to bottom
-fit_tables.py     integer predictors and tables on training tokens
 export.py         checkpoint -> weights file
-recipe.py         the commands behind the shipped weights
+fit_tables.py     integer predictors and tables on training tokens
 """

@@ -17,6 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imfcodec.errors import InputUnreadable
+from imfcodec.training.config import TrainConfig
+from imfcodec.training.optical_flow import optical_flow
+
 Pictures = npt.NDArray[np.uint8]
 
 
@@ -42,40 +46,62 @@ class Clip:
 class Shard:
     """Memory-mapped frames with their index.
 
-    Raises:
-        FileNotFoundError: The folder is not a shard.
+    Attributes:
+        size: Side of the pictures in pixels.
+        frames, refs: uint8 [N, size, size, 3].
+        clips: What lies where.
     """
 
     def __init__(self, folder: Path) -> None:
-        index = json.loads((folder / "index.json").read_text())
-        size = index["size"]
-        self.size = size
-        self.frames: Pictures = np.memmap(
-            folder / "frames.u8", np.uint8, "r", shape=(index["frames"], size, size, 3)
-        )
-        self.refs: Pictures = np.memmap(
-            folder / "refs.u8", np.uint8, "r", shape=(index["refs"], size, size, 3)
-        )
-        self.clips = [
-            Clip(
-                clip["identity"],
-                clip["start"],
-                clip["count"],
-                tuple((r["ref"], r["frame"]) for r in clip["refs"]),
-                clip.get("weight", 1.0),
-            )
-            for clip in index["clips"]
-        ]
+        """Map a shard.
+
+        Raises:
+            InputUnreadable: The folder is not a shard, or an array is shorter than its index
+                says.
+        """
+        try:
+            index = json.loads((folder / "index.json").read_text())
+            self.size: int = index["size"]
+            self.frames = self._map(folder / "frames.u8", index["frames"])
+            self.refs = self._map(folder / "refs.u8", index["refs"])
+            self.clips = [
+                Clip(
+                    clip["identity"],
+                    clip["start"],
+                    clip["count"],
+                    tuple((r["ref"], r["frame"]) for r in clip["refs"]),
+                    clip.get("weight", 1.0),
+                )
+                for clip in index["clips"]
+                if clip["count"] >= 2
+            ]
+        except (OSError, KeyError, ValueError) as error:
+            raise InputUnreadable(f"{folder} is no training shard: {error}") from error
+        if not self.clips:
+            raise InputUnreadable(f"{folder} holds no clip of two frames or more")
+
+    def _map(self, path: Path, count: int) -> Pictures:
+        if count == 0:
+            return np.zeros((0, self.size, self.size, 3), np.uint8)
+        return np.memmap(path, np.uint8, "r", shape=(count, self.size, self.size, 3))
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One pair, as places in the shard: frame indices, and references as (is_decoded, index)."""
+
+    current: int
+    neighbour: int
+    references: tuple[tuple[bool, int], ...]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs for one step, pictures [B, 3, S, S] in 0..1.
+    """Pairs for one step, pictures [B, 3, S, S] in 0..1 on the device.
 
     Attributes:
         current: x_c, to be rebuilt.
-        neighbour: The frames beside the first few x_c in time, for the rate term: enough to
-            estimate it, and each costs a pass through the token encoder.
+        neighbour: The frame beside x_c in time, for the rate term.
         references: Decoded key frames x_r, one tensor per reference.
         flow: Optical flow from x_c to the first reference in units of the picture
             [B, 2, f, f], and 1 where it is trusted [B, 1, f, f]; None when not asked for.
@@ -88,102 +114,141 @@ class Batch:
 
 
 class PairSampler:
-    """Draws batches: an identity, one of its clips, a reference and a target frame.
+    """Draws batches: an identity, one of its clips, references and a target frame.
 
     Identities, not clips, are drawn uniformly (times their weight), so that a person with a
-    hundred clips counts once. Half of the targets are the most different of three candidates:
-    large motion is rare in talking heads and is what has to be learned.
+    hundred clips counts once. A share of the targets are the most different of three
+    candidates: large motion is rare in talking heads and is what has to be learned.
+
+    Batch n is a function of the seed and n alone: a resumed run sees what it would have seen,
+    and several processes each take their part of the same batch.
     """
 
-    HARD = 0.5
-    DECODED = 0.6
-    FLOW_SIDE = 64
-    RATE_SHARE = 4
+    CANDIDATES = 3
 
-    def __init__(self, shard: Shard, seed: int) -> None:
+    def __init__(self, shard: Shard, config: TrainConfig, device: str = "cpu") -> None:
+        """Prepare to draw from a shard; on a GPU its frames move to the GPU's memory."""
         self.shard = shard
-        self.rng = np.random.default_rng(seed)
+        self.config = config
+        self.device = device
         self.by_identity: dict[str, list[Clip]] = {}
         for clip in shard.clips:
             self.by_identity.setdefault(clip.identity, []).append(clip)
         self.identities = sorted(self.by_identity)
         weights = np.array([self.by_identity[i][0].weight for i in self.identities])
         self.weights = weights / weights.sum()
+        self._resident: tuple[Tensor, Tensor] | None = None
+        if device != "cpu":
+            self._resident = (_to_device(shard.frames, device), _to_device(shard.refs, device))
 
-    def draw(self, batch: int, size: int, references: int, flow: bool) -> Batch:
-        """One batch of ``batch`` pairs at ``size`` x ``size`` pixels."""
-        current: list[Tensor] = []
-        neighbour: list[Tensor] = []
-        refs: list[list[Tensor]] = [[] for _ in range(references)]
-        for _ in range(batch):
-            picks = self._pair(references)
-            flip = self.rng.random() < 0.5
-            gain, offset = self.rng.uniform(0.85, 1.15), self.rng.uniform(-0.06, 0.06)
-            pictures = [_prepare(p, size, flip, gain, offset) for p in picks]
-            current.append(pictures[0])
-            neighbour.append(pictures[1])
-            for slot, picture in zip(refs, pictures[2:], strict=True):
-                slot.append(picture)
-        stacked = [torch.stack(r) for r in refs]
-        target = torch.stack(current)
-        return Batch(
-            target,
-            torch.stack(neighbour[: max(1, batch // self.RATE_SHARE)]),
-            stacked,
-            optical_flow(target, stacked[0], self.FLOW_SIDE) if flow else None,
-        )
+    def draw(
+        self, step: int, batch: int, size: int, flow: bool, part: tuple[int, int] = (0, 1)
+    ) -> Batch:
+        """The batch of one step.
 
-    def _pair(self, references: int) -> list[Pictures]:
-        """Target, its neighbour, then the references: uint8 [S, S, 3] each."""
-        identity = self.identities[self.rng.choice(len(self.identities), p=self.weights)]
+        Args:
+            step: Its number.
+            batch: Pairs in the whole batch.
+            size: Side of the pictures in pixels.
+            flow: Whether optical flow is wanted.
+            part: (index, count): which part of the batch, its pairs index, index + count, ...
+        """
+        rng = np.random.default_rng((self.config.seed, step))
+        count = 1
+        if rng.random() < self.config.two_references:
+            count = int(rng.integers(2, 5))
+        picks = [self._pick(rng, count) for _ in range(batch)]
+        looks = [_Look.draw(rng) for _ in range(batch)]
+        picks, looks = picks[part[0] :: part[1]], looks[part[0] :: part[1]]
+        current = self._pictures([(False, p.current) for p in picks], looks, size)
+        neighbour = self._pictures([(False, p.neighbour) for p in picks], looks, size)
+        references = [
+            self._pictures([p.references[r] for p in picks], looks, size) for r in range(count)
+        ]
+        return Batch(current, neighbour, references, self._flow(picks, looks) if flow else None)
+
+    def _pick(self, rng: np.random.Generator, references: int) -> Pick:
+        identity = self.identities[rng.choice(len(self.identities), p=self.weights)]
         clips = self.by_identity[identity]
-        clip = clips[self.rng.integers(len(clips))]
-        frames = self.shard.frames[clip.start : clip.start + clip.count]
-        refs = [self._reference(clip, frames) for _ in range(references)]
-        candidates = self.rng.integers(clip.count, size=3 if self.rng.random() < self.HARD else 1)
-        small = refs[0][::8, ::8].astype(np.int16)
-        target = max(
-            candidates,
-            key=lambda c: int(np.abs(frames[c][::8, ::8].astype(np.int16) - small).sum()),
+        clip = clips[rng.integers(len(clips))]
+        refs = tuple(self._reference(rng, clip) for _ in range(references))
+        count = self.CANDIDATES if rng.random() < self.config.hard else 1
+        candidates = clip.start + rng.integers(clip.count, size=count)
+        current = candidates[0]
+        if count > 1:
+            coarse = self._source(refs[0])[::8, ::8].astype(np.int16)
+            current = max(
+                candidates,
+                key=lambda c: int(np.abs(self.shard.frames[c][::8, ::8] - coarse).sum()),
+            )
+        last = clip.start + clip.count - 1
+        return Pick(int(current), int(current + 1 if current < last else current - 1), refs)
+
+    def _reference(self, rng: np.random.Generator, clip: Clip) -> tuple[bool, int]:
+        if clip.refs and rng.random() < self.config.decoded_references:
+            return True, clip.refs[rng.integers(len(clip.refs))][0]
+        return False, clip.start + int(rng.integers(clip.count))
+
+    def _source(self, place: tuple[bool, int]) -> Pictures:
+        decoded, index = place
+        picture: Pictures = (self.shard.refs if decoded else self.shard.frames)[index]
+        return picture
+
+    def _pictures(self, places: list[tuple[bool, int]], looks: list[_Look], size: int) -> Tensor:
+        if self._resident:
+            frames, refs = self._resident
+            x = torch.stack([(refs if decoded else frames)[index] for decoded, index in places])
+        else:
+            x = torch.from_numpy(np.stack([self._source(p) for p in places]))
+        x = x.permute(0, 3, 1, 2).float().div_(255)
+        if size != x.shape[-1]:
+            x = F.interpolate(x, (size, size), mode="area")
+        return _Look.apply(looks, x)
+
+    def _flow(self, picks: list[Pick], looks: list[_Look]) -> tuple[Tensor, Tensor]:
+        flow, trust = optical_flow(
+            [self.shard.frames[p.current] for p in picks],
+            [self._source(p.references[0]) for p in picks],
         )
-        beside = target + 1 if target + 1 < clip.count else target - 1
-        return [frames[target], frames[beside], *refs]
-
-    def _reference(self, clip: Clip, frames: Pictures) -> Pictures:
-        if clip.refs and self.rng.random() < self.DECODED:
-            return self.shard.refs[clip.refs[self.rng.integers(len(clip.refs))][0]]
-        return frames[self.rng.integers(clip.count)]
+        for n, look in enumerate(looks):
+            if look.flip:
+                flow[n], trust[n] = flow[n].flip(-1), trust[n].flip(-1)
+                flow[n, 0] = -flow[n, 0]
+        return flow.to(self.device), trust.to(self.device)
 
 
-def _prepare(picture: Pictures, size: int, flip: bool, gain: float, offset: float) -> Tensor:
-    x = torch.from_numpy((picture[:, ::-1] if flip else picture).copy())
-    x = x.permute(2, 0, 1).float() / 255
-    if size != x.shape[-1]:
-        x = F.interpolate(x[None], (size, size), mode="area")[0]
-    return ((x - 0.5) * gain + 0.5 + offset).clamp(0, 1)
+@dataclass(frozen=True)
+class _Look:
+    """Augmentation that all pictures of a pair share."""
+
+    flip: bool
+    gain: tuple[float, float, float]
+    offset: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> _Look:
+        overall = rng.uniform(0.85, 1.15)
+        tint = rng.uniform(0.95, 1.05, 3) * overall
+        return cls(
+            bool(rng.random() < 0.5),
+            (float(tint[0]), float(tint[1]), float(tint[2])),
+            float(rng.uniform(-0.06, 0.06)),
+        )
+
+    @staticmethod
+    def apply(looks: list[_Look], x: Tensor) -> Tensor:
+        """Flip and recolour a batch, [B, 3, S, S] in 0..1."""
+        flips = torch.tensor([look.flip for look in looks], device=x.device)
+        gain = torch.tensor([look.gain for look in looks], device=x.device)[:, :, None, None]
+        offset = torch.tensor([look.offset for look in looks], device=x.device)
+        x = torch.where(flips[:, None, None, None], x.flip(-1), x)
+        return ((x - 0.5) * gain + 0.5 + offset[:, None, None, None]).clamp(0, 1)
 
 
-def optical_flow(current: Tensor, reference: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """DIS optical flow from x_c to x_r where forward and backward agree.
-
-    Returns:
-        Flow [B, 2, side, side] in units of the picture, trust [B, 1, side, side] 0 or 1.
-    """
-    import cv2
-
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    grey = [
-        (F.interpolate(x, (side * 2, side * 2), mode="area").mean(1) * 255).byte().numpy()
-        for x in (current, reference)
-    ]
-    y, x = np.mgrid[: side * 2, : side * 2].astype(np.float32)
-    flows, trusts = [], []
-    for c, r in zip(*grey, strict=True):
-        forward = dis.calc(c, r, None)  # type: ignore[call-overload]
-        backward = dis.calc(r, c, None)  # type: ignore[call-overload]
-        back = cv2.remap(backward, x + forward[..., 0], y + forward[..., 1], cv2.INTER_LINEAR)
-        trusts.append(np.abs(forward + back).sum(-1) < 1.0)
-        flows.append(forward / (side * 2))
-    flow = F.avg_pool2d(torch.from_numpy(np.stack(flows)).permute(0, 3, 1, 2), 2)
-    trust = F.avg_pool2d(torch.from_numpy(np.stack(trusts)).float()[:, None], 2)
-    return flow, (trust > 0.99).float()
+def _to_device(pictures: Pictures, device: str, chunk: int = 2048) -> Tensor:
+    """Copy to the device piece by piece, so that the host never holds a second copy."""
+    target = torch.empty(pictures.shape, dtype=torch.uint8, device=device)
+    for begin in range(0, len(pictures), chunk):
+        piece = np.ascontiguousarray(pictures[begin : begin + chunk])
+        target[begin : begin + chunk].copy_(torch.from_numpy(piece))
+    return target

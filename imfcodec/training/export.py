@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 
 from imfcodec import weights
 from imfcodec.config import ModelConfig
 from imfcodec.entropy import EntropyTables
 from imfcodec.receiver.reconstruction import to_tensor
+from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
-from imfcodec.training.loop import Trainee
+from imfcodec.training.trainee import Trainee
 from imfcodec.video import AudioMode, MediaReader, PictureFrame
 from imfcodec.weights import WeightsFile
 
@@ -39,7 +39,7 @@ def export(
         frames: Frames of each clip to fit on.
     """
     trainee = Trainee(config)
-    trainee.load_state_dict(load_file(checkpoint))
+    load_initial(checkpoint, trainee)
     trainee.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Tokens as the shipped float16 weights give them, not as the float32 checkpoint does.
     trainee.imf.half().float()

@@ -2,245 +2,330 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import dataclasses
-import json
+import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
 from threading import Thread
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from imfcodec.config import ModelConfig
-from imfcodec.metrics.perceptual import load_lpips
-from imfcodec.model.imf import IMF
+from imfcodec.errors import OptionError
+from imfcodec.training.ada import AdaptiveAugmentation
+from imfcodec.training.checkpoint import load_initial, load_state, save_state
+from imfcodec.training.config import TrainConfig
 from imfcodec.training.data import Batch, PairSampler, Shard
-from imfcodec.training.losses import flow_loss, psnr_db, pyramid_l1
-from imfcodec.training.quantisation import TokenQuantiser, warm_in
+from imfcodec.training.discriminator import TwoScaleDiscriminator
+from imfcodec.training.losses import (
+    feature_matching,
+    flow_loss,
+    hinge_discriminator,
+    hinge_generator,
+    pyramid_l1,
+    r1_penalty,
+)
+from imfcodec.training.perceptual_loss import PerceptualLoss
+from imfcodec.training.processes import Processes, join
+from imfcodec.training.quantisation import warm_in
+from imfcodec.training.run_log import RunLog
+from imfcodec.training.trainee import Trainee, reduce_to, token_noise
+from imfcodec.training.validation import Validation
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One leg of progressive training: picture side in pixels, batch, minutes, peak rate."""
+def train(
+    config: TrainConfig,
+    shard: Path,
+    validation: Path | None,
+    run: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    initial: Path | None = None,
+    minutes: float | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, float]:
+    """Train until the last step, or until ``minutes`` are over.
 
-    size: int
-    batch: int
-    minutes: float
-    learning_rate: float
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that a run depends on; written to ``config.json`` in its folder.
-
-    Attributes:
-        shard, validation: Folders of training and validation shards.
+    Args:
+        config: What is trained and how.
+        shard: Folder of the training shard.
+        validation: Folder of the validation shard, None for no validation.
         run: Folder of the run.
-        stages: Progressive sizes.
-        model: Sizes of the network.
-        initial: Safetensors of an earlier run to start from, None for scratch.
-        perceptual: Weight of LPIPS (SqueezeNet).
-        l1: Weight of the pyramid L1.
-        flow: Weight of the optical-flow term at the start; it decays to a tenth.
-        rate: Weight of a bit of token rate, per frame.
-        two_references: Share of the steps that see two references.
+        device: "cpu", "cuda", or "auto".
+        resume: Go on from the run's last checkpoint. On a CPU the run then continues bit for
+            bit as if it had never stopped.
+        initial: Averaged weights of another run to start from.
+        minutes: Stop cleanly and save once these are over.
+        say: Called with each log line.
+
+    Returns:
+        The last logged figures.
+
+    Raises:
+        OptionError: The run's configuration is another one, or there is no GPU.
+        InputUnreadable: A shard or checkpoint cannot be read.
+        OutputFailed: A checkpoint cannot be written; the one before is whole.
     """
-
-    shard: str
-    validation: str
-    run: str
-    stages: tuple[Stage, ...]
-    model: ModelConfig
-    initial: str | None = None
-    seed: int = 0
-    perceptual: float = 2.0
-    l1: float = 10.0
-    flow: float = 1.0
-    rate: float = 0.0005
-    two_references: float = 0.1
-    noise_steps: int = 600
-    ema: float = 0.998
-    checkpoint_minutes: float = 4.0
-
-
-class Trainee(nn.Module):
-    """What is learned together: the network and the token quantiser."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.imf = IMF(config)
-        self.quantiser = TokenQuantiser(config.token_size)
-
-
-def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
-    """Run every stage and return the path of the last EMA checkpoint."""
-    run = Path(config.run)
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1))
+    begun = time.monotonic()
+    processes = join(device)
+    device = processes.device
+    _claim_folder(run, config, resume, processes)
     torch.manual_seed(config.seed)
 
-    trainee = Trainee(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if config.initial:
-        trainee.load_state_dict(load_file(config.initial), strict=False)
-    ema = copy.deepcopy(trainee).eval().requires_grad_(False)
-    optimiser = torch.optim.Adam(trainee.parameters(), lr=1e-4, betas=(0.9, 0.999))
-    distance = load_lpips("squeeze")
-    shard = Shard(Path(config.shard))
-    validation = PairSampler(Shard(Path(config.validation)), seed=1)
-    total_s = sum(s.minutes for s in config.stages) * 60
-    step, begun, skipped = 0, time.monotonic(), 0
-    saved = begun
-
-    for number, stage in enumerate(config.stages):
-        side = max(stage.size, config.model.token_encoder_side or 0)
-        held_out = [validation.draw(8, side, 1, flow=False) for _ in range(8)]
-        stage_begun = time.monotonic()
-        sampler = PairSampler(shard, config.seed * 100 + number)
-        batches = _prefetch(sampler, stage.batch, side, config.two_references)
-        seen, logged, window = 0, time.monotonic(), []
-        while True:
-            progress = (time.monotonic() - stage_begun) / (stage.minutes * 60)
-            if progress >= 1:
-                break
-            overall = min(1.0, (time.monotonic() - begun) / total_s)
-            batch = next(batches)
-            trainee.train()
-            terms = _losses(
-                trainee, batch, stage.size, distance, warm_in(step, 0, config.noise_steps)
-            )
-            loss = (
-                config.l1 * terms["l1"]
-                + config.perceptual * terms["lpips"]
-                + config.flow * max(0.1, 1 - overall) * terms["flow"]
-                + config.rate * warm_in(step, config.noise_steps, 2000) * terms["bits"]
-            )
-            for group in optimiser.param_groups:
-                group["lr"] = stage.learning_rate * _schedule(step, progress)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(trainee.parameters(), 1.0)
-            if not torch.isfinite(norm):
-                skipped += 1
-                continue
-            optimiser.step()
-            _follow(ema, trainee, min(config.ema, (step + 1) / (step + 10)))
-            step += 1
-            seen += len(batch.current)
-            window.append({k: float(v.detach()) for k, v in terms.items()})
-
-            if time.monotonic() - logged > 60:
-                means = {k: sum(w[k] for w in window) / len(window) for k in window[0]}
-                rate = len(window) * stage.batch / (time.monotonic() - logged)
-                check = _validate(ema, held_out, stage.size, distance)
-                record = {
-                    "minutes": (time.monotonic() - begun) / 60,
-                    "stage": number,
-                    "step": step,
-                    "samples_per_s": rate,
-                    "skipped": skipped,
-                    **means,
-                    **check,
-                }
-                with (run / "metrics.jsonl").open("a") as log:
-                    log.write(json.dumps(record) + "\n")
-                say(" ".join(f"{k} {v:.4g}" for k, v in record.items()))
-                logged, window = time.monotonic(), []
-            if time.monotonic() - saved > config.checkpoint_minutes * 60:
-                save(run / "ema.safetensors", ema)
-                saved = time.monotonic()
-    save(run / "ema.safetensors", ema)
-    return run / "ema.safetensors"
-
-
-def _losses(
-    trainee: Trainee, batch: Batch, size: int, distance: nn.Module, noise: float
-) -> dict[str, Tensor]:
-    """Every term of the loss, unweighted, on pictures of ``size``; tokens see all pixels."""
-    imf, quantiser = trainee.imf, trainee.quantiser
-    count = len(batch.current)
-    target = _reduce(batch.current, size)
-    pictures = [batch.current, *batch.references, batch.neighbour]
-    sizes = [count] * (len(pictures) - 1) + [len(batch.neighbour)]
-    tokens = imf.encode_token(_layout(torch.cat(pictures))).split(sizes)
-    current, *references = (quantiser.noisy(t, noise) for t in tokens[:-1])
-    rebuilt = imf(current, [_layout(_reduce(r, size)) for r in batch.references], references)
-    terms = {
-        "l1": pyramid_l1(rebuilt.picture, target),
-        "lpips": distance(rebuilt.picture * 2 - 1, target * 2 - 1).mean(),
-        "bits": quantiser.rate_bits(tokens[0][: len(batch.neighbour)], tokens[-1]),
-        "flow": rebuilt.picture.new_zeros(()),
-        "spread": tokens[0].detach().std(0).mean(),
-        "step_size": quantiser.step.detach().mean(),
+    trainee = Trainee(config.model).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if initial is not None:
+        load_initial(initial, trainee)
+    trainee.imf.latent_token_encoder.normalise.mean_over_processes = processes.mean
+    judge = TwoScaleDiscriminator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ema = _average_of(trainee)
+    optimiser = torch.optim.Adam(trainee.parameters(), config.learning_rate, config.betas)
+    judge_optimiser = torch.optim.Adam(judge.parameters(), config.discriminator_rate, config.betas)
+    ada = AdaptiveAugmentation(config.ada_target)
+    modules: dict[str, nn.Module] = {"trainee": trainee, "judge": judge, "ema": ema}
+    optimisers: dict[str, torch.optim.Optimizer] = {
+        "adam": optimiser,
+        "judge_adam": judge_optimiser,
     }
-    if batch.flow is not None and rebuilt.warps:
-        terms["flow"] = flow_loss(rebuilt.warps, *batch.flow)
-    return terms
+    step, skipped, spent_s = 0, 0, 0.0
+    if resume:
+        numbers = load_state(run, modules, optimisers, device)
+        step, skipped, spent_s = (
+            int(numbers["step"]),
+            int(numbers["skipped"]),
+            numbers["spent_s"],
+        )
+        ada.probability = numbers["ada"]
 
+    generator_pass = _parallel(_compiled(trainee, config), processes)
+    judge_pass = _parallel(judge, processes)
+    distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
+    scaler = torch.amp.GradScaler(device.split(":")[0], enabled=config.precision == "fp16")
+    sampler = PairSampler(Shard(shard), config, device)
+    check = Validation(validation, config, device) if validation and processes.first else None
+    log = RunLog(run, step) if processes.first else None
+    batches = _prefetch(sampler, config, step, processes)
+    noise_source, look_source = torch.Generator(), torch.Generator()
+    pieces = processes.count * config.accumulate
+    last: dict[str, float] = {}
 
-@torch.no_grad()
-def _validate(
-    ema: Trainee, batches: list[Batch], size: int, distance: nn.Module
-) -> dict[str, float]:
-    """PSNR and LPIPS of rounded tokens on held-out pairs, beside the frozen reference's."""
-    sums = {"val_psnr": 0.0, "val_lpips": 0.0, "freeze_psnr": 0.0, "freeze_lpips": 0.0}
-    for batch in batches:
-        tokens = [ema.imf.encode_token(x) for x in (batch.current, batch.references[0])]
-        step = ema.quantiser.step
-        tokens = [torch.round(t / step) * step for t in tokens]
-        target, reference = _reduce(batch.current, size), _reduce(batch.references[0], size)
-        rebuilt = ema.imf(tokens[0], [reference], tokens[1:]).picture.clamp(0, 1)
-        for name, picture in (("val", rebuilt), ("freeze", reference)):
-            sums[f"{name}_psnr"] += psnr_db(picture, target) / len(batches)
-            sums[f"{name}_lpips"] += float(distance(picture * 2 - 1, target * 2 - 1).mean()) / len(
-                batches
+    while step < config.steps:
+        if processes.any(minutes is not None and time.monotonic() - begun > minutes * 60):
+            break
+        stage = config.stage_at(step)
+        progress = step / config.steps
+        gan_on = config.gan > 0 and progress >= config.gan_start
+        # Noise and augmentation are functions of the step, like the batch.
+        noise_source.manual_seed(config.seed * 1_000_003 + step)
+        look_source.manual_seed(config.seed * 1_000_003 + step + 500_000_000)
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * _schedule(step, config)
+
+        amount = warm_in(step, 0, config.noise_steps)
+        whole_noise: list[Tensor] = []
+        terms: dict[str, Tensor] = {}
+        pairs: list[tuple[Tensor, Tensor]] = []
+        for part in range(config.accumulate):
+            waited = time.monotonic()
+            batch = next(batches)
+            wait_s = time.monotonic() - waited
+            if not part:
+                references, size = len(batch.references), config.model.token_size
+                whole_noise = token_noise(noise_source, stage.batch, references, size, amount)
+            piece = (processes.index + part * processes.count, pieces)
+            noise = [n[piece[0] :: piece[1]].to(device) for n in whole_noise]
+            last_part = part == config.accumulate - 1
+            with _synchronised(generator_pass, last_part), _autocast(device, config.precision):
+                rebuilt = generator_pass(batch, stage.size, noise)
+                target = reduce_to(batch.current, stage.size)
+                picture = rebuilt.picture.float()
+                some = {
+                    "l1": pyramid_l1(picture, target),
+                    "bits": rebuilt.bits,
+                }
+                lagrangian = config.rate * warm_in(step, config.noise_steps, 2000)
+                loss = config.l1 * some["l1"] + lagrangian * some["bits"]
+                if distance:
+                    some["perceptual"] = distance(picture, target)
+                    loss = loss + config.perceptual * some["perceptual"]
+                if batch.flow is not None and len(rebuilt.displacement):
+                    some["flow"] = flow_loss(rebuilt.displacement.float(), *batch.flow)
+                    loss = loss + config.flow * _flow_weight(progress, config) * some["flow"]
+                if gan_on:
+                    judge.requires_grad_(False)
+                    fake_look, real_look = ada.apply([picture, target], look_source)
+                    fake_logits, fake_features = judge(fake_look)
+                    _, real_features = judge(real_look)
+                    some["gan"] = hinge_generator(fake_logits)
+                    some["matching"] = feature_matching(real_features, fake_features)
+                    loss = (
+                        loss + config.gan * some["gan"] + config.feature_matching * some["matching"]
+                    )
+                    judge.requires_grad_(True)
+                    pairs.append((target, picture.detach()))
+                scaler.scale(loss / config.accumulate).backward()
+            for name, value in some.items():
+                terms[name] = terms.get(name, 0.0) + value.detach() / config.accumulate
+        terms["spread"] = rebuilt.token.detach().std(0).mean()
+        terms["step_size"] = trainee.quantiser.step.detach().mean()
+
+        scaler.unscale_(optimiser)
+        norm = nn.utils.clip_grad_norm_(trainee.parameters(), config.clip_norm)
+        if torch.isfinite(norm):
+            scaler.step(optimiser)
+            _follow(ema, trainee, min(config.ema, (step + 1) / (step + 10)))
+        else:
+            skipped += 1
+        scaler.update()
+        optimiser.zero_grad(set_to_none=True)
+
+        for target, fake in pairs:
+            real, fake = ada.apply([target, fake], look_source)
+            penalise = config.r1 > 0 and step % config.r1_every == 0
+            real = real.requires_grad_(penalise)
+            logits, _ = judge_pass(torch.cat([real, fake]))
+            real_logits = [x[: len(real)] for x in logits]
+            judge_loss = hinge_discriminator(real_logits, [x[len(real) :] for x in logits])
+            terms["judge"] = judge_loss.detach()
+            ada.observe(real_logits, stage.batch)
+            if penalise:
+                penalty = r1_penalty(real_logits, real)
+                terms["r1"] = penalty.detach()
+                judge_loss = judge_loss + config.r1 * config.r1_every * penalty
+            (judge_loss / config.accumulate).backward()
+        if pairs:
+            terms["ada"] = torch.tensor(ada.probability)
+            judge_norm = nn.utils.clip_grad_norm_(judge.parameters(), 10.0)
+            if torch.isfinite(judge_norm):
+                judge_optimiser.step()
+            judge_optimiser.zero_grad(set_to_none=True)
+
+        step += 1
+        done = step == config.steps
+        if log:
+            log.add(step, stage.batch, wait_s, terms)
+        if log and (step % config.log_steps == 0 or done):
+            figures = check.measure(ema, stage.size) if check else {}
+            last = log.write(
+                {"skipped": skipped, "learning_rate": optimiser.param_groups[0]["lr"], **figures}
             )
-    return sums
+            if check:
+                log.pictures(check.samples(ema, stage.size), check.tokens(ema))
+            say(" ".join(f"{k} {v:.4g}" for k, v in last.items()))
+        if processes.first and (step % config.checkpoint_steps == 0 or done):
+            spent = spent_s + time.monotonic() - begun
+            _save(run, modules, optimisers, step, skipped, spent, ada)
+    else:
+        return last
+    if processes.first:
+        spent = spent_s + time.monotonic() - begun
+        _save(run, modules, optimisers, step, skipped, spent, ada)
+    return last
 
 
-def _prefetch(sampler: PairSampler, batch: int, side: int, two: float):
-    """Batches from a thread, so that reading hides behind computing."""
-    queue: Queue[Batch] = Queue(maxsize=3)
+def _save(
+    run: Path,
+    modules: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer],
+    step: int,
+    skipped: int,
+    spent_s: float,
+    ada: AdaptiveAugmentation,
+) -> None:
+    numbers = {"step": step, "skipped": skipped, "spent_s": spent_s, "ada": ada.probability}
+    save_state(run, modules, optimisers, numbers)
+
+
+def _claim_folder(run: Path, config: TrainConfig, resume: bool, processes: Processes) -> None:
+    """Write the configuration, or check it against that of the run to be resumed."""
+    path = run / "config.json"
+    if resume:
+        if not path.exists():
+            raise OptionError(f"nothing to resume: {path} is missing")
+        if fields := config.difference(TrainConfig.from_json(path.read_text())):
+            raise OptionError(f"the run in {run} has other values of: {', '.join(fields)}")
+    elif processes.first:
+        if path.exists():
+            raise OptionError(f"{run} holds a run already: resume it, or choose another folder")
+        run.mkdir(parents=True, exist_ok=True)
+        path.write_text(config.to_json())
+
+
+def _prefetch(
+    sampler: PairSampler, config: TrainConfig, first: int, processes: Processes
+) -> Iterator[Batch]:
+    """Batches from a thread, so that reading hides behind computing.
+
+    With accumulation a step's batch is cut once more, each piece a batch of its own.
+    """
+    queue: Queue[Batch | BaseException] = Queue(maxsize=2)
+    side = config.model.token_encoder_side or 0
+    pieces = processes.count * config.accumulate
 
     def work() -> None:
-        while True:
-            count = 2 if sampler.rng.random() < two else 1
-            queue.put(sampler.draw(batch, side, count, flow=True))
+        try:
+            for step in range(first, config.steps):
+                stage = config.stage_at(step)
+                size = max(stage.size, min(side, sampler.shard.size))
+                flow = config.flow > 0 and step / config.steps < config.flow_end
+                for part in range(config.accumulate):
+                    piece = (processes.index + part * processes.count, pieces)
+                    queue.put(sampler.draw(step, stage.batch, size, flow, piece))
+        except BaseException as error:
+            queue.put(error)
 
     Thread(target=work, daemon=True).start()
     while True:
-        yield queue.get()
+        item = queue.get()
+        if isinstance(item, BaseException):
+            raise item
+        yield item
 
 
-def _reduce(x: Tensor, size: int) -> Tensor:
-    return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="area")
+def _schedule(step: int, config: TrainConfig) -> float:
+    """Linear warm-up, then cosine to a twentieth."""
+    warm = min(1.0, (step + 1) / config.warmup_steps)
+    return warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / config.steps)))
 
 
-def _layout(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
+def _flow_weight(progress: float, config: TrainConfig) -> float:
+    return max(0.0, 1 - progress / config.flow_end) if config.flow_end > 0 else 0.0
 
 
-def _schedule(step: int, progress: float) -> float:
-    """Linear warm-up over 100 steps; from the middle of a stage down to a fifth."""
-    return min(1.0, (step + 1) / 100) * min(1.0, 1.0 - 0.8 * (progress - 0.5) / 0.5)
+def _average_of(trainee: Trainee) -> Trainee:
+    average = copy.deepcopy(trainee).eval().requires_grad_(False)
+    average.imf.latent_token_encoder.normalise.mean_over_processes = None
+    return average
 
 
 @torch.no_grad()
 def _follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
     for slow, fast in zip(ema.state_dict().values(), model.state_dict().values(), strict=True):
-        if slow.dtype.is_floating_point:
-            slow.lerp_(fast, 1 - decay)
-        else:
-            slow.copy_(fast)
+        slow.lerp_(fast, 1 - decay)
 
 
-def save(path: Path, model: nn.Module) -> None:
-    """Write a model's tensors so that a crash leaves the old file whole."""
-    part = path.with_suffix(".part")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, part)
-    part.replace(path)
+def _compiled(module: nn.Module, config: TrainConfig) -> nn.Module:
+    return torch.compile(module) if config.compile else module  # type: ignore[return-value]
+
+
+def _parallel(module: nn.Module, processes: Processes) -> Any:
+    if processes.count == 1:
+        return module
+    return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
+
+
+def _synchronised(module: Any, now: bool) -> Any:
+    """Gradients travel between processes only with the last pass of a step."""
+    parallel = isinstance(module, nn.parallel.DistributedDataParallel)
+    return contextlib.nullcontext() if now or not parallel else module.no_sync()
+
+
+def _autocast(device: str, precision: str) -> Any:
+    if precision == "fp32":
+        return contextlib.nullcontext()
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float16
+    return torch.autocast(device.split(":")[0], dtype)

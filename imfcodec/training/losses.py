@@ -6,19 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imfcodec.model.correspondence import Warp
 from imfcodec.model.layers import resize
-
-
-def flow_loss(warps: list[Warp], flow: Tensor, trust: Tensor) -> Tensor:
-    """Mean distance of the displacement from optical flow where that is trusted.
-
-    Besides showing the first way out of the identity it holds still what does not move: on a
-    static background the trusted flow is 0. In units of 1/64 of the picture.
-    """
-    displacement = resize(warps[0].displacement, *flow.shape[-2:])
-    error = (displacement - flow).square().sum(1, keepdim=True).add(1e-6).sqrt()
-    return 64 * (error * trust).sum() / trust.sum().clamp_min(1.0)
 
 
 def pyramid_l1(picture: Tensor, target: Tensor, levels: int = 3) -> Tensor:
@@ -29,6 +17,47 @@ def pyramid_l1(picture: Tensor, target: Tensor, levels: int = 3) -> Tensor:
             picture, target = F.avg_pool2d(picture, 2), F.avg_pool2d(target, 2)
         total = total + (picture - target).abs().mean()
     return total / levels
+
+
+def flow_loss(displacement: Tensor, flow: Tensor, trust: Tensor) -> Tensor:
+    """Mean distance of the displacement from optical flow where that is trusted.
+
+    Besides showing the first way out of the identity it holds still what does not move: on a
+    static background the trusted flow is 0. In units of 1/64 of the picture.
+
+    Args:
+        displacement: [B, 2, h, w].
+        flow: [B, 2, f, f] in units of the picture.
+        trust: [B, 1, f, f], 0 or 1.
+    """
+    displacement = resize(displacement, *flow.shape[-2:])
+    error = (displacement - flow).square().sum(1, keepdim=True).add(1e-6).sqrt()
+    # The area of the picture, not of the trusted part: the same for every share of a batch.
+    return 64 * (error * trust).mean()
+
+
+def hinge_discriminator(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Hinge loss of D over its scales: mean of max(0, 1 - D(x)) + max(0, 1 + D(x_hat))."""
+    terms = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]
+    return torch.stack(terms).mean()
+
+
+def hinge_generator(fake: list[Tensor]) -> Tensor:
+    """Hinge loss of the generator over D's scales: -mean D(x_hat)."""
+    return -torch.stack([f.mean() for f in fake]).mean()
+
+
+def feature_matching(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Mean L1 distance of D's features of x and x_hat, layer by layer."""
+    terms = [(f - r.detach()).abs().mean() for r, f in zip(real, fake, strict=True)]
+    return torch.stack(terms).mean()
+
+
+def r1_penalty(logits: list[Tensor], picture: Tensor) -> Tensor:
+    """Half the squared norm of the gradient of D(x) with respect to x (Mescheder 2018)."""
+    total = torch.stack([x.sum() for x in logits]).sum()
+    (gradient,) = torch.autograd.grad(total, picture, create_graph=True)
+    return 0.5 * gradient.square().sum((1, 2, 3)).mean()
 
 
 def psnr_db(picture: Tensor, target: Tensor) -> float:

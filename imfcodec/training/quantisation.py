@@ -1,4 +1,4 @@
-"""What the codec does to tokens, differentiable: learned steps, noise, and a rate."""
+"""What the codec does to tokens, differentiable: learned steps and a rate."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ class TokenQuantiser(nn.Module):
         """Quantisation steps [d_m] in the units of the normalised tokens."""
         return self.log_step.exp()
 
-    def noisy(self, token: Tensor, amount: float) -> Tensor:
-        """Token [B, d_m] with uniform noise of ``amount`` steps (0: none, 1: as rounding)."""
-        return token + (torch.rand_like(token) - 0.5) * self.step * amount
+    def rate_bits(self, token: Tensor, neighbour: Tensor, noise: Tensor) -> Tensor:
+        """Mean bits per token, coded from its neighbour in time: scalar.
 
-    def rate_bits(self, token: Tensor, neighbour: Tensor) -> Tensor:
-        """Mean bits per token, coded from its neighbour in time: scalar."""
-        difference = (token - neighbour + (torch.rand_like(token) - 0.5) * self.step).abs()
+        Args:
+            token: [B, d_m].
+            neighbour: Of the frame beside it in time, [B, d_m].
+            noise: Uniform in -1/2..1/2, [B, d_m].
+        """
+        difference = (token - neighbour + noise * self.step).float().abs()
         scale, half = self.log_scale.exp(), self.step / 2
 
         def tail(x: Tensor) -> Tensor:
@@ -48,4 +50,4 @@ class TokenQuantiser(nn.Module):
 
 def warm_in(step: int, start: int, length: int) -> float:
     """0 before ``start``, then linearly to 1 over ``length`` steps."""
-    return min(1.0, max(0.0, (step - start) / length))
+    return min(1.0, max(0.0, (step - start) / max(length, 1)))

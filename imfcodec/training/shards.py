@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.errors import OutputFailed
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
+from imfcodec.video import AtomicOutput
 
 KEY_CRFS = (28, 34, 40, 46, 52, 58)
 """Qualities at which references are coded: what a sender uses, and worse."""
 
 REFERENCES_PER_CLIP = 3
+FRAMES_PER_REFERENCE = 100
+"""... of a long clip, which would else show the network the same few references."""
+
 Picture = npt.NDArray[np.uint8]
+ClipEntry = Mapping[str, Any]
+"""A clip as it stands in ``index.json``."""
 
 
 @dataclass(frozen=True)
@@ -32,59 +43,131 @@ class ShardWriter:
     """Appends clips to ``frames.u8`` and ``refs.u8``; `close` writes ``index.json``.
 
     The key frames of a clip are its first frame and random others, each really coded with AV1
-    at a random quality and decoded again: what the network will see as reference.
+    at a random quality and decoded again: what the network will see as reference. Which and how
+    follows from the clip's name alone, so that clips may come in any order and in several runs.
+
+    The arrays only grow, so that an older ``index.json`` stays valid meanwhile; `keep` takes back
+    what was not meant to stay.
+
+    Attributes:
+        clips: entries of the index so far.
     """
 
-    def __init__(self, folder: Path, size: int, seed: int = 0) -> None:
-        """Create the folder and open its arrays for square pictures of ``size`` pixels."""
+    clips: list[ClipEntry]
+
+    def __init__(
+        self, folder: Path, size: int, seed: int = 0, clips: Iterable[ClipEntry] = ()
+    ) -> None:
+        """Create the folder and open its arrays for square pictures of ``size`` pixels.
+
+        Args:
+            folder: of the shard.
+            size: side of the pictures.
+            seed: of the choice of key frames.
+            clips: what an earlier writer committed and is kept; all else is cut off.
+
+        Raises:
+            OutputFailed: The arrays are shorter than ``clips`` say.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._size = size
-        self._rng = np.random.default_rng(seed)
+        self._picture_bytes = size * size * 3
+        self._seed = seed
         self._encoder = Av1PictureEncoder(size, size, preset=6)
-        self._frames = (folder / "frames.u8").open("wb")
-        self._refs = (folder / "refs.u8").open("wb")
-        self._clips: list[dict[str, object]] = []
-        self._frame_count = self._ref_count = 0
+        self.clips = list(clips)
+        self._frames = _open(folder / "frames.u8")
+        self._refs = _open(folder / "refs.u8")
+        present = [file.seek(0, os.SEEK_END) for file in (self._frames, self._refs)]
+        self.keep(len(self.clips))
+        if present[0] < self._frames.tell() or present[1] < self._refs.tell():
+            raise OutputFailed(f"{folder}: the arrays are shorter than they were")
 
-    def add(self, label: ClipLabel, frames: list[Picture]) -> None:
-        """Append one clip: uint8 [size, size, 3] each, in order."""
-        refs = []
-        chosen = [0, *self._rng.integers(len(frames), size=REFERENCES_PER_CLIP - 1)]
-        for frame in chosen:
-            crf = int(self._rng.choice(KEY_CRFS))
-            sequence, data = self._encoder.encode(frames[frame], crf)
-            picture = Av1PictureDecoder(self._size, self._size, sequence).decode(data)
-            self._refs.write(picture.tobytes())
-            refs.append(
-                {
-                    "ref": self._ref_count,
-                    "frame": int(frame),
-                    "crf": crf,
-                    "size_bytes": len(sequence) + len(data),
-                }
-            )
-            self._ref_count += 1
+    def add(self, label: ClipLabel, frames: Iterable[Picture]) -> ClipEntry:
+        """Append one clip: uint8 [size, size, 3] each, in order, at least one.
+
+        Only one of them is held in memory. After an error call `keep` before the next clip.
+
+        Returns:
+            Its entry in the index.
+
+        Raises:
+            ValueError: There is no frame, or one of another size.
+            KeyframeCodecError: AV1 is not available.
+            OSError: The arrays cannot be written.
+        """
+        start, count = self._frame_count, 0
         for picture in frames:
+            if picture.shape != (self._size, self._size, 3) or picture.dtype != np.uint8:
+                raise ValueError(f"{label.id}: {picture.dtype} {list(picture.shape)}")
             self._frames.write(picture.tobytes())
-        self._clips.append(
-            {
-                **asdict(label),
-                "start": self._frame_count,
-                "count": len(frames),
-                "refs": refs,
-            }
-        )
-        self._frame_count += len(frames)
+            count += 1
+        if not count:
+            raise ValueError(f"{label.id}: no frames")
+        refs = self._add_refs(label, start, count)
+        entry = {**asdict(label), "start": start, "count": count, "refs": refs}
+        self.clips.append(entry)
+        self._frame_count += count
+        self._ref_count += len(refs)
+        return entry
+
+    def sync(self) -> None:
+        """Bring all clips to the disk."""
+        for file in (self._frames, self._refs):
+            file.flush()
+            os.fsync(file.fileno())
+
+    def keep(self, clips: int) -> None:
+        """Remove all but the first ``clips`` clips, and what is left of a failed `add`."""
+        del self.clips[clips:]
+        self._frame_count = sum(clip["count"] for clip in self.clips)
+        self._ref_count = sum(len(clip["refs"]) for clip in self.clips)
+        for file, pictures in ((self._frames, self._frame_count), (self._refs, self._ref_count)):
+            file.truncate(pictures * self._picture_bytes)
+            file.seek(0, os.SEEK_END)
 
     def close(self) -> None:
         """Complete the shard."""
+        self.sync()
         self._frames.close()
         self._refs.close()
         index = {
             "size": self._size,
             "frames": self._frame_count,
             "refs": self._ref_count,
-            "clips": self._clips,
+            "clips": self.clips,
         }
-        (self._folder / "index.json").write_text(json.dumps(index))
+        with AtomicOutput(self._folder / "index.json", overwrite=True) as output:
+            output.file.write(json.dumps(index).encode())
+
+    def _add_refs(self, label: ClipLabel, start: int, count: int) -> list[dict[str, int]]:
+        name = hashlib.sha256(label.id.encode(errors="surrogateescape")).digest()
+        rng = np.random.default_rng([self._seed, int.from_bytes(name[:8], "big")])
+        references = max(REFERENCES_PER_CLIP, count // FRAMES_PER_REFERENCE)
+        refs: list[dict[str, int]] = []
+        for frame in [0, *rng.integers(count, size=references - 1)]:
+            crf = int(rng.choice(KEY_CRFS))
+            sequence, data = self._encoder.encode(self._read_back(start + int(frame)), crf)
+            picture = Av1PictureDecoder(self._size, self._size, sequence).decode(data)
+            self._refs.write(picture.tobytes())
+            refs.append(
+                {
+                    "ref": self._ref_count + len(refs),
+                    "frame": int(frame),
+                    "crf": crf,
+                    "size_bytes": len(sequence) + len(data),
+                }
+            )
+        return refs
+
+    def _read_back(self, frame: int) -> Picture:
+        self._frames.seek(frame * self._picture_bytes)
+        data = self._frames.read(self._picture_bytes)
+        self._frames.seek(0, os.SEEK_END)
+        return np.frombuffer(data, np.uint8).reshape(self._size, self._size, 3)
+
+
+def _open(path: Path) -> BinaryIO:
+    """For reading and writing, without touching what is there."""
+    path.touch()
+    return path.open("r+b")

@@ -382,6 +382,8 @@ def _name(source: str | Path | BinaryIO) -> str:
 def _open(source: str | Path | BinaryIO, name: str) -> InputContainer:
     with reading(name):
         if source == "-":
+            if sys.stdin is None:
+                raise InputUnreadable("standard input is closed")
             file: str | BinaryIO = sys.stdin.buffer
         elif isinstance(source, str | Path):
             if not Path(source).exists():

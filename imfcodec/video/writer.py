@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from imfcodec.errors import OptionError
+from imfcodec.errors import OptionError, OutputFailed
 from imfcodec.video.atomic import AtomicOutput
 from imfcodec.video.containers import OutputContainer, choose_codec, choose_container
 from imfcodec.video.convert import Rgb
@@ -258,5 +258,7 @@ def _name(target: str | Path | BinaryIO) -> str:
 
 def _file(target: str | Path | BinaryIO) -> BinaryIO:
     if isinstance(target, str | Path):
+        if sys.stdout is None:
+            raise OutputFailed("standard output is closed")
         return sys.stdout.buffer
     return target

@@ -1,0 +1,161 @@
+"""`imfcodec train`: shards into weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from imfcodec.cli.options import json_option
+from imfcodec.cli.output import show_json
+from imfcodec.config import PRESETS
+
+
+class DefaultsToRun(click.Group):
+    """A group whose command `run` needs no name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `run` in front of arguments that name no command."""
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("train", cls=DefaultsToRun, short_help="Train a network and export its weights.")
+def train() -> None:
+    """Train a network and export its weights.
+
+    `imfcodec train SHARD RUN` is short for `imfcodec train run SHARD RUN`.
+    """
+
+
+PATH = click.Path(path_type=Path)
+
+
+@train.command("run", short_help="Train on a shard.")
+@click.argument("shard", type=PATH)
+@click.argument("run", type=PATH)
+@click.option("--validation", type=PATH, help="Shard of other people, for the figures.")
+@click.option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    default="fast",
+    show_default=True,
+    help="Sizes of the network.",
+)
+@click.option(
+    "--stage",
+    "stages",
+    type=(int, int, int),
+    multiple=True,
+    metavar="SIDE BATCH STEPS",
+    help="A leg of progressive training; repeat for further ones.",
+)
+@click.option(
+    "--set",
+    "settings",
+    type=(str, str),
+    multiple=True,
+    metavar="FIELD VALUE",
+    help="Any other field of the training configuration, value as JSON.",
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--initial", type=PATH, help="Averaged weights (ema.safetensors) to start from.")
+@click.option("--minutes", type=float, help="Stop cleanly and save after this long.")
+@json_option
+def run_command(
+    shard: Path,
+    run: Path,
+    validation: Path | None,
+    preset: str,
+    stages: tuple[tuple[int, int, int], ...],
+    settings: tuple[tuple[str, str], ...],
+    device: str,
+    resume: bool,
+    initial: Path | None,
+    minutes: float | None,
+    as_json: bool,
+) -> None:
+    """Train on SHARD into the folder RUN; under torchrun, in many processes."""
+    from imfcodec.errors import OptionError
+    from imfcodec.training.config import Stage, TrainConfig
+    from imfcodec.training.loop import train as train_loop
+
+    if resume and (run / "config.json").exists() and not stages and not settings:
+        config = TrainConfig.from_json((run / "config.json").read_text())
+    else:
+        legs = tuple(Stage(*s) for s in stages or ((64, 16, 4000), (128, 16, 4000), (256, 8, 2000)))
+        base = dataclasses.replace(TrainConfig(legs), model=PRESETS[preset])
+        fields = json.loads(base.to_json())
+        for name, value in settings:
+            if name not in fields:
+                raise OptionError(f"there is no setting {name!r}; there are: {', '.join(fields)}")
+            try:
+                fields[name] = json.loads(value)
+            except ValueError:
+                fields[name] = value
+        config = TrainConfig.from_json(json.dumps(fields))
+    figures = train_loop(
+        config,
+        shard,
+        validation,
+        run,
+        device=device,
+        resume=resume,
+        initial=initial,
+        minutes=minutes,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        show_json(figures)
+    else:
+        click.echo(f"averaged weights: {run / 'ema.safetensors'}")
+
+
+@train.command("export", short_help="Turn a run's averaged weights into a weights file.")
+@click.argument("run", type=PATH)
+@click.argument("clips", type=PATH)
+@click.option(
+    "--to",
+    "folder",
+    type=PATH,
+    default=Path("weights"),
+    show_default=True,
+    help="Folder of the weights file.",
+)
+@click.option("--name", default="fast", show_default=True, help="Name of the weights.")
+@click.option(
+    "--count",
+    default=200,
+    show_default=True,
+    help="Training clips from the folder CLIPS to fit the entropy tables on.",
+)
+@json_option
+def export_command(
+    run: Path, clips: Path, folder: Path, name: str, count: int, as_json: bool
+) -> None:
+    """Write RUN's weights with tables fitted on the videos in CLIPS as NAME-SHA8.safetensors."""
+    from imfcodec.errors import InputUnreadable
+    from imfcodec.training.checkpoint import EMA_FILE
+    from imfcodec.training.config import TrainConfig
+    from imfcodec.training.export import export
+    from imfcodec.training.manifest import register
+
+    try:
+        config = TrainConfig.from_json((run / "config.json").read_text())
+    except OSError as error:
+        raise InputUnreadable(f"{run} is no training run: {error}") from error
+    paths = sorted(clips.glob("*.mp4"))
+    if not paths:
+        raise InputUnreadable(f"there is no video in {clips}")
+    # Every so-many-th clip, so that all kinds are there.
+    chosen = paths[:: max(1, len(paths) // count)]
+    file, _ = export(run / EMA_FILE, config.model, chosen, folder, name)
+    register(folder, file, config.model, json.loads(config.to_json()))
+    if as_json:
+        show_json({"name": file.name, "id": file.id.hex(), "path": str(file.path)})
+    else:
+        click.echo(file.path)

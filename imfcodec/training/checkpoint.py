@@ -1,0 +1,113 @@
+"""What a run needs to go on: weights, averages, optimiser states. Safetensors and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from imfcodec.errors import InputUnreadable, OutputFailed
+
+EMA_FILE = "ema.safetensors"
+STATE_FILE = "state.safetensors"
+
+
+def save_state(
+    folder: Path,
+    modules: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer],
+    numbers: dict[str, float],
+) -> None:
+    """Write everything, so that a crash or a full disk leaves the old checkpoint whole.
+
+    The averaged weights also go into a file of their own, for export.
+
+    Args:
+        folder: The run's folder.
+        modules: By name; one is called "ema".
+        optimisers: By name; Adam's moments and step counts are kept.
+        numbers: Scalars to go on with.
+
+    Raises:
+        OutputFailed: The disk is full or the folder cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, module in modules.items():
+        tensors |= {f"{name}/{k}": v for k, v in module.state_dict().items()}
+    for name, optimiser in optimisers.items():
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{name}/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
+    metadata = {"numbers": json.dumps(numbers)}
+    _write(folder / EMA_FILE, modules["ema"].state_dict(), {})
+    _write(folder / STATE_FILE, tensors, metadata)
+
+
+def load_state(
+    folder: Path,
+    modules: dict[str, nn.Module],
+    optimisers: dict[str, torch.optim.Optimizer],
+    device: str,
+) -> dict[str, float]:
+    """Read what `save_state` wrote into the same modules and optimisers; returns the numbers.
+
+    Raises:
+        InputUnreadable: There is no checkpoint, or not of this run.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / STATE_FILE
+    try:
+        with safe_open(path, framework="pt") as content:
+            numbers: dict[str, float] = json.loads((content.metadata() or {})["numbers"])
+        tensors = load_file(path, device=device)
+        for name, module in modules.items():
+            module.load_state_dict(_part(tensors, name))
+        for name, optimiser in optimisers.items():
+            states: dict[int, dict[str, Any]] = {}
+            for key, value in _part(tensors, name).items():
+                index, field = key.split("/")
+                # Adam counts its steps on the CPU, whatever the device of the weights.
+                states.setdefault(int(index), {})[field] = value.cpu() if field == "step" else value
+            groups = optimiser.state_dict()["param_groups"]
+            optimiser.load_state_dict({"state": states, "param_groups": groups})
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputUnreadable(f"{path} is no checkpoint of this run: {error}") from error
+    return numbers
+
+
+def load_initial(path: Path, module: nn.Module) -> None:
+    """Start a module from another run's averaged weights.
+
+    Raises:
+        InputUnreadable: The file is missing or does not fit.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        missing = module.load_state_dict(load_file(path), strict=False).missing_keys
+        if missing:
+            raise KeyError(missing[0])
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        raise InputUnreadable(f"{path} does not fit this network: {error}") from error
+
+
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except Exception as error:  # safetensors reports a full disk with an error of its own
+        part.unlink(missing_ok=True)
+        raise OutputFailed(f"cannot write {path}: {error}") from error
+
+
+def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    prefix = f"{name}/"
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,154 @@
+"""Everything that a training run depends on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from imfcodec.config import FAST, ModelConfig
+from imfcodec.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One leg of progressive training.
+
+    Attributes:
+        size: Side of the pictures in pixels.
+        batch: Pairs per step, over all processes and accumulation steps.
+        steps: Optimiser steps.
+    """
+
+    size: int
+    batch: int
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.size < 32 or self.size % 32:
+            raise OptionError(f"a stage's size must be a multiple of 32, not {self.size}")
+        if self.batch < 2 or self.steps < 1:
+            raise OptionError("a stage needs a batch of 2 or more and at least one step")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Written to ``config.json`` in the run's folder; a resumed run must agree with it.
+
+    Attributes:
+        stages: Progressive sizes, in order.
+        model: Sizes of the network.
+        seed: Of weights, pairs, augmentation and noise. Batch n is a function of seed and n.
+        learning_rate: Peak rate of the generator; linear warm-up, cosine down to a twentieth.
+        discriminator_rate: Rate of the discriminator.
+        warmup_steps: Steps of the linear warm-up.
+        betas: Of Adam, generator and discriminator alike.
+        clip_norm: Largest norm of the generator's gradient.
+        ema: Decay of the averaged weights, which are what ships.
+        l1: Weight of the L1 term, mean over three octaves.
+        perceptual: Weight of the perceptual term.
+        perceptual_net: "squeeze" or "alex" (LPIPS), or "vgg" (the paper's, four scales).
+        gan: Weight of the hinge GAN term once it is in.
+        feature_matching: Weight of feature matching once the GAN is in.
+        gan_start: Share of all steps before the GAN comes in; 1 leaves it out.
+        r1: Weight of the R1 penalty, taken every ``r1_every`` steps.
+        r1_every: See ``r1``.
+        ada_target: Target of the sign of the discriminator's real logits (ADA).
+        flow: Weight of optical-flow supervision; it falls linearly to 0.
+        flow_end: Share of all steps at which it reaches 0.
+        rate: Weight of a bit of token rate (the lambda of rate against quality).
+        noise_steps: Steps over which quantisation noise is brought in.
+        two_references: Share of the steps that see more than one reference (2 to 4).
+        decoded_references: Share of references that are AV1-decoded key frames.
+        hard: Share of targets that are the most different of three candidates.
+        accumulate: Passes per optimiser step.
+        precision: "fp32", "bf16" or "fp16" (autocast; fp16 with a loss scaler).
+        compile: Whether torch.compile is used.
+        checkpoint_steps: Steps between checkpoints.
+        log_steps: Steps between log lines.
+    """
+
+    stages: tuple[Stage, ...]
+    model: ModelConfig = FAST
+    seed: int = 0
+    learning_rate: float = 2e-4
+    discriminator_rate: float = 1e-4
+    warmup_steps: int = 200
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    l1: float = 10.0
+    perceptual: float = 2.0
+    perceptual_net: str = "squeeze"
+    gan: float = 0.1
+    feature_matching: float = 1.0
+    gan_start: float = 1.0
+    r1: float = 1.0
+    r1_every: int = 16
+    ada_target: float = 0.6
+    flow: float = 1.0
+    flow_end: float = 0.5
+    rate: float = 0.0005
+    noise_steps: int = 600
+    two_references: float = 0.1
+    decoded_references: float = 0.6
+    hard: float = 0.5
+    accumulate: int = 1
+    precision: str = "fp32"
+    compile: bool = False
+    checkpoint_steps: int = 500
+    log_steps: int = 50
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise OptionError("training needs at least one stage")
+        if self.precision not in ("fp32", "bf16", "fp16"):
+            raise OptionError(f"precision is fp32, bf16 or fp16, not {self.precision!r}")
+        if self.perceptual_net not in ("squeeze", "alex", "vgg"):
+            raise OptionError(
+                f"the perceptual net is squeeze, alex or vgg, not {self.perceptual_net!r}"
+            )
+        if self.accumulate < 1 or any(s.batch % self.accumulate for s in self.stages):
+            raise OptionError("every stage's batch must be a multiple of the accumulation steps")
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(s.steps for s in self.stages)
+
+    def stage_at(self, step: int) -> Stage:
+        """The stage that step ``step`` (from 0) belongs to."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage
+            step -= stage.steps
+        return self.stages[-1]
+
+    def to_json(self) -> str:
+        """Readable JSON, stable order."""
+        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainConfig:
+        """Read what `to_json` wrote.
+
+        Raises:
+            OptionError: The text is not such a configuration.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            fields["stages"] = tuple(Stage(**s) for s in fields["stages"])
+            fields["model"] = ModelConfig.from_json(json.dumps(fields["model"]))
+            fields["betas"] = tuple(fields["betas"])
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise OptionError(f"unreadable training configuration: {error}") from error
+
+    def difference(self, other: TrainConfig) -> list[str]:
+        """Names of the fields in which two configurations differ."""
+        return [
+            f.name
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != getattr(other, f.name)
+        ]

@@ -1,0 +1,188 @@
+"""The output folder: two shards, the journal behind them, and a manifest of it all."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from imfcodec.errors import OutputExists
+from imfcodec.training.prepare.journal import FORMAT, Journal
+from imfcodec.training.prepare.labels import SPLITS
+from imfcodec.training.prepare.options import PrepareOptions
+from imfcodec.training.prepare.records import Json, SourceRecord
+from imfcodec.training.shards import ClipEntry, ClipLabel, Picture, ShardWriter
+from imfcodec.video import AtomicOutput, writing
+
+JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
+SHARD_FILES = ("index.json", "frames.u8", "refs.u8")
+
+
+class Dataset:
+    """Takes sources one at a time, each wholly or not at all.
+
+    As a context manager it writes the indices and the manifest of what is finished, whether the
+    body succeeds or not.
+    """
+
+    def __init__(self, out: Path, options: PrepareOptions, detector: str | None) -> None:
+        """Create the folder, or open it where an earlier run with the same options left off.
+
+        Args:
+            out: the folder.
+            options: of the run.
+            detector: digest of the face detector, None if there is none.
+
+        Raises:
+            OutputExists: it holds something else, or was begun with other options.
+            OutputFailed: it cannot be written, or another run is writing to it.
+        """
+        self.out = out
+        self._options = _essential(options, detector)
+        self._size = options.size
+        self._stride = options.stride
+        self._writers: dict[str, ShardWriter] = {}
+        with writing(str(out)):
+            out.mkdir(parents=True, exist_ok=True)
+            foreign = any(out.iterdir()) and not (out / JOURNAL).exists()
+            if foreign and not options.overwrite:
+                raise OutputExists(f"{out}: is not empty; name another folder")
+            self._journal = Journal(out / JOURNAL, self._options, anew=options.overwrite)
+            try:
+                if options.overwrite:
+                    _clear(out)
+                for split in SPLITS:
+                    if (out / split).exists() or self._committed(split):
+                        self._open(split)
+            except BaseException:
+                self._journal.close()
+                raise
+
+    @property
+    def records(self) -> Iterable[SourceRecord]:
+        """All sources that are finished, unreadable ones among them."""
+        return self._journal.records.values()
+
+    def finished(self, name: str) -> SourceRecord | None:
+        """The record of a source that need not be read again."""
+        record = self._journal.records.get(name)
+        return record if record and record.error is None else None
+
+    @contextmanager
+    def undoing(self, split: str) -> Iterator[None]:
+        """Around the `add`s of one source: if the body raises, they are taken back."""
+        try:
+            with writing(str(self.out)):
+                yield
+        except Exception:
+            if split in self._writers:
+                self._writers[split].keep(len(self._committed(split)))
+            raise
+
+    def add(self, source: SourceRecord, number: int, frames: Iterable[Picture]) -> ClipEntry:
+        """Append the clip of the source's shot of this number to its shard."""
+        label = ClipLabel(f"{source.name}#{number}", source.identity, source.weight, self._stride)
+        return self._open(source.split).add(label, frames)
+
+    def commit(self, record: SourceRecord) -> None:
+        """Record a source for good, its clips first.
+
+        Raises:
+            OutputFailed: the disk is full.
+        """
+        with writing(str(self.out)):
+            if record.clips:
+                self._writers[record.split].sync()
+            self._journal.append(record)
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            with writing(str(self.out)):
+                for split, writer in self._writers.items():
+                    writer.keep(len(self._committed(split)))
+                    writer.close()
+                    if not writer.clips:
+                        _clear_shard(self.out / split)
+                self._write_manifest()
+        finally:
+            self._journal.close()
+
+    def _open(self, split: str) -> ShardWriter:
+        if split not in self._writers:
+            self._writers[split] = ShardWriter(
+                self.out / split, self._size, clips=self._committed(split)
+            )
+        return self._writers[split]
+
+    def _committed(self, split: str) -> list[ClipEntry]:
+        return [clip for record in self.records if record.split == split for clip in record.clips]
+
+    def _write_manifest(self) -> None:
+        sources = [replace(record, clips=()).to_json() for record in self.records]
+        manifest = {
+            "format": FORMAT,
+            "options": self._options,
+            "versions": _versions(with_opencv=self._options["face"]),
+            "sources": sorted(sources, key=lambda source: str(source["name"])),
+        }
+        with AtomicOutput(self.out / MANIFEST, overwrite=True) as output:
+            output.file.write(json.dumps(manifest, indent=1).encode())
+
+
+def _essential(options: PrepareOptions, detector: str | None) -> Json:
+    """What the contents of the shards depend on; files by their content, not by their path."""
+    return {
+        "size": options.size,
+        "stride": options.stride,
+        "face": options.face,
+        "detector": detector,
+        "detect_every": options.detect_every if options.face else None,
+        "val_share": options.val_share,
+        "min_frames": options.min_frames,
+        "max_frames_per_shot": options.max_frames_per_shot,
+    }
+
+
+def _versions(*, with_opencv: bool) -> Json:
+    import av
+    import numpy as np
+
+    from imfcodec import __version__
+
+    versions = {
+        "imfcodec": __version__,
+        "python": platform.python_version(),
+        "av": av.__version__,
+        "numpy": np.__version__,
+    }
+    if with_opencv:
+        import cv2
+
+        versions["opencv"] = cv2.__version__
+    return versions
+
+
+def _clear(out: Path) -> None:
+    """Remove an earlier run's files, and nothing that was not its own."""
+    (out / MANIFEST).unlink(missing_ok=True)
+    for split in SPLITS:
+        _clear_shard(out / split)
+
+
+def _clear_shard(folder: Path) -> None:
+    for name in SHARD_FILES:
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):  # missing, or something else is in it
+        folder.rmdir()

@@ -1,0 +1,174 @@
+"""Faces: YuNet finds them, overlap follows them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.errors import OptionError
+
+MODEL_VARIABLE = "IMFCODEC_YUNET"
+
+SCORE = 0.7
+"""YuNet's confidence above which a box is a face; clear faces have 0.9 and more."""
+
+SAME_FACE_OVERLAP = 0.3
+"""Intersection over union of a face with itself some frames later, at least."""
+
+MAX_MISSES = 2
+"""Detections in a row that a track survives without its face: a hand, a turned head."""
+
+STEADY_PRESENCE = 0.7
+"""Share of the detections between its first and its last in which a steady face is found."""
+
+STEADY_SHARE = 0.5
+"""Share of its shot that a steady face lasts: what only passes by is not who talks."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels: its upper left corner and its sides."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def scaled(self, horizontally: float, vertically: float) -> Box:
+        """The same box in a picture of another size."""
+        return Box(
+            self.x * horizontally,
+            self.y * vertically,
+            self.width * horizontally,
+            self.height * vertically,
+        )
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+Sighting = tuple[int, Box]
+"""A frame and where a face is in it."""
+
+
+class FaceDetector:
+    """OpenCV's `FaceDetectorYN`.
+
+    Attributes:
+        digest: start of the model file's sha256: another model finds other boxes.
+    """
+
+    digest: str
+
+    def __init__(self, model: Path | None) -> None:
+        """Load the model.
+
+        Args:
+            model: its ONNX file.
+
+        Raises:
+            OptionError: OpenCV is not installed, or there is no such model.
+        """
+        try:
+            import cv2
+        except ImportError as error:
+            raise OptionError(
+                "looking for faces needs OpenCV: pip install 'imfcodec[train]', or use --no-face"
+            ) from error
+        if model is None or not model.is_file():
+            missing = "no face detector is given" if model is None else f"{model}: no such file"
+            raise OptionError(
+                f"{missing}; it is the file face_detection_yunet_*.onnx of OpenCV's model zoo "
+                f"(opencv_zoo): name it with --detector or {MODEL_VARIABLE}, or use --no-face"
+            )
+        self.digest = hashlib.sha256(model.read_bytes()).hexdigest()[:8]
+        logging = cv2.utils.logging
+        level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # it warns of what nobody asked for
+        try:
+            self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), SCORE)
+        except (cv2.error, AttributeError) as error:
+            raise OptionError(f"{model}: OpenCV cannot load it as YuNet") from error
+        finally:
+            logging.setLogLevel(level)
+
+    def detect(self, picture: npt.NDArray[np.uint8]) -> list[Box]:
+        """Faces in a picture, RGB uint8 [H, W, 3]; boxes in its pixels."""
+        height, width = picture.shape[:2]
+        self._net.setInputSize((width, height))
+        _, rows = self._net.detect(np.ascontiguousarray(picture[..., ::-1]))
+        if rows is None:
+            return []
+        # Rounded, so that the last bits of the network do not move a crop.
+        return [Box(*(round(float(v), 1) for v in row[:4])) for row in rows]
+
+
+class FaceTracks:
+    """Boxes of one shot joined into tracks, best overlap first."""
+
+    def __init__(self) -> None:
+        self._tracks: list[list[Sighting]] = []
+        self._misses: list[int] = []
+        self._detections: list[int] = []
+
+    def add(self, frame: int, boxes: Iterable[Box]) -> None:
+        """Take the faces of the next frame that was looked at."""
+        left = list(boxes)
+        self._detections.append(frame)
+        pairs = sorted(
+            (
+                (track[-1][1].overlap(box), number, box)
+                for number, track in enumerate(self._tracks)
+                if self._misses[number] <= MAX_MISSES
+                for box in left
+            ),
+            key=lambda pair: -pair[0],
+        )
+        followed: set[int] = set()
+        for overlap, number, box in pairs:
+            if overlap >= SAME_FACE_OVERLAP and number not in followed and box in left:
+                self._tracks[number].append((frame, box))
+                followed.add(number)
+                left.remove(box)
+        for number in range(len(self._tracks)):
+            self._misses[number] = 0 if number in followed else self._misses[number] + 1
+        for box in left:
+            self._tracks.append([(frame, box)])
+            self._misses.append(0)
+
+    def largest_steady(self) -> Sequence[Sighting] | None:
+        """The track of the largest of the faces that stay; None if there is none."""
+        steady = [track for track in self._tracks if self._is_steady(track)]
+        return max(steady, key=median_height, default=None)
+
+    @property
+    def largest_px(self) -> float | None:
+        """Height of the largest face ever seen, None if there was none."""
+        heights = [box.height for track in self._tracks for _, box in track]
+        return max(heights, default=None)
+
+    def edges(self, track: Sequence[Sighting]) -> tuple[bool, bool]:
+        """Whether a track is there from the first detection on and up to the last one."""
+        return track[0][0] == self._detections[0], track[-1][0] == self._detections[-1]
+
+    def _is_steady(self, track: Sequence[Sighting]) -> bool:
+        first, last = track[0][0], track[-1][0]
+        chances = sum(first <= frame <= last for frame in self._detections)
+        enough = STEADY_SHARE * len(self._detections)
+        return chances >= enough and len(track) >= STEADY_PRESENCE * chances
+
+
+def median_height(track: Sequence[Sighting]) -> float:
+    """Height of a tracked face in pixels."""
+    return median(box.height for _, box in track)

@@ -1,0 +1,107 @@
+"""Who is in a clip, how often to draw it, and on which side of the split it falls."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from imfcodec.errors import InputUnreadable, OptionError
+
+Split = Literal["train", "val"]
+SPLITS: tuple[Split, Split] = ("train", "val")
+
+STUDIO_NOTE = "alpha_composited_bg"
+STUDIO_WEIGHT = 0.3  # spokespeople on plain grounds are plentiful and all alike
+DRAWN_WEIGHT = 0.5  # generated and drawn faces
+REAL_KINDS = ("", "real")
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is known of a source besides its pixels.
+
+    Attributes:
+        identity: the person; a source without label is an identity of its own.
+        weight: how often to draw the identity, 1 as a rule.
+        split: where all its shots go.
+    """
+
+    identity: str
+    weight: float
+    split: Split
+
+
+class Labels:
+    """The rows of a CSV file with the columns ``clip`` and ``identity``.
+
+    Optional columns: ``kind`` and ``note`` set the weight, ``split`` (train, val or empty) takes
+    the place of the hash. Other columns are ignored.
+    """
+
+    def __init__(self, rows: Mapping[str, Mapping[str, str]], val_share: float) -> None:
+        """Set up.
+
+        Args:
+            rows: by clip, columns by name.
+            val_share: share of the identities without a split that goes to validation.
+        """
+        self._rows = rows
+        self._val_share = val_share
+
+    @classmethod
+    def read(cls, path: Path | None, val_share: float) -> Labels:
+        """Read the file; None makes each source its own identity.
+
+        Raises:
+            InputUnreadable: the file cannot be read.
+            OptionError: a column is missing, a clip has two rows, a split is unknown, or an
+                identity is on both sides of the split.
+        """
+        if path is None:
+            return cls({}, val_share)
+        try:
+            # Spreadsheets open UTF-8 with a byte order mark.
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file, restval="")
+                missing = {"clip", "identity"} - set(reader.fieldnames or ())
+                if missing:
+                    raise OptionError(f"{path}: no column {' and '.join(sorted(missing))}")
+                rows = [{k: v for k, v in row.items() if k is not None} for row in reader]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputUnreadable(f"{path}: {error}") from error
+        by_clip: dict[str, Mapping[str, str]] = {}
+        sides: dict[str, str] = {}
+        for row in rows:
+            clip, split = row["clip"], row.get("split", "")
+            if clip in by_clip:
+                raise OptionError(f"{path}: two rows for the clip {clip}")
+            if split not in ("", *SPLITS):
+                raise OptionError(f"{path}: the split of {clip} is {split!r}, not train or val")
+            if row["identity"] and sides.setdefault(row["identity"], split) != split:
+                raise OptionError(f"{path}: {row['identity']} is on both sides of the split")
+            by_clip[clip] = row
+        return cls(by_clip, val_share)
+
+    def of(self, name: str) -> Label:
+        """The label of a source, found by its name with or without folders and suffix."""
+        path = PurePosixPath(name)
+        keys = (name, path.with_suffix("").as_posix(), path.name, path.stem)
+        row = next((self._rows[key] for key in keys if key in self._rows), {})
+        identity = row.get("identity") or name
+        return Label(identity, _weight(row), self._split(row.get("split", ""), identity))
+
+    def _split(self, given: str, identity: str) -> Split:
+        if given:
+            return "val" if given == "val" else "train"
+        digest = hashlib.sha256(identity.encode(errors="surrogateescape")).digest()
+        return "val" if int.from_bytes(digest[:8], "big") < self._val_share * 2**64 else "train"
+
+
+def _weight(row: Mapping[str, str]) -> float:
+    if STUDIO_NOTE in row.get("note", ""):
+        return STUDIO_WEIGHT
+    return 1.0 if row.get("kind", "") in REAL_KINDS else DRAWN_WEIGHT

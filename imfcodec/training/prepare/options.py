@@ -1,0 +1,65 @@
+"""What can be asked of `prepare`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imfcodec.errors import OptionError
+
+SIDE_MULTIPLE = 32
+"""The network sees sides of this multiple only."""
+
+MIN_SIDE, MAX_SIDE = 64, 1024
+"""Pixels: the smallest picture of libsvtav1, and more than the network is meant for."""
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """Options of `prepare`.
+
+    Attributes:
+        size: side of the square pictures in the shards, pixels.
+        stride: every stride-th frame is kept.
+        face: whether to look for a face; without it shots are cropped in their centre.
+        detector: ONNX file of YuNet; None if no face is looked for.
+        detect_every: frames from one detection to the next.
+        labels: CSV of identities, None if each source is an identity of its own.
+        val_share: share of the identities that goes to validation, 0..1.
+        min_frames: shots of which fewer frames would be kept are dropped.
+        max_frames_per_shot: only so many frames are kept of a shot, None for all.
+        overwrite: whether to begin anew in a folder that already holds something.
+    """
+
+    size: int = 256
+    stride: int = 3
+    face: bool = True
+    detector: Path | None = None
+    detect_every: int = 5
+    labels: Path | None = None
+    val_share: float = 0.05
+    min_frames: int = 8
+    max_frames_per_shot: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            OptionError: a value is out of range.
+        """
+        if not MIN_SIDE <= self.size <= MAX_SIDE or self.size % SIDE_MULTIPLE:
+            raise OptionError(
+                f"the size must be a multiple of {SIDE_MULTIPLE} "
+                f"from {MIN_SIDE} to {MAX_SIDE}, not {self.size}"
+            )
+        for name, least in (("stride", 1), ("detect_every", 1), ("min_frames", 2)):
+            if getattr(self, name) < least:
+                raise OptionError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        if not 0 <= self.val_share <= 1:
+            raise OptionError(f"the share of validation must be 0 to 1, not {self.val_share}")
+        longest = self.max_frames_per_shot
+        if longest is not None and longest < self.min_frames:
+            raise OptionError(
+                f"at most {longest} frames per shot contradict at least {self.min_frames}"
+            )

@@ -1,0 +1,148 @@
+"""What becomes of a shot: which of its frames are kept and where they are cropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from imfcodec.training.prepare.cuts import CELL
+from imfcodec.training.prepare.faces import Box, median_height
+from imfcodec.training.prepare.options import PrepareOptions
+from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
+from imfcodec.training.prepare.scan import Shot, Size
+
+FACE_SHARE: Final = 0.5
+"""Height of the face over the side of the crop, where the picture leaves room: hair, neck and
+shoulders are in it, as in a video call."""
+
+MIN_FACE_SHARE: Final = 0.25
+"""A face that moves so far that a crop around all its places would show it smaller than this is
+no talking head."""
+
+MIN_FACE_PX: Final = 64
+"""Height of the smallest useful face in source pixels: below it lips and eyes are a few pixels
+each, and the network would learn the scaler's blur."""
+
+MAX_ENLARGEMENT: Final = 2.0
+"""A crop is enlarged by at most this factor, for the same reason."""
+
+BLANK_LEVELS: Final = 5.0
+"""Standard deviation of luma over the picture in 8-bit levels. Black, test cards' plain grounds
+and fades stay below 3; the flattest of real clips have more than 30."""
+
+FROZEN_LEVELS: Final = 6.0
+"""Change of luma over the whole shot in the cell of the crop that changes most. Coding noise on
+a still picture reaches 3; a head that hardly moves, 100."""
+
+
+def plan_shot(shot: Shot, size: Size, small: Size, options: PrepareOptions) -> ShotRecord:
+    """Decide.
+
+    Args:
+        shot: what the scan saw.
+        size: (width, height) of the source's pictures.
+        small: (width, height) of the scanned pictures, in which the faces are.
+        options: of the run.
+
+    Returns:
+        A record with a crop, or with the reason why there is none.
+    """
+    first, end = shot.start, shot.start + shot.count
+    face_px: float | None = None
+
+    def record(dropped: Dropped | None, crop: Crop | None = None) -> ShotRecord:
+        return ShotRecord(
+            start=shot.start,
+            count=shot.count,
+            first=first,
+            kept=0 if dropped else kept,
+            crop=crop,
+            face_px=round(face_px, 1) if face_px else None,
+            dropped=dropped,
+        )
+
+    kept = _kept(first, end, options)
+    if shot.contrast < BLANK_LEVELS:
+        return record(Dropped.BLANK)
+    if kept < options.min_frames:
+        return record(Dropped.SHORT)
+    if shot.tracks is None:
+        crop = centre_crop(size)
+    else:
+        zoom = size[0] / small[0], size[1] / small[1]
+        track = shot.tracks.largest_steady()
+        if track is None:
+            face_px = (shot.tracks.largest_px or 0.0) * zoom[1]
+            return record(Dropped.UNSTEADY if face_px else Dropped.NO_FACE)
+        # The crop is cut around a face that is there: what comes before and after is left out.
+        from_start, to_end = shot.tracks.edges(track)
+        first = first if from_start else track[0][0]
+        end = end if to_end else track[-1][0] + 1
+        kept = _kept(first, end, options)
+        last = first + (kept - 1) * options.stride
+        within = [sighting for sighting in track if sighting[0] <= last] or track[:1]
+        face_px = median_height(within) * zoom[1]
+        if kept < options.min_frames:
+            return record(Dropped.SHORT)
+        if face_px < MIN_FACE_PX:
+            return record(Dropped.SMALL)
+        found = face_crop([box.scaled(*zoom) for _, box in within], face_px, size)
+        if found is None:
+            return record(Dropped.MOVING)
+        crop = found
+    if crop.side * MAX_ENLARGEMENT < options.size:
+        return record(Dropped.SMALL, crop)
+    if _largest_change(shot, crop, size, small) < FROZEN_LEVELS:
+        return record(Dropped.FROZEN, crop)
+    return record(None, crop)
+
+
+def centre_crop(size: Size) -> Crop:
+    """The largest square in the middle of a picture of (width, height)."""
+    side = min(size)
+    return Crop((size[0] - side) // 2, (size[1] - side) // 2, side)
+
+
+def face_crop(boxes: Sequence[Box], face_px: float, size: Size) -> Crop | None:
+    """A square around all places of a face, inside of the picture.
+
+    Args:
+        boxes: its places, in pixels of the picture.
+        face_px: its usual height.
+        size: (width, height) of the picture.
+
+    Returns:
+        The crop; None if the face moves too far for one.
+    """
+    width, height = size
+    left = max(0.0, min(box.x for box in boxes))
+    top = max(0.0, min(box.y for box in boxes))
+    right = min(float(width), max(box.x + box.width for box in boxes))
+    bottom = min(float(height), max(box.y + box.height for box in boxes))
+    reach = max(right - left, bottom - top)
+    wanted = max(face_px / FACE_SHARE, reach)
+    side = min(round(wanted), *size)
+    if reach > side + 1 or face_px < MIN_FACE_SHARE * side:
+        return None
+    x = min(max(round((left + right - side) / 2), 0), width - side)
+    y = min(max(round((top + bottom - side) / 2), 0), height - side)
+    return Crop(x, y, side)
+
+
+def _kept(first: int, end: int, options: PrepareOptions) -> int:
+    """How many frames of a run are kept."""
+    kept = -(-(end - first) // options.stride)
+    return kept if options.max_frames_per_shot is None else min(kept, options.max_frames_per_shot)
+
+
+def _largest_change(shot: Shot, crop: Crop, size: Size, small: Size) -> float:
+    """Range of luma over time in the cell of the crop that changes most, 8-bit levels."""
+    changes = shot.high - shot.low
+    rows, columns = changes.shape
+    across, down = small[0] / size[0] / CELL, small[1] / size[1] / CELL
+    top, left = min(int(crop.y * down), rows - 1), min(int(crop.x * across), columns - 1)
+    bottom = int(np.ceil((crop.y + crop.side) * down))
+    right = int(np.ceil((crop.x + crop.side) * across))
+    return float(changes[top : max(bottom, top + 1), left : max(right, left + 1)].max())

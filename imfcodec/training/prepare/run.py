@@ -1,0 +1,268 @@
+"""The spine of `prepare`: one source at a time, from file to shard."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from imfcodec.errors import (
+    InputUnreadable,
+    NoFrames,
+    NoVideoStream,
+    OptionError,
+    UnsupportedVideo,
+)
+from imfcodec.training.prepare.dataset import MANIFEST, Dataset
+from imfcodec.training.prepare.extract import Extractor
+from imfcodec.training.prepare.faces import FaceDetector
+from imfcodec.training.prepare.labels import SPLITS, Label, Labels
+from imfcodec.training.prepare.options import PrepareOptions
+from imfcodec.training.prepare.plan import plan_shot
+from imfcodec.training.prepare.records import SourceRecord
+from imfcodec.training.prepare.scan import Scan, Seen
+from imfcodec.training.prepare.sources import Source, find_sources
+
+Advance = Callable[[int, float], None]
+"""Takes the frames scanned and the bytes of all sources that are done, fractions included."""
+
+UNUSABLE = (InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo)
+"""What makes a source be skipped; whatever else is raised ends the run."""
+
+_SCAN_SHARE = 0.5  # of the work on a source, for the progress: the rest is the second pass
+_NOMINAL_FPS = 25.0  # for the progress as well, where the source names none
+
+
+@dataclass(frozen=True)
+class ShardSummary:
+    """One side of the split."""
+
+    clips: int
+    frames: int
+    identities: int
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What lies in the output folder after a run, and what the run did.
+
+    Attributes:
+        sources: videos in the folder, unreadable ones included.
+        done_before: of these, finished by earlier runs.
+        unreadable: name and reason of each that could not be read.
+        shots: all that were seen.
+        dropped: how many of them per reason.
+        splits: by name, "train" and "val".
+        duration_s: seconds of video that this run went through.
+        wall_s: seconds that it took.
+        warnings: what the user should know.
+    """
+
+    sources: int
+    done_before: int
+    unreadable: dict[str, str]
+    shots: int
+    dropped: dict[str, int]
+    splits: dict[str, ShardSummary]
+    duration_s: float
+    wall_s: float
+    warnings: list[str]
+
+
+def prepare(
+    videos: Iterable[Path],
+    out: Path,
+    options: PrepareOptions | None = None,
+    advance: Advance | None = None,
+) -> PrepareReport:
+    """Turn videos into the shards OUT/train and OUT/val.
+
+    Sources that an earlier run finished are not read again; what it left half-written is
+    removed first. The result is the same as that of one run.
+
+    Args:
+        videos: files and folders.
+        out: the folder of the shards.
+        options: all others.
+        advance: told of the progress.
+
+    Raises:
+        InputUnreadable: a path does not exist, or there is no video at all.
+        OptionError: the options do not fit each other, the labels or this computer.
+        NoFrames: not one shot is usable; the manifest says why.
+        OutputExists: OUT holds something else, or was begun with other options.
+        OutputFailed: OUT cannot be written.
+        KeyframeCodecError: AV1 is not available.
+    """
+    options = options or PrepareOptions()
+    begun = time.perf_counter()
+    sources = find_sources(videos)
+    labels = Labels.read(options.labels, options.val_share)
+    detector = FaceDetector(options.detector) if options.face else None
+    meter = _Meter(advance)
+    fresh: list[SourceRecord] = []
+    warnings: list[str] = []
+    with Dataset(out, options, detector.digest if detector else None) as dataset:
+        _check_splits(dataset.records, {s.name: labels.of(s.name) for s in sources})
+        done_before = sum(record.error is None for record in dataset.records)
+        for source in sources:
+            meter.begin(source)
+            earlier = dataset.finished(source.name)
+            if earlier is None:
+                record = _prepare_source(
+                    source, labels.of(source.name), options, detector, dataset, meter
+                )
+                dataset.commit(record)
+                fresh.append(record)
+            elif earlier.size_bytes != source.size_bytes:
+                warnings.append(f"{source.path}: has changed since it was prepared; is left as is")
+            meter.end()
+        records = list(dataset.records)
+    return _report(out, records, fresh, done_before, warnings, time.perf_counter() - begun)
+
+
+def _prepare_source(
+    source: Source,
+    label: Label,
+    options: PrepareOptions,
+    detector: FaceDetector | None,
+    dataset: Dataset,
+    meter: _Meter,
+) -> SourceRecord:
+    record = SourceRecord(source.name, source.size_bytes, label.identity, label.weight, label.split)
+    try:
+        scan = Scan(source.path, detector, options.detect_every)
+        shots = tuple(
+            plan_shot(shot, scan.size, scan.small, options)
+            for shot in scan.shots(meter.scanning(scan.duration_s))
+        )
+        record = replace(
+            record,
+            width=scan.size[0],
+            height=scan.size[1],
+            frames=scan.frames,
+            duration_s=round(scan.seconds, 3),
+            fps=scan.fps,
+            warnings=tuple(scan.warnings),
+            shots=shots,
+        )
+        wanted = [shot for shot in shots if not shot.dropped]
+        if not wanted:
+            return record
+        extractor = Extractor(source, scan.size, options.size, options.stride)
+        with dataset.undoing(label.split):
+            clips = tuple(
+                dict(dataset.add(record, shots.index(shot), frames))
+                for shot, frames in extractor.clips(
+                    wanted, scan.fps or _NOMINAL_FPS, meter.extracting(scan.duration_s)
+                )
+            )
+        return replace(record, clips=clips)
+    except UNUSABLE as error:
+        return replace(record, error=str(error), shots=())
+
+
+def _check_splits(records: Iterable[SourceRecord], labels: dict[str, Label]) -> None:
+    """See that nobody ends up on both sides, whatever earlier runs were told.
+
+    Raises:
+        OptionError: somebody would.
+    """
+    sides = {}
+    for record in records:
+        label = labels.get(record.name)
+        if label and (label.identity, label.split) != (record.identity, record.split):
+            raise OptionError(
+                f"{record.name} was prepared as {record.identity} in {record.split}, the labels "
+                f"now say {label.identity} in {label.split}: begin anew in another folder"
+            )
+        sides[record.identity] = record.split
+    for name, label in labels.items():
+        if sides.setdefault(label.identity, label.split) != label.split:
+            raise OptionError(f"{name}: {label.identity} is on both sides of the split")
+
+
+def _report(
+    out: Path,
+    records: list[SourceRecord],
+    fresh: list[SourceRecord],
+    done_before: int,
+    warnings: list[str],
+    wall_s: float,
+) -> PrepareReport:
+    unreadable = {record.name: record.error for record in records if record.error is not None}
+    shots = [shot for record in records for shot in record.shots]
+    dropped = Counter(str(shot.dropped) for shot in shots if shot.dropped)
+    splits: dict[str, ShardSummary] = {}
+    for split in SPLITS:
+        used = [record for record in records if record.split == split and record.clips]
+        splits[split] = ShardSummary(
+            sum(len(record.clips) for record in used),
+            sum(clip["count"] for record in used for clip in record.clips),
+            len({record.identity for record in used}),
+        )
+    if not any(summary.clips for summary in splits.values()):
+        reasons = [f"{count} {reason}" for reason, count in dropped.most_common()]
+        if unreadable:
+            reasons.append(f"{len(unreadable)} unreadable")
+        raise NoFrames(
+            f"not one usable shot in {len(records)} videos ({', '.join(reasons)}); "
+            f"see {out / MANIFEST}"
+        )
+    for name, summary in splits.items():
+        if not summary.clips:
+            warnings.append(
+                f"nothing is in {name}: give more sources, another share of validation, "
+                "or labels with a column split"
+            )
+    return PrepareReport(
+        sources=len(records),
+        done_before=done_before,
+        unreadable=unreadable,
+        shots=len(shots),
+        dropped=dict(dropped.most_common()),
+        splits=splits,
+        duration_s=sum(record.duration_s for record in fresh),
+        wall_s=wall_s,
+        warnings=warnings,
+    )
+
+
+class _Meter:
+    """Turns frames of two passes over many sources into one progress."""
+
+    def __init__(self, advance: Advance | None) -> None:
+        self._advance = advance
+        self._frames = 0
+        self._done_bytes = self._current_bytes = 0
+
+    def begin(self, source: Source) -> None:
+        self._current_bytes = source.size_bytes
+
+    def end(self) -> None:
+        self._done_bytes += self._current_bytes
+        self._show(0.0)
+
+    def scanning(self, duration_s: float | None) -> Seen:
+        def seen(seconds: float) -> None:
+            self._frames += 1
+            self._show(_SCAN_SHARE * _share(seconds, duration_s))
+
+        return seen
+
+    def extracting(self, duration_s: float | None) -> Seen:
+        def seen(seconds: float) -> None:
+            self._show(_SCAN_SHARE + (1 - _SCAN_SHARE) * _share(seconds, duration_s))
+
+        return seen
+
+    def _show(self, share: float) -> None:
+        if self._advance:
+            current = share * self._current_bytes if share else 0.0
+            self._advance(self._frames, self._done_bytes + current)
+
+
+def _share(seconds: float, duration_s: float | None) -> float:
+    return min(1.0, seconds / duration_s) if duration_s else 0.0

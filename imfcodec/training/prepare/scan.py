@@ -1,0 +1,154 @@
+"""The first pass over a source: small pictures only, from which come its shots and faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from imfcodec.errors import UnsupportedVideo
+from imfcodec.training.prepare.cuts import CELL, Cells, CutDetector, luma_cells
+from imfcodec.training.prepare.faces import FaceDetector, FaceTracks
+from imfcodec.video import AudioMode, MediaInfo, MediaReader, PictureFrame
+
+SCAN_SIDE: Final = 640
+"""Longest side of a scanned picture, pixels: a face of a tenth of the picture is still found."""
+
+LONGEST_SHOT: Final = 1500
+"""Frames. A longer take counts as several shots: in a minute a face wanders out of a crop that
+stands still, and all key frames of a clip belong to it as a whole."""
+
+MAX_SIDE: Final = 8192
+
+Size = tuple[int, int]
+Seen = Callable[[float], None]
+"""Takes the seconds of video that have been read."""
+
+
+class Shot:
+    """A run of frames without a cut, and what is known of its pixels.
+
+    Attributes:
+        start: its first frame within the source.
+        count: frames.
+        low, high: extremes of luma over time, per cell.
+        contrast: largest standard deviation of luma over the cells of one frame, 8-bit levels.
+        tracks: its faces in pixels of the scanned picture, None if none were looked for.
+    """
+
+    def __init__(self, start: int, cells: Cells, tracks: FaceTracks | None) -> None:
+        self.start = start
+        self.count = 0
+        self.low, self.high = cells.copy(), cells.copy()
+        self.contrast = 0.0
+        self.tracks = tracks
+
+    def add(self, cells: Cells) -> None:
+        """Take in the next frame."""
+        self.count += 1
+        np.minimum(self.low, cells, out=self.low)
+        np.maximum(self.high, cells, out=self.high)
+        self.contrast = max(self.contrast, float(cells.std()))
+
+
+class Scan:
+    """One source, its sizes and its shots.
+
+    Attributes:
+        size: (width, height) upright and with square pixels.
+        small: (width, height) as scanned.
+        fps: frames per second, None if the source does not say.
+        duration_s: what the source says, None if it does not.
+        frames: seen so far.
+        seconds: of video seen so far.
+        warnings: the reader's, complete after `shots`.
+    """
+
+    def __init__(self, path: Path, detector: FaceDetector | None, detect_every: int) -> None:
+        """Open the source.
+
+        Raises:
+            InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo: as `MediaReader`, or it
+                is too small to be looked at.
+        """
+        with MediaReader(path, audio=AudioMode.NONE) as reader:
+            info = reader.info
+        self.size = square_pixels(info)
+        self.small = _scan_size(self.size)
+        if min(self.small) < CELL:
+            raise UnsupportedVideo(f"{path}: {info.width}x{info.height} is too small")
+        self.fps = float(info.average_rate) if info.average_rate else None
+        self.duration_s = info.duration_s
+        self.frames = 0
+        self.seconds = 0.0
+        self.warnings: list[str] = []
+        self._path = path
+        self._detector = detector
+        self._detect_every = detect_every
+
+    def shots(self, seen: Seen) -> Iterator[Shot]:
+        """Yield the shots in order.
+
+        Raises:
+            InputUnreadable, UnsupportedVideo: as `MediaReader.events`.
+        """
+        cuts = CutDetector()
+        shot: Shot | None = None
+        with MediaReader(self._path, audio=AudioMode.NONE, size=self.small) as reader:
+            for number, picture in enumerate(_pictures(reader)):
+                cells = luma_cells(picture.rgb)
+                cut = cuts.is_cut(cells)
+                if shot is not None and (cut or shot.count == LONGEST_SHOT):
+                    yield shot
+                    shot = None
+                if shot is None:
+                    shot = Shot(number, cells, FaceTracks() if self._detector else None)
+                if self._detector and shot.tracks and not shot.count % self._detect_every:
+                    shot.tracks.add(number, self._detector.detect(picture.rgb))
+                shot.add(cells)
+                self.frames = number + 1
+                self.seconds = float(picture.pts * reader.info.time_base)
+                seen(self.seconds)
+        if shot is not None:
+            yield shot
+        self.warnings = list(reader.warnings)
+
+
+@contextmanager
+def full_pictures(path: Path, size: Size) -> Iterator[Iterator[PictureFrame]]:
+    """The source's pictures at the size that `Scan` found.
+
+    Raises:
+        InputUnreadable, UnsupportedVideo: as `MediaReader`.
+    """
+    with MediaReader(path, audio=AudioMode.NONE, size=size) as reader:
+        yield _pictures(reader)
+
+
+def square_pixels(info: MediaInfo) -> Size:
+    """(width, height) of the pictures once their pixels are square; nothing is thrown away.
+
+    Raises:
+        UnsupportedVideo: the pixels are so far from square that this is too large.
+    """
+    aspect = info.sample_aspect_ratio
+    width, height = info.width, info.height
+    if aspect > 1:
+        width = round(width * aspect)
+    elif aspect < 1:
+        height = round(height / aspect)
+    if max(width, height) > MAX_SIDE:
+        raise UnsupportedVideo(f"a picture of {width}x{height} is too large")
+    return width, height
+
+
+def _scan_size(size: Size) -> Size:
+    shrink = min(1.0, SCAN_SIDE / max(size))
+    return round(size[0] * shrink), round(size[1] * shrink)
+
+
+def _pictures(reader: MediaReader) -> Iterator[PictureFrame]:
+    return (event for event in reader.events() if isinstance(event, PictureFrame))

@@ -1,0 +1,81 @@
+"""What is trained together, and one pass through it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imfcodec.config import ModelConfig
+from imfcodec.model.imf import IMF
+from imfcodec.training.data import Batch
+from imfcodec.training.quantisation import TokenQuantiser
+
+
+class Pass(NamedTuple):
+    """Result of one pass over a batch.
+
+    Attributes:
+        picture: x_hat_c [B, 3, S, S].
+        token: Normalised tokens of x_c [B, d_m].
+        bits: Mean bits per token, scalar.
+        displacement: Of the first reference [B, 2, h, w]; empty for the plain alignment.
+    """
+
+    picture: Tensor
+    token: Tensor
+    bits: Tensor
+    displacement: Tensor
+
+
+class Trainee(nn.Module):
+    """The network and the token quantiser."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.imf = IMF(config)
+        self.quantiser = TokenQuantiser(config.token_size)
+
+    def forward(self, batch: Batch, size: int, noise: list[Tensor]) -> Pass:
+        """Rebuild the targets of a batch as a receiver would, with noise for rounding.
+
+        Args:
+            batch: Pictures of which the token encoder sees every pixel.
+            size: Side in pixels at which the rest of the network works.
+            noise: Uniform in -1/2..1/2 and scaled by how far quantisation has been brought in:
+                one [B, d_m] for x_c, one for each reference, and one for the rate.
+        """
+        pictures = [batch.current, *batch.references, batch.neighbour]
+        tokens = self.imf.encode_token(_layout(torch.cat(pictures))).chunk(len(pictures))
+        step = self.quantiser.step
+        current, *references = (t + n * step for t, n in zip(tokens[:-1], noise[:-1], strict=True))
+        rebuilt = self.imf(
+            current, [_layout(reduce_to(r, size)) for r in batch.references], references
+        )
+        return Pass(
+            rebuilt.picture,
+            tokens[0],
+            self.quantiser.rate_bits(tokens[0], tokens[-1], noise[-1]),
+            rebuilt.warps[0].displacement if rebuilt.warps else rebuilt.picture.new_zeros(0),
+        )
+
+
+def token_noise(
+    generator: torch.Generator, batch: int, references: int, token_size: int, amount: float
+) -> list[Tensor]:
+    """Noise for `Trainee.forward` over a whole batch, on the CPU: the same on every machine."""
+    shape = (references + 2, batch, token_size)
+    noise = (torch.rand(shape, generator=generator) - 0.5).unbind(0)
+    # The rate is always that of full quantisation; what the decoder sees is warmed in.
+    return [*(n * amount for n in noise[:-1]), noise[-1]]
+
+
+def reduce_to(x: Tensor, size: int) -> Tensor:
+    """Area-reduce square pictures [B, 3, S, S] to ``size``."""
+    return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="area")
+
+
+def _layout(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)

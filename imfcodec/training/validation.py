@@ -1,0 +1,93 @@
+"""What the averaged weights are worth on held-out pairs, always the same ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from imfcodec.training.config import TrainConfig
+from imfcodec.training.data import Batch, PairSampler, Shard
+from imfcodec.training.losses import psnr_db
+from imfcodec.training.perceptual_loss import PerceptualLoss
+from imfcodec.training.trainee import Trainee, reduce_to
+
+PAIRS, BATCH = 64, 8
+SAMPLES = 6
+TOKENS = 64  # frames of one clip whose tokens are plotted
+
+
+class Validation:
+    """PSNR and LPIPS of rounded tokens on fixed pairs, beside the frozen reference's."""
+
+    def __init__(self, shard: Path, config: TrainConfig, device: str) -> None:
+        """Draw the pairs, one reference each, whatever the training sees."""
+        fixed = dataclasses.replace(config, seed=1, two_references=0.0)
+        self._sampler = PairSampler(Shard(shard), fixed)
+        self._side = config.model.token_encoder_side or 0
+        self._device = device
+        self._distance = PerceptualLoss("squeeze").to(device) if config.perceptual else None
+        self._batches: tuple[int, list[Batch]] = (0, [])
+
+    @torch.no_grad()
+    def measure(self, model: Trainee, size: int) -> dict[str, float]:
+        """Means over all pairs at ``size``: dB, and LPIPS where training knows it."""
+        kinds = ("psnr_db", "lpips") if self._distance else ("psnr_db",)
+        sums = {f"{name}_{kind}": 0.0 for name in ("val", "freeze") for kind in kinds}
+        batches = self._draw(size)
+        for batch in batches:
+            target, reference = (reduce_to(x, size) for x in (batch.current, batch.references[0]))
+            pictures = {"val": self._rebuild(model, batch, size), "freeze": reference}
+            for name, picture in pictures.items():
+                sums[f"{name}_psnr_db"] += psnr_db(picture, target) / len(batches)
+                if self._distance:
+                    distance = float(self._distance(picture, target))
+                    sums[f"{name}_lpips"] += distance / len(batches)
+        return sums
+
+    @torch.no_grad()
+    def samples(self, model: Trainee, size: int) -> Tensor:
+        """Rows of reference, target, output, |difference| x 4: [rows, 4, 3, size, size]."""
+        batch = self._draw(size)[0]
+        target, reference = (reduce_to(x, size) for x in (batch.current, batch.references[0]))
+        ours = self._rebuild(model, batch, size)
+        difference = ((ours - target).abs() * 4).clamp(0, 1)
+        return torch.stack([reference, target, ours, difference], 1)[:SAMPLES].cpu()
+
+    @torch.no_grad()
+    def tokens(self, model: Trainee) -> Tensor:
+        """Tokens of one clip's first frames, in order: [frames, d_m]."""
+        shard = self._sampler.shard
+        clip = shard.clips[0]
+        chosen = shard.frames[clip.start : clip.start + min(clip.count, TOKENS)]
+        frames = torch.from_numpy(chosen.copy())
+        pictures = frames.permute(0, 3, 1, 2).float().div(255)
+        parts = [model.imf.encode_token(p.to(self._device)) for p in pictures.split(BATCH)]
+        return torch.cat(parts).float().cpu()
+
+    def _draw(self, size: int) -> list[Batch]:
+        if self._batches[0] != size:
+            side = max(size, min(self._side, self._sampler.shard.size))
+            drawn = [self._sampler.draw(n, BATCH, side, flow=False) for n in range(PAIRS // BATCH)]
+            self._batches = (size, drawn)
+        return [_to(b, self._device) for b in self._batches[1]]
+
+    def _rebuild(self, model: Trainee, batch: Batch, size: int) -> Tensor:
+        step = model.quantiser.step
+        current, reference = (
+            torch.round(model.imf.encode_token(x) / step) * step
+            for x in (batch.current, batch.references[0])
+        )
+        rebuilt = model.imf(current, [reduce_to(batch.references[0], size)], [reference])
+        return rebuilt.picture.float().clamp(0, 1)
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    return Batch(
+        batch.current.to(device),
+        batch.neighbour.to(device),
+        [r.to(device) for r in batch.references],
+        None,
+    )

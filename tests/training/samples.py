@@ -1,0 +1,36 @@
+"""A shard of moving pictures and a run that takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imfcodec.training.config import Stage, TrainConfig
+from imfcodec.training.shards import ClipLabel, ShardWriter
+from tests.conftest import moving_picture
+from tests.tiny import TINY
+
+
+def write_shard(folder: Path, clips: int = 3, frames: int = 12) -> Path:
+    """Clips of `moving_picture` at different phases, 64x64."""
+    writer = ShardWriter(folder, 64)
+    for clip in range(clips):
+        pictures = [moving_picture(3 * n + 11 * clip) for n in range(frames)]
+        writer.add(ClipLabel(f"clip{clip}", f"person{clip}"), pictures)
+    writer.close()
+    return folder
+
+
+def small_run(**changes: object) -> TrainConfig:
+    """Ten steps on two sizes, no perceptual network."""
+    settings: dict[str, object] = {
+        "stages": (Stage(32, 4, 6), Stage(64, 4, 4)),
+        "model": TINY,
+        "perceptual": 0.0,
+        "flow_end": 0.5,
+        "warmup_steps": 2,
+        "noise_steps": 3,
+        "two_references": 0.5,
+        "checkpoint_steps": 4,
+        "log_steps": 5,
+    }
+    return TrainConfig(**{**settings, **changes})
