@@ -57,7 +57,14 @@ def test_every_option_has_help(words: tuple[str, ...]) -> None:
 
 def test_all_commands_are_there() -> None:
     assert {words[0] for words in ALL} == set(COMMANDS)
-    assert {words[1] for words in ALL if len(words) > 1} == {"list", "verify", "path"}
+    nested = {tuple(words) for words in ALL if len(words) > 1}
+    assert nested == {
+        ("weights", "list"),
+        ("weights", "verify"),
+        ("weights", "path"),
+        ("train", "run"),
+        ("train", "export"),
+    }
 
 
 @pytest.mark.parametrize(("command", "kind"), [(encode, EncodeOptions), (decode, DecodeOptions)])

@@ -233,7 +233,9 @@ def test_ctrl_c_leaves_what_is_finished(videos: Path, tmp_path: Path) -> None:
     assert manifest_of(tmp_path / "out") == manifest_of(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("moment", [(ShardWriter, "sync"), (Journal, "append")], ids=str)
+@pytest.mark.parametrize(
+    "moment", [(ShardWriter, "sync"), (Journal, "append")], ids=("sync", "append")
+)
 def test_a_failure_between_clip_and_record(
     videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: tuple[type, str]
 ) -> None:

@@ -29,8 +29,8 @@ MAX_ENLARGEMENT: Final = 2.0
 """A crop is enlarged by at most this factor, for the same reason."""
 
 BLANK_LEVELS: Final = 5.0
-"""Standard deviation of luma over the picture in 8-bit levels. Black, test cards' plain grounds
-and fades stay below 3; the flattest of real clips have more than 30."""
+"""Standard deviation of luma over the picture in 8-bit levels, in the liveliest frame. Plain
+black with coding noise stays near 0; the flattest of real clips reach 36."""
 
 FROZEN_LEVELS: Final = 6.0
 """Change of luma over the whole shot in the cell of the crop that changes most. Coding noise on

@@ -13,15 +13,15 @@ from imfcodec.errors import UnsupportedVideo
 from imfcodec.training.prepare.cuts import CELL, Cells, CutDetector, luma_cells
 from imfcodec.training.prepare.faces import FaceDetector, FaceTracks
 from imfcodec.video import AudioMode, MediaInfo, MediaReader, PictureFrame
+from imfcodec.video.reader import MAX_SIDE
 
 SCAN_SIDE: Final = 640
-"""Longest side of a scanned picture, pixels: a face of a tenth of the picture is still found."""
+"""Longest side of a scanned picture, pixels: YuNet finds faces of some
+dozen pixels, so that one worth keeping is still found in a picture of 1920."""
 
 LONGEST_SHOT: Final = 1500
 """Frames. A longer take counts as several shots: in a minute a face wanders out of a crop that
 stands still, and all key frames of a clip belong to it as a whole."""
-
-MAX_SIDE: Final = 8192
 
 Size = tuple[int, int]
 Seen = Callable[[float], None]

@@ -89,17 +89,9 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
 
 
 def _videos_below(folder: Path) -> list[Path]:
-    return [
-        Path(where, name)
-        for where, folders, names in os.walk(folder)
-        if _only_visible(folders)
-        for name in names
-        if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        if Path(where, name).is_file()
-    ]
-
-
-def _only_visible(folders: list[str]) -> bool:
-    """Keep `os.walk` out of hidden folders; always true."""
-    folders[:] = [name for name in folders if not name.startswith(".")]
-    return True
+    found = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # not entered
+        paths = (Path(where, name) for name in names if not name.startswith("."))
+        found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return found
