@@ -13,12 +13,18 @@ Nothing heavy is imported before it is used.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imfcodec.api import decode, encode
     from imfcodec.receiver.decoder import Decoder
     from imfcodec.receiver.inspection import inspect
+
+# torch's threads spin while they wait, which beside any other busy process makes the network
+# several times slower and on an idle machine gains nothing (benchmarks/LOG.md). Read once, when
+# torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 __all__ = ["Decoder", "__version__", "decode", "encode", "inspect"]

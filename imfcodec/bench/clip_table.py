@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import platform
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 import click
@@ -95,8 +99,15 @@ class _Meter:
         )
 
 
-def measure(clip: Path, options: EncodeOptions, nets: dict[str, torch.nn.Module]) -> ClipResult:
-    """Encode and decode a clip and compare every frame at its display size."""
+def measure(clip: Path, options: EncodeOptions, names: tuple[str, ...]) -> ClipResult:
+    """Encode and decode a clip and compare every frame at its display size.
+
+    Args:
+        clip: The video.
+        options: How to encode it.
+        names: LPIPS backbones to measure with, out of `NETS`.
+    """
+    nets = _nets(names)
     with tempfile.TemporaryDirectory() as folder:
         stream = Path(folder) / "clip.imf"
         report = encode(clip, stream, options)
@@ -143,6 +154,11 @@ def measure(clip: Path, options: EncodeOptions, nets: dict[str, torch.nn.Module]
     )
 
 
+@cache
+def _nets(names: tuple[str, ...]) -> dict[str, torch.nn.Module]:
+    return {name: load_lpips(name) for name in names}
+
+
 def _pictures(clip: Path) -> Iterator[Picture]:
     with MediaReader(clip, audio=AudioMode.NONE) as reader:
         for event in reader.events():
@@ -176,7 +192,16 @@ def anchor_fps(clip: Path) -> float:
 @click.option("--quantiser", default=EncodeOptions.quantiser, help="Global quantiser level.")
 @click.option("--key-crf", default=EncodeOptions.key_crf, help="AV1 quality of key frames.")
 @click.option("--lpips/--no-lpips", default=True, help="Measure LPIPS too.")
-@click.option("--threads", default=2, help="Torch threads.")
+@click.option(
+    "--net",
+    "chosen",
+    type=click.Choice(NETS),
+    multiple=True,
+    default=NETS,
+    help="LPIPS backbone; repeat for both.",
+)
+@click.option("--threads", default=2, help="Torch threads of each process.")
+@click.option("--jobs", default=1, help="Clips measured at the same time; 1 for honest speeds.")
 def main(
     clips: tuple[Path, ...],
     out: Path | None,
@@ -184,18 +209,22 @@ def main(
     quantiser: int,
     key_crf: int,
     lpips: bool,
+    chosen: tuple[str, ...],
     threads: int,
+    jobs: int,
 ) -> None:
     """Measure CLIPS and print a table."""
     options = EncodeOptions(
         weights=weights, quantiser=quantiser, key_crf=key_crf, audio="none", threads=threads
     )
-    nets = {name: load_lpips(name) for name in NETS} if lpips else {}
+    nets = chosen if lpips else ()
     log = Console(stderr=True)
     results = []
-    for clip in clips:
-        results.append(measure(clip, options, nets))
-        log.print(f"{clip.stem}: {results[-1].rate_kbps:.2f} kbps")
+    # Spawned, not forked: torch's threads do not survive a fork.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for result in pool.map(measure, clips, repeat(options), repeat(nets)):
+            results.append(result)
+            log.print(f"{result.clip}: {result.rate_kbps:.2f} kbps")
     anchor = anchor_fps(clips[0])
     Console(width=150).print(_table(results))
     Console().print(f"x264 anchor in the same run: {anchor:.0f} fps")
@@ -203,7 +232,7 @@ def main(
         record = {
             "command": "python -m imfcodec.bench.clip_table",
             "options": dataclasses.asdict(options),
-            "machine": f"{platform.machine()}, {threads} threads",
+            "machine": f"{platform.machine()}, {jobs} jobs of {threads} threads",
             "versions": {"imfcodec": imfcodec.__version__, "torch": torch.__version__},
             "x264_anchor_fps": anchor,
             "clips": [dataclasses.asdict(r) for r in results],
