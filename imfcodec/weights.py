@@ -43,6 +43,11 @@ class WeightsFile:
     id: bytes
     path: Path
 
+    @property
+    def label(self) -> str:
+        """Name and id, as reports show them."""
+        return f"{self.name}-{self.id.hex()}"
+
 
 @dataclass(frozen=True)
 class Weights:

@@ -34,7 +34,7 @@ from imfcodec.metrics.perceptual import load_lpips
 from imfcodec.receiver import Decoder
 from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.sender import encode
-from imfcodec.video import AudioMode, MediaReader, MediaWriter, PictureFrame
+from imfcodec.video import AudioMode, MediaReader, MediaWriter
 
 Picture = npt.NDArray[np.uint8]
 NETS = ("alex", "squeeze")
@@ -161,9 +161,7 @@ def _nets(names: tuple[str, ...]) -> dict[str, torch.nn.Module]:
 
 def _pictures(clip: Path) -> Iterator[Picture]:
     with MediaReader(clip, audio=AudioMode.NONE) as reader:
-        for event in reader.events():
-            if isinstance(event, PictureFrame):
-                yield event.rgb
+        yield from (frame.rgb for frame in reader.pictures())
 
 
 def anchor_fps(clip: Path) -> float:
@@ -178,10 +176,9 @@ def anchor_fps(clip: Path) -> float:
             time_base=info.time_base,
             rate=info.average_rate,
         ) as writer:
-            for event in reader.events():
-                if isinstance(event, PictureFrame):
-                    writer.write(event.pts, event.rgb)
-                    frames += 1
+            for frame in reader.pictures():
+                writer.write(frame.pts, frame.rgb)
+                frames += 1
         return frames / (time.perf_counter() - begun)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-    from imfcodec.video import MediaReader, PictureFrame
 
     Picture = npt.NDArray[np.uint8]
 
@@ -88,7 +86,7 @@ def compare(
         with MediaReader(source, audio=AudioMode.NONE, size=size) as before:
             frozen: Picture | None = None
             for number, (original, shown) in enumerate(
-                zip(_pictures(before), _pictures(after), strict=False)
+                zip(before.pictures(), after.pictures(), strict=False)
             ):
                 if frozen is None or number in key_frames:
                     frozen = shown.rgb.copy()
@@ -102,12 +100,6 @@ def compare(
                 if progress:
                     progress(result.frames, float(shown.pts * after.info.time_base))
     return result
-
-
-def _pictures(reader: MediaReader) -> Iterator[PictureFrame]:
-    from imfcodec.video import PictureFrame
-
-    return (event for event in reader.events() if isinstance(event, PictureFrame))
 
 
 def _why_no_ssim(size: tuple[int, int]) -> str:

@@ -115,7 +115,7 @@ class Decoder:
         self._network = Reconstructor(
             loaded.model, tables.quantiser(header.quantiser), options.device, options.batch
         )
-        self.report = DecodeReport(f"{loaded.file.name}-{loaded.file.id.hex()}", self._reader.sizes)
+        self.report = DecodeReport(loaded.file.label, self._reader.sizes)
         self.end_pts = None
         self._next_frame = 0
         self._last: DecodedFrame | None = None

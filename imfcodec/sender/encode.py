@@ -93,7 +93,7 @@ def encode(
         end_pts = last + (last_duration or nominal or 1)
         stream = output.finish(end_pts)
         return EncodeReport(
-            weights=f"{loaded.file.name}-{loaded.file.id.hex()}",
+            weights=loaded.file.label,
             sizes=stream.sizes,
             display=geometry.display,
             coded=geometry.coded,

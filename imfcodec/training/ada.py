@@ -23,9 +23,13 @@ class AdaptiveAugmentation:
         self.target = target
         self.probability = 0.0
 
-    def observe(self, real_logits: list[Tensor], pictures: int) -> None:
-        """Take D's logits of a batch of real pictures and adjust the probability."""
-        sureness = float(torch.cat([x.detach().flatten() for x in real_logits]).sign().mean())
+    def observe(self, sureness: float, pictures: int) -> None:
+        """Adjust the probability to a batch.
+
+        Args:
+            sureness: Mean sign of D's logits of its real pictures.
+            pictures: How many they are.
+        """
         change = pictures / HORIZON * (1 if sureness > self.target else -1)
         self.probability = min(1.0, max(0.0, self.probability + change))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.training.trainee import Trainee
-from imfcodec.video import AudioMode, MediaReader, PictureFrame
+from imfcodec.video import AudioMode, MediaReader
 from imfcodec.weights import WeightsFile
 
 
@@ -51,13 +52,8 @@ def export(
 
 def tokens_of(trainee: Trainee, clip: Path, frames: int) -> npt.NDArray[np.float32]:
     """Unquantised tokens of a clip's first frames: float32 [n, d_m]."""
-    pictures = []
     with MediaReader(clip, audio=AudioMode.NONE) as reader:
-        for event in reader.events():
-            if isinstance(event, PictureFrame):
-                pictures.append(event.rgb)
-            if len(pictures) >= frames:
-                break
+        pictures = [frame.rgb for frame in islice(reader.pictures(), frames)]
     parts = []
     for begin in range(0, len(pictures), 16):
         parts.append(trainee.imf.encode_token(to_tensor(np.stack(pictures[begin : begin + 16]))))

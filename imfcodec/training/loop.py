@@ -94,12 +94,13 @@ def train(
     step, skipped, spent_s = 0, 0, 0.0
     if resume:
         numbers = load_state(run, modules, optimisers, device)
-        step, skipped, spent_s = (
-            int(numbers["step"]),
-            int(numbers["skipped"]),
-            numbers["spent_s"],
-        )
-        ada.probability = numbers["ada"]
+        step, skipped = int(numbers["step"]), int(numbers["skipped"])
+        spent_s, ada.probability = numbers["spent_s"], numbers["ada"]
+
+    def save() -> None:
+        spent = spent_s + time.monotonic() - begun
+        numbers = {"step": step, "skipped": skipped, "spent_s": spent, "ada": ada.probability}
+        save_state(run, modules, optimisers, numbers)
 
     generator_pass = _parallel(_compiled(trainee, config), processes)
     judge_pass = _parallel(judge, processes)
@@ -112,6 +113,7 @@ def train(
     noise_source, look_source = torch.Generator(), torch.Generator()
     pieces = processes.count * config.accumulate
     last: dict[str, float] = {}
+    saved = step if resume else None
 
     while step < config.steps:
         if processes.any(minutes is not None and time.monotonic() - begun > minutes * 60):
@@ -126,13 +128,14 @@ def train(
             group["lr"] = config.learning_rate * _schedule(step, config)
 
         amount = warm_in(step, 0, config.noise_steps)
+        wait_s = 0.0
         whole_noise: list[Tensor] = []
         terms: dict[str, Tensor] = {}
         pairs: list[tuple[Tensor, Tensor]] = []
         for part in range(config.accumulate):
             waited = time.monotonic()
             batch = next(batches)
-            wait_s = time.monotonic() - waited
+            wait_s += time.monotonic() - waited
             if not part:
                 references, size = len(batch.references), config.model.token_size
                 whole_noise = token_noise(noise_source, stage.batch, references, size, amount)
@@ -191,7 +194,9 @@ def train(
             real_logits = [x[: len(real)] for x in logits]
             judge_loss = hinge_discriminator(real_logits, [x[len(real) :] for x in logits])
             terms["judge"] = judge_loss.detach()
-            ada.observe(real_logits, stage.batch)
+            # One probability for all processes: what they augment must be alike.
+            sureness = torch.cat([x.detach().flatten() for x in real_logits]).sign().mean()
+            ada.observe(float(processes.mean(sureness)), stage.batch)
             if penalise:
                 penalty = r1_penalty(real_logits, real)
                 terms["r1"] = penalty.detach()
@@ -205,10 +210,9 @@ def train(
             judge_optimiser.zero_grad(set_to_none=True)
 
         step += 1
-        done = step == config.steps
         if log:
             log.add(step, stage.batch, wait_s, terms)
-        if log and (step % config.log_steps == 0 or done):
+        if log and (step % config.log_steps == 0 or step == config.steps):
             figures = check.measure(ema, stage.size) if check else {}
             last = log.write(
                 {"skipped": skipped, "learning_rate": optimiser.param_groups[0]["lr"], **figures}
@@ -216,28 +220,12 @@ def train(
             if check:
                 log.pictures(check.samples(ema, stage.size), check.tokens(ema))
             say(" ".join(f"{k} {v:.4g}" for k, v in last.items()))
-        if processes.first and (step % config.checkpoint_steps == 0 or done):
-            spent = spent_s + time.monotonic() - begun
-            _save(run, modules, optimisers, step, skipped, spent, ada)
-    else:
-        return last
-    if processes.first:
-        spent = spent_s + time.monotonic() - begun
-        _save(run, modules, optimisers, step, skipped, spent, ada)
+        if processes.first and step % config.checkpoint_steps == 0:
+            save()
+            saved = step
+    if processes.first and saved != step:
+        save()
     return last
-
-
-def _save(
-    run: Path,
-    modules: dict[str, nn.Module],
-    optimisers: dict[str, torch.optim.Optimizer],
-    step: int,
-    skipped: int,
-    spent_s: float,
-    ada: AdaptiveAugmentation,
-) -> None:
-    numbers = {"step": step, "skipped": skipped, "spent_s": spent_s, "ada": ada.probability}
-    save_state(run, modules, optimisers, numbers)
 
 
 def _claim_folder(run: Path, config: TrainConfig, resume: bool, processes: Processes) -> None:

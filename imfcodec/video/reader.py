@@ -147,6 +147,15 @@ class MediaReader:
             yield from self._track.finish()
         self._summarise()
 
+    def pictures(self) -> Iterator[PictureFrame]:
+        """Yield the pictures of `events` alone; once.
+
+        Raises:
+            InputUnreadable: the source fails while it is read.
+            UnsupportedVideo: a later picture breaks the limits.
+        """
+        return (event for event in self.events() if isinstance(event, PictureFrame))
+
     def close(self) -> None:
         """Release the decoders and the file; a file object that was given stays open."""
         self._container.close()

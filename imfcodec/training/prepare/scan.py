@@ -98,7 +98,7 @@ class Scan:
         cuts = CutDetector()
         shot: Shot | None = None
         with MediaReader(self._path, audio=AudioMode.NONE, size=self.small) as reader:
-            for number, picture in enumerate(_pictures(reader)):
+            for number, picture in enumerate(reader.pictures()):
                 cells = luma_cells(picture.rgb)
                 cut = cuts.is_cut(cells)
                 if shot is not None and (cut or shot.count == LONGEST_SHOT):
@@ -125,7 +125,7 @@ def full_pictures(path: Path, size: Size) -> Iterator[Iterator[PictureFrame]]:
         InputUnreadable, UnsupportedVideo: as `MediaReader`.
     """
     with MediaReader(path, audio=AudioMode.NONE, size=size) as reader:
-        yield _pictures(reader)
+        yield reader.pictures()
 
 
 def square_pixels(info: MediaInfo) -> Size:
@@ -148,7 +148,3 @@ def square_pixels(info: MediaInfo) -> Size:
 def _scan_size(size: Size) -> Size:
     shrink = min(1.0, SCAN_SIDE / max(size))
     return round(size[0] * shrink), round(size[1] * shrink)
-
-
-def _pictures(reader: MediaReader) -> Iterator[PictureFrame]:
-    return (event for event in reader.events() if isinstance(event, PictureFrame))
