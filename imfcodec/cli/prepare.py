@@ -99,6 +99,9 @@ def prepare(
     A run that was stopped goes on where it was if it is started again, and videos may be added.
     Videos that cannot be read are skipped and listed. A video that is already square and of the
     right size passes --no-face untouched.
+
+    Where a detector is given, the landmarks of the faces are kept as well; they help training
+    to find out what moves. With --no-face it needs no detector, and uses one if there is one.
     """
     chosen = PrepareOptions(**options)
     from imfcodec.training.prepare.run import prepare as run

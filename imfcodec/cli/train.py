@@ -35,8 +35,14 @@ PATH = click.Path(path_type=Path)
 
 
 @train.command("run", short_help="Train on a shard.")
-@click.argument("shard", type=PATH)
-@click.argument("run", type=PATH)
+@click.argument("shard", type=PATH, required=False)
+@click.argument("run", type=PATH, required=False)
+@click.option(
+    "--overfit",
+    type=PATH,
+    metavar="CLIP",
+    help="Instead of a shard: prepare this video, train on nothing else, export and encode.",
+)
 @click.option("--validation", type=PATH, help="Shard of other people, for the figures.")
 @click.option(
     "--preset",
@@ -63,12 +69,18 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
-@click.option("--initial", type=PATH, help="Averaged weights (ema.safetensors) to start from.")
+@click.option(
+    "--initial",
+    type=PATH,
+    help="Start from these weights: a run's ema.safetensors, or NAME-SHA8.safetensors.",
+)
 @click.option("--minutes", type=float, help="Stop cleanly and save after this long.")
+@click.option("--wandb", metavar="PROJECT", help="Log to Weights & Biases as well.")
 @json_option
 def run_command(
-    shard: Path,
-    run: Path,
+    shard: Path | None,
+    run: Path | None,
+    overfit: Path | None,
     validation: Path | None,
     preset: str,
     stages: tuple[tuple[int, int, int], ...],
@@ -77,18 +89,40 @@ def run_command(
     resume: bool,
     initial: Path | None,
     minutes: float | None,
+    wandb: str | None,
     as_json: bool,
 ) -> None:
-    """Train on SHARD into the folder RUN; under torchrun, in many processes."""
+    """Train on SHARD into the folder RUN; under torchrun, in many processes.
+
+    `imfcodec train --overfit CLIP [RUN]` goes through the whole of it with one video.
+    """
     from imfcodec.errors import OptionError
     from imfcodec.training.config import Stage, TrainConfig
     from imfcodec.training.loop import train as train_loop
+    from imfcodec.training.precision import natural_precision
 
+    if overfit:
+        if run or stages or settings or validation or resume:
+            raise OptionError("--overfit CLIP takes a folder RUN and no settings of its own")
+        _overfit(
+            overfit,
+            shard or Path(f"{overfit.stem}-overfit"),
+            preset,
+            device,
+            initial,
+            minutes,
+            as_json,
+        )
+        return
+    if shard is None or run is None:
+        raise OptionError("training needs SHARD and RUN, or --overfit CLIP")
     if resume and (run / "config.json").exists() and not stages and not settings:
         config = TrainConfig.from_json((run / "config.json").read_text())
     else:
         legs = tuple(Stage(*s) for s in stages or ((64, 16, 4000), (128, 16, 4000), (256, 8, 2000)))
-        base = dataclasses.replace(TrainConfig(legs), model=PRESETS[preset])
+        base = dataclasses.replace(
+            TrainConfig(legs), model=PRESETS[preset], precision=natural_precision(device)
+        )
         fields = json.loads(base.to_json())
         for name, value in settings:
             if name not in fields:
@@ -107,12 +141,56 @@ def run_command(
         resume=resume,
         initial=initial,
         minutes=minutes,
-        say=lambda line: click.echo(line, err=True),
+        wandb=wandb,
+        say=_say,
     )
     if as_json:
         show_json(figures)
     else:
         click.echo(f"averaged weights: {run / 'ema.safetensors'}")
+
+
+def _overfit(
+    clip: Path,
+    run: Path,
+    preset: str,
+    device: str,
+    initial: Path | None,
+    minutes: float | None,
+    as_json: bool,
+) -> None:
+    from imfcodec.training.overfit import SIDE, overfit
+
+    report = overfit(
+        clip,
+        run,
+        model=PRESETS[preset],
+        device=device,
+        initial=initial,
+        minutes=minutes,
+        say=_say,
+    )
+    coded = report.encoding
+    if as_json:
+        show_json(
+            {
+                "weights": str(report.weights),
+                "stream": str(report.stream),
+                "psnr_db": coded.psnr_db,
+                "rate_kbps": coded.rate_kbps,
+                **report.training,
+            }
+        )
+    else:
+        click.echo(f"weights: {report.weights}")
+        click.echo(
+            f"stream:  {report.stream}: {coded.rate_kbps:.2f} kbps, "
+            f"PSNR-RGB {coded.psnr_db:.2f} dB at {SIDE} pixels"
+        )
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 @train.command("export", short_help="Turn a run's averaged weights into a weights file.")
@@ -137,12 +215,16 @@ def run_command(
 def export_command(
     run: Path, clips: Path, folder: Path, name: str, count: int, as_json: bool
 ) -> None:
-    """Write RUN's weights with tables fitted on the videos in CLIPS as NAME-SHA8.safetensors."""
+    """Write RUN's weights with tables fitted on the videos in CLIPS as NAME-SHA8.safetensors.
+
+    The folder's manifest makes them its default, and its MODEL_CARD.md gets an entry to fill in.
+    """
     from imfcodec.errors import InputUnreadable
     from imfcodec.training.checkpoint import EMA_FILE
     from imfcodec.training.config import TrainConfig
     from imfcodec.training.export import export
     from imfcodec.training.manifest import register
+    from imfcodec.training.model_card import add_entry
 
     try:
         config = TrainConfig.from_json((run / "config.json").read_text())
@@ -155,6 +237,7 @@ def export_command(
     chosen = paths[:: max(1, len(paths) // count)]
     file, _ = export(run / EMA_FILE, config.model, chosen, folder, name)
     register(folder, file, config.model, json.loads(config.to_json()))
+    add_entry(folder, file, run, config)
     if as_json:
         show_json({"name": file.name, "id": file.id.hex(), "path": str(file.path)})
     else:

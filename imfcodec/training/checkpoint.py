@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from imfcodec.errors import InputUnreadable, OutputFailed
+from imfcodec.training.trainee import Trainee
 
 EMA_FILE = "ema.safetensors"
 STATE_FILE = "state.safetensors"
@@ -58,18 +60,16 @@ def load_state(
     Raises:
         InputUnreadable: There is no checkpoint, or not of this run.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = folder / STATE_FILE
     try:
         with safe_open(path, framework="pt") as content:
             numbers: dict[str, float] = json.loads((content.metadata() or {})["numbers"])
         tensors = load_file(path, device=device)
         for name, module in modules.items():
-            module.load_state_dict(_part(tensors, name))
+            module.load_state_dict(_under(f"{name}/", tensors))
         for name, optimiser in optimisers.items():
             states: dict[int, dict[str, Any]] = {}
-            for key, value in _part(tensors, name).items():
+            for key, value in _under(f"{name}/", tensors).items():
                 index, field = key.split("/")
                 # Adam counts its steps on the CPU, whatever the device of the weights.
                 states.setdefault(int(index), {})[field] = value.cpu() if field == "step" else value
@@ -80,18 +80,22 @@ def load_state(
     return numbers
 
 
-def load_initial(path: Path, module: nn.Module) -> None:
-    """Start a module from another run's averaged weights.
+def load_initial(path: Path, trainee: Trainee) -> None:
+    """Start from another run's averaged weights, or from a weights file of the codec.
 
     Raises:
         InputUnreadable: The file is missing or does not fit.
     """
-    from safetensors import SafetensorError
-
     try:
-        missing = module.load_state_dict(load_file(path), strict=False).missing_keys
-        if missing:
-            raise KeyError(missing[0])
+        tensors = load_file(path)
+        if "entropy.step" in tensors:
+            network = {f"imf.{k}": v for k, v in _under("model.", tensors).items()}
+            # How neighbouring tokens differ is not in such a file: a step is the scale to begin.
+            step = tensors["entropy.step"].log()
+            tensors = {**network, "quantiser.log_step": step, "quantiser.log_scale": step}
+        for name in trainee.load_state_dict(tensors, strict=False).missing_keys:
+            if not name.startswith("landmark_head."):  # no receiver has one
+                raise KeyError(name)
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network: {error}") from error
 
@@ -108,6 +112,5 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
         raise OutputFailed(f"cannot write {path}: {error}") from error
 
 
-def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    prefix = f"{name}/"
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -48,7 +48,8 @@ class TrainConfig:
         ema: Decay of the averaged weights, which are what ships.
         l1: Weight of the L1 term, mean over three octaves.
         perceptual: Weight of the perceptual term.
-        perceptual_net: "squeeze" or "alex" (LPIPS), or "vgg" (the paper's, four scales).
+        perceptual_net: "squeeze" or "alex" (LPIPS), "vgg" (the paper's, four scales), or a sum of
+            them: "squeeze+vgg".
         gan: Weight of the hinge GAN term once it is in.
         feature_matching: Weight of feature matching once the GAN is in.
         gan_start: Share of all steps before the GAN comes in; 1 leaves it out.
@@ -57,11 +58,17 @@ class TrainConfig:
         ada_target: Target of the sign of the discriminator's real logits (ADA).
         flow: Weight of optical-flow supervision; it falls linearly to 0.
         flow_end: Share of all steps at which it reaches 0.
+        landmarks: Weight of reading facial landmarks from the tokens, where the shard has them.
         rate: Weight of a bit of token rate (the lambda of rate against quality).
         noise_steps: Steps over which quantisation noise is brought in.
         two_references: Share of the steps that see more than one reference (2 to 4).
         decoded_references: Share of references that are AV1-decoded key frames.
         hard: Share of targets that are the most different of three candidates.
+        affine: Share of the pairs that are rotated, zoomed and shifted a little as a whole.
+        minutes: Of the whole run, over all its resumptions; None for no limit. Whichever of steps
+            and minutes is nearer its end then drives learning rate, GAN and flow weight, so that
+            a leased machine's time ends with a finished schedule. Such a run does not repeat bit
+            for bit.
         accumulate: Passes per optimiser step.
         precision: "fp32", "bf16" or "fp16" (autocast; fp16 with a loss scaler).
         compile: Whether torch.compile is used.
@@ -89,11 +96,14 @@ class TrainConfig:
     ada_target: float = 0.6
     flow: float = 1.0
     flow_end: float = 0.5
+    landmarks: float = 0.2
     rate: float = 0.0005
     noise_steps: int = 600
     two_references: float = 0.1
     decoded_references: float = 0.6
     hard: float = 0.5
+    affine: float = 0.2
+    minutes: float | None = None
     accumulate: int = 1
     precision: str = "fp32"
     compile: bool = False
@@ -105,10 +115,11 @@ class TrainConfig:
             raise OptionError("training needs at least one stage")
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise OptionError(f"precision is fp32, bf16 or fp16, not {self.precision!r}")
-        if self.perceptual_net not in ("squeeze", "alex", "vgg"):
-            raise OptionError(
-                f"the perceptual net is squeeze, alex or vgg, not {self.perceptual_net!r}"
-            )
+        for net in self.perceptual_net.split("+"):
+            if net not in ("squeeze", "alex", "vgg"):
+                raise OptionError(f"a perceptual net is squeeze, alex or vgg, not {net!r}")
+        if self.minutes is not None and not self.minutes > 0:
+            raise OptionError(f"a run of {self.minutes} minutes trains nothing")
         if self.accumulate < 1 or any(s.batch % self.accumulate for s in self.stages):
             raise OptionError("every stage's batch must be a multiple of the accumulation steps")
 

@@ -2,7 +2,7 @@
 
 A shard is a folder of plain files: ``frames.u8`` and ``refs.u8`` hold uint8 RGB pictures of
 one size back to back, ``index.json`` says which clip each run of frames belongs to and which
-``refs`` are AV1-decoded versions of which frame.
+``refs`` are AV1-decoded versions of which frame. ``landmarks.f32`` may say where faces are.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from torch import Tensor
 
 from imfcodec.errors import InputUnreadable
 from imfcodec.training.config import TrainConfig
+from imfcodec.training.landmarks import load_landmarks
+from imfcodec.training.look import Look
 from imfcodec.training.optical_flow import optical_flow
 
 Pictures = npt.NDArray[np.uint8]
@@ -50,6 +52,7 @@ class Shard:
         size: Side of the pictures in pixels.
         frames, refs: uint8 [N, size, size, 3].
         clips: What lies where.
+        landmarks: float32 [frames, 10] as in `landmarks`, None if they were not looked for.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,6 +67,7 @@ class Shard:
             self.size: int = index["size"]
             self.frames = self._map(folder / "frames.u8", index["frames"])
             self.refs = self._map(folder / "refs.u8", index["refs"])
+            self.landmarks = load_landmarks(folder, index["frames"])
             self.clips = [
                 Clip(
                     clip["identity"],
@@ -88,11 +92,18 @@ class Shard:
 
 @dataclass(frozen=True)
 class Pick:
-    """One pair, as places in the shard: frame indices, and references as (is_decoded, index)."""
+    """One pair, as places in the shard.
+
+    Attributes:
+        current, neighbour: Frame indices.
+        references: (is_decoded, index) of each.
+        reference_frames: Frame index of each, of decoded ones too.
+    """
 
     current: int
     neighbour: int
     references: tuple[tuple[bool, int], ...]
+    reference_frames: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -105,12 +116,15 @@ class Batch:
         references: Decoded key frames x_r, one tensor per reference.
         flow: Optical flow from x_c to the first reference in units of the picture
             [B, 2, f, f], and 1 where it is trusted [B, 1, f, f]; None when not asked for.
+        landmarks: Of x_c and of the first reference [2, B, 10], NaN where no face was found;
+            None when the shard has none.
     """
 
     current: Tensor
     neighbour: Tensor
     references: list[Tensor]
     flow: tuple[Tensor, Tensor] | None
+    landmarks: Tensor | None = None
 
 
 class PairSampler:
@@ -158,20 +172,27 @@ class PairSampler:
         if rng.random() < self.config.two_references:
             count = int(rng.integers(2, 5))
         picks = [self._pick(rng, count) for _ in range(batch)]
-        looks = [_Look.draw(rng) for _ in range(batch)]
+        looks = [Look.draw(rng, self.config.affine) for _ in range(batch)]
         picks, looks = picks[part[0] :: part[1]], looks[part[0] :: part[1]]
         current = self._pictures([(False, p.current) for p in picks], looks, size)
         neighbour = self._pictures([(False, p.neighbour) for p in picks], looks, size)
         references = [
             self._pictures([p.references[r] for p in picks], looks, size) for r in range(count)
         ]
-        return Batch(current, neighbour, references, self._flow(picks, looks) if flow else None)
+        return Batch(
+            current,
+            neighbour,
+            references,
+            self._flow(picks, looks) if flow else None,
+            self._landmarks(picks, looks),
+        )
 
     def _pick(self, rng: np.random.Generator, references: int) -> Pick:
         identity = self.identities[rng.choice(len(self.identities), p=self.weights)]
         clips = self.by_identity[identity]
         clip = clips[rng.integers(len(clips))]
-        refs = tuple(self._reference(rng, clip) for _ in range(references))
+        drawn = [self._reference(rng, clip) for _ in range(references)]
+        refs, frames = tuple(d[:2] for d in drawn), tuple(d[2] for d in drawn)
         count = self.CANDIDATES if rng.random() < self.config.hard else 1
         candidates = clip.start + rng.integers(clip.count, size=count)
         current = candidates[0]
@@ -182,19 +203,23 @@ class PairSampler:
                 key=lambda c: int(np.abs(self.shard.frames[c][::8, ::8] - coarse).sum()),
             )
         last = clip.start + clip.count - 1
-        return Pick(int(current), int(current + 1 if current < last else current - 1), refs)
+        neighbour = current + 1 if current < last else current - 1
+        return Pick(int(current), int(neighbour), refs, frames)
 
-    def _reference(self, rng: np.random.Generator, clip: Clip) -> tuple[bool, int]:
+    def _reference(self, rng: np.random.Generator, clip: Clip) -> tuple[bool, int, int]:
+        """Whether it is decoded, its index there, and the index of its frame."""
         if clip.refs and rng.random() < self.config.decoded_references:
-            return True, clip.refs[rng.integers(len(clip.refs))][0]
-        return False, clip.start + int(rng.integers(clip.count))
+            index, frame = clip.refs[rng.integers(len(clip.refs))]
+            return True, index, clip.start + frame
+        frame = clip.start + int(rng.integers(clip.count))
+        return False, frame, frame
 
     def _source(self, place: tuple[bool, int]) -> Pictures:
         decoded, index = place
         picture: Pictures = (self.shard.refs if decoded else self.shard.frames)[index]
         return picture
 
-    def _pictures(self, places: list[tuple[bool, int]], looks: list[_Look], size: int) -> Tensor:
+    def _pictures(self, places: list[tuple[bool, int]], looks: list[Look], size: int) -> Tensor:
         if self._resident:
             frames, refs = self._resident
             x = torch.stack([(refs if decoded else frames)[index] for decoded, index in places])
@@ -203,46 +228,27 @@ class PairSampler:
         x = x.permute(0, 3, 1, 2).float().div_(255)
         if size != x.shape[-1]:
             x = F.interpolate(x, (size, size), mode="area")
-        return _Look.apply(looks, x)
+        return Look.apply(looks, x)
 
-    def _flow(self, picks: list[Pick], looks: list[_Look]) -> tuple[Tensor, Tensor]:
+    def _flow(self, picks: list[Pick], looks: list[Look]) -> tuple[Tensor, Tensor]:
+        known = self.shard.landmarks
         flow, trust = optical_flow(
             [self.shard.frames[p.current] for p in picks],
             [self._source(p.references[0]) for p in picks],
+            None
+            if known is None
+            else [(known[p.current], known[p.reference_frames[0]]) for p in picks],
         )
-        for n, look in enumerate(looks):
-            if look.flip:
-                flow[n], trust[n] = flow[n].flip(-1), trust[n].flip(-1)
-                flow[n, 0] = -flow[n, 0]
+        flow, trust = Look.apply_to_flow(looks, flow, trust)
         return flow.to(self.device), trust.to(self.device)
 
-
-@dataclass(frozen=True)
-class _Look:
-    """Augmentation that all pictures of a pair share."""
-
-    flip: bool
-    gain: tuple[float, float, float]
-    offset: float
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> _Look:
-        overall = rng.uniform(0.85, 1.15)
-        tint = rng.uniform(0.95, 1.05, 3) * overall
-        return cls(
-            bool(rng.random() < 0.5),
-            (float(tint[0]), float(tint[1]), float(tint[2])),
-            float(rng.uniform(-0.06, 0.06)),
-        )
-
-    @staticmethod
-    def apply(looks: list[_Look], x: Tensor) -> Tensor:
-        """Flip and recolour a batch, [B, 3, S, S] in 0..1."""
-        flips = torch.tensor([look.flip for look in looks], device=x.device)
-        gain = torch.tensor([look.gain for look in looks], device=x.device)[:, :, None, None]
-        offset = torch.tensor([look.offset for look in looks], device=x.device)
-        x = torch.where(flips[:, None, None, None], x.flip(-1), x)
-        return ((x - 0.5) * gain + 0.5 + offset[:, None, None, None]).clamp(0, 1)
+    def _landmarks(self, picks: list[Pick], looks: list[Look]) -> Tensor | None:
+        known = self.shard.landmarks
+        if known is None:
+            return None
+        frames = [[p.current for p in picks], [p.reference_frames[0] for p in picks]]
+        points = [Look.apply_to_landmarks(looks, torch.from_numpy(known[f])) for f in frames]
+        return torch.stack(points).to(self.device)
 
 
 def _to_device(pictures: Pictures, device: str, chunk: int = 2048) -> Tensor:

@@ -26,6 +26,7 @@ from imfcodec.training.losses import (
     flow_loss,
     hinge_discriminator,
     hinge_generator,
+    landmark_loss,
     pyramid_l1,
     r1_penalty,
 )
@@ -34,6 +35,7 @@ from imfcodec.training.processes import Processes, join
 from imfcodec.training.quantisation import warm_in
 from imfcodec.training.run_log import RunLog
 from imfcodec.training.trainee import Trainee, reduce_to, token_noise
+from imfcodec.training.utilisation import FlopMeter, peak_flops
 from imfcodec.training.validation import Validation
 
 
@@ -47,6 +49,7 @@ def train(
     resume: bool = False,
     initial: Path | None = None,
     minutes: float | None = None,
+    wandb: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Train until the last step, or until ``minutes`` are over.
@@ -61,6 +64,7 @@ def train(
             bit as if it had never stopped.
         initial: Averaged weights of another run to start from.
         minutes: Stop cleanly and save once these are over.
+        wandb: Project of Weights & Biases to log to as well.
         say: Called with each log line.
 
     Returns:
@@ -91,24 +95,27 @@ def train(
         "adam": optimiser,
         "judge_adam": judge_optimiser,
     }
-    step, skipped, spent_s = 0, 0, 0.0
+    scaler = torch.amp.GradScaler(device.split(":")[0], enabled=config.precision == "fp16")
+    step, skipped, spent_before_s = 0, 0, 0.0
     if resume:
         numbers = load_state(run, modules, optimisers, device)
         step, skipped = int(numbers["step"]), int(numbers["skipped"])
-        spent_s, ada.probability = numbers["spent_s"], numbers["ada"]
+        spent_before_s, ada.probability = numbers["spent_s"], numbers["ada"]
+        scaler.load_state_dict({k: numbers[f"scaler/{k}"] for k in scaler.state_dict()})
 
     def save() -> None:
-        spent = spent_s + time.monotonic() - begun
-        numbers = {"step": step, "skipped": skipped, "spent_s": spent, "ada": ada.probability}
+        spent_s = spent_before_s + time.monotonic() - begun
+        numbers = {"step": step, "skipped": skipped, "spent_s": spent_s, "ada": ada.probability}
+        numbers |= {f"scaler/{k}": v for k, v in scaler.state_dict().items()}
         save_state(run, modules, optimisers, numbers)
 
     generator_pass = _parallel(_compiled(trainee, config), processes)
     judge_pass = _parallel(judge, processes)
     distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
-    scaler = torch.amp.GradScaler(device.split(":")[0], enabled=config.precision == "fp16")
     sampler = PairSampler(Shard(shard), config, device)
     check = Validation(validation, config, device) if validation and processes.first else None
-    log = RunLog(run, step) if processes.first else None
+    flops, peak = FlopMeter(), peak_flops(device, config.precision)
+    log = RunLog(run, step, peak, wandb) if processes.first else None
     batches = _prefetch(sampler, config, step, processes)
     noise_source, look_source = torch.Generator(), torch.Generator()
     pieces = processes.count * config.accumulate
@@ -116,16 +123,20 @@ def train(
     saved = step if resume else None
 
     while step < config.steps:
-        if processes.any(minutes is not None and time.monotonic() - begun > minutes * 60):
+        # All processes must agree on the time: it decides what they compute together.
+        here_min = processes.largest((time.monotonic() - begun) / 60)
+        spent = (spent_before_s / 60 + here_min) / (config.minutes or math.inf)
+        if spent >= 1 or (minutes is not None and here_min >= minutes):
             break
         stage = config.stage_at(step)
-        progress = step / config.steps
+        progress = max(step / config.steps, spent)
         gan_on = config.gan > 0 and progress >= config.gan_start
+        penalise = gan_on and config.r1 > 0 and step % config.r1_every == 0
         # Noise and augmentation are functions of the step, like the batch.
         noise_source.manual_seed(config.seed * 1_000_003 + step)
         look_source.manual_seed(config.seed * 1_000_003 + step + 500_000_000)
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, config)
+            group["lr"] = config.learning_rate * _schedule(step, progress, config)
 
         amount = warm_in(step, 0, config.noise_steps)
         wait_s = 0.0
@@ -139,6 +150,7 @@ def train(
             if not part:
                 references, size = len(batch.references), config.model.token_size
                 whole_noise = token_noise(noise_source, stage.batch, references, size, amount)
+                flops.begin((stage, references, batch.flow is None, gan_on, penalise))
             piece = (processes.index + part * processes.count, pieces)
             noise = [n[piece[0] :: piece[1]].to(device) for n in whole_noise]
             last_part = part == config.accumulate - 1
@@ -158,6 +170,10 @@ def train(
                 if batch.flow is not None and len(rebuilt.displacement):
                     some["flow"] = flow_loss(rebuilt.displacement.float(), *batch.flow)
                     loss = loss + config.flow * _flow_weight(progress, config) * some["flow"]
+                if batch.landmarks is not None:
+                    said = rebuilt.landmarks.float()
+                    some["landmarks"] = landmark_loss(said, batch.landmarks)
+                    loss = loss + config.landmarks * some["landmarks"]
                 if gan_on:
                     judge.requires_grad_(False)
                     fake_look, real_look = ada.apply([picture, target], look_source)
@@ -188,7 +204,6 @@ def train(
 
         for target, fake in pairs:
             real, fake = ada.apply([target, fake], look_source)
-            penalise = config.r1 > 0 and step % config.r1_every == 0
             real = real.requires_grad_(penalise)
             logits, _ = judge_pass(torch.cat([real, fake]))
             real_logits = [x[: len(real)] for x in logits]
@@ -209,9 +224,10 @@ def train(
                 judge_optimiser.step()
             judge_optimiser.zero_grad(set_to_none=True)
 
+        flops.end()
         step += 1
         if log:
-            log.add(step, stage.batch, wait_s, terms)
+            log.add(step, stage.batch, wait_s, flops.take(), terms)
         if log and (step % config.log_steps == 0 or step == config.steps):
             figures = check.measure(ema, stage.size) if check else {}
             last = log.write(
@@ -274,10 +290,10 @@ def _prefetch(
         yield item
 
 
-def _schedule(step: int, config: TrainConfig) -> float:
+def _schedule(step: int, progress: float, config: TrainConfig) -> float:
     """Linear warm-up, then cosine to a twentieth."""
     warm = min(1.0, (step + 1) / config.warmup_steps)
-    return warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / config.steps)))
+    return warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
 def _flow_weight(progress: float, config: TrainConfig) -> float:

@@ -39,13 +39,13 @@ class Processes:
         total: Tensor = dist_functional.all_reduce(x)  # type: ignore[no-untyped-call]
         return total / self.count
 
-    def any(self, condition: bool) -> bool:
-        """Whether a condition holds in at least one process."""
+    def largest(self, number: float) -> float:
+        """The largest of all processes' numbers."""
         if self.count == 1:
-            return condition
-        flag = torch.tensor(float(condition), device=self.device)
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
-        return bool(flag)
+            return number
+        largest = torch.tensor(number, device=self.device)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return float(largest)
 
 
 def join(device: str) -> Processes:

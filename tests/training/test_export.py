@@ -32,6 +32,10 @@ def test_train_export_encode(
     exported = json.loads(result.stdout)
     (entry,) = json.loads((folder / "manifest.json").read_text())["weights"]
     assert entry["id"] == exported["id"]
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert f"## mine-{exported['id']}.safetensors" in card
+    assert "10 steps" in card
+    assert "no GAN" in card
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(folder))
     report = imfcodec.encode(small_video, tmp_path / "a.imf")  # the folder's default
     assert report.weights == f"mine-{exported['id']}"

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from imfcodec.config import FAST
 from imfcodec.errors import InputUnreadable, OptionError, OutputFailed
-from imfcodec.training import checkpoint
+from imfcodec.training import checkpoint, landmarks, loop
 from imfcodec.training.config import Stage, TrainConfig
 from imfcodec.training.loop import train
+from tests.tiny import write_tiny_weights
 from tests.training.samples import small_run, write_shard
 
 
@@ -44,11 +49,16 @@ def test_a_run_leaves_what_it_promises(shard: Path, tmp_path: Path) -> None:
     assert [r["step"] for r in records(run)] == [5, 10]
     needed = {"l1", "bits", "spread", "samples_per_s", "data_wait_percent", "val_psnr_db"}
     assert all(needed <= r.keys() for r in records(run))
+    assert all(0 < r["utilisation_percent"] < 200 for r in records(run))
 
 
-@pytest.mark.parametrize("gan", [False, True])
-def test_resume_continues_bit_for_bit(shard: Path, tmp_path: Path, gan: bool) -> None:
-    config = small_run(gan_start=0.3 if gan else 1.0, r1_every=2)
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"gan_start": 0.3, "r1_every": 2}, {"precision": "fp16"}, {"precision": "bf16"}],
+    ids=["plain", "gan", "fp16", "bf16"],
+)
+def test_resume_continues_bit_for_bit(shard: Path, tmp_path: Path, change: dict) -> None:
+    config = small_run(**change)
     train(config, shard, None, tmp_path / "whole", device="cpu")
 
     def kill(line: str) -> None:
@@ -69,13 +79,15 @@ def test_accumulation_counts_every_pair(shard: Path, tmp_path: Path) -> None:
     assert records(tmp_path / "a")[-1]["step"] == 10
 
 
-def test_two_processes_equal_one(shard: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("gan", [False, True])
+def test_two_processes_equal_one(shard: Path, tmp_path: Path, gan: bool) -> None:
     """The same global batch through Gloo gives the same losses."""
-    train(small_run(), shard, None, tmp_path / "one", device="cpu")
+    start = 0.3 if gan else 1.0
+    train(small_run(gan_start=start), shard, None, tmp_path / "one", device="cpu")
     code = (
         "import sys; from pathlib import Path; from imfcodec.training.loop import train;"
         "from tests.training.samples import small_run; a, b = map(Path, sys.argv[1:]);"
-        "train(small_run(), a, None, b, device='cpu')"
+        f"train(small_run(gan_start={start}), a, None, b, device='cpu')"
     )
     script = tmp_path / "two.py"
     script.write_text(code)
@@ -95,6 +107,86 @@ def test_two_processes_equal_one(shard: Path, tmp_path: Path) -> None:
         # Adam turns rounding of a gradient near zero into a step of either sign, so a few
         # entries differ by steps; as a whole the weights agree.
         assert (one[name] - two[name]).abs().mean() < 2e-4, name
+
+
+def test_the_clock_ends_the_schedule(
+    shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``minutes`` set the learning rate falls with time, and the run stops in time."""
+    now = [0.0]
+
+    class Clock:
+        """Every look at it takes a second."""
+
+        @staticmethod
+        def monotonic() -> float:
+            now[0] += 1
+            return now[0]
+
+    monkeypatch.setattr(loop, "time", Clock)
+    config = small_run(stages=(Stage(32, 4, 1000),), minutes=1.0, log_steps=1, warmup_steps=1)
+    train(config, shard, None, tmp_path / "run", device="cpu")
+    rates = [r["learning_rate"] for r in records(tmp_path / "run")]
+    assert 10 < len(rates) < 60
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.1 * config.learning_rate
+    # A second lease finds nothing left to do.
+    train(config, shard, None, tmp_path / "run", device="cpu", resume=True)
+    assert len(records(tmp_path / "run")) == len(rates)
+
+
+def test_it_starts_from_the_weights_of_the_codec(shard: Path, tmp_path: Path) -> None:
+    file = write_tiny_weights(tmp_path)
+    train(small_run(), shard, None, tmp_path / "run", device="cpu", initial=file.path, minutes=0)
+    begun = load_file(tmp_path / "run" / checkpoint.EMA_FILE)
+    stored = load_file(file.path)
+    for name, tensor in stored.items():
+        if name.startswith("model."):
+            assert torch.equal(begun["imf." + name.removeprefix("model.")], tensor.float()), name
+    assert torch.allclose(begun["quantiser.log_step"].exp(), stored["entropy.step"])
+    with pytest.raises(InputUnreadable, match="does not fit"):
+        train(small_run(model=FAST), shard, None, tmp_path / "b", device="cpu", initial=file.path)
+
+
+def test_landmarks_are_learned(shard: Path, tmp_path: Path) -> None:
+    """Where the shard knows landmarks, the tokens learn to say them."""
+    copy = tmp_path / "shard"
+    shutil.copytree(shard, copy)
+    frames = json.loads((copy / "index.json").read_text())["frames"]
+    number = np.arange(frames) % 12 * 3 + np.arange(frames) // 12 * 11
+    centre = np.stack([np.cos(number / 5), np.sin(number / 5)], 1) / 6 + 0.5
+    np.tile(centre, 5).astype(np.float32).tofile(copy / landmarks.FILE)
+    config = small_run(
+        stages=(Stage(32, 8, 40),),
+        learning_rate=2e-3,
+        log_steps=10,
+        affine=0.0,
+        flow=0.0,
+        landmarks=1.0,
+    )
+    train(config, copy, None, tmp_path / "run", device="cpu")
+    first, *_, last = records(tmp_path / "run")
+    assert last["landmarks"] < 0.7 * first["landmarks"]
+
+
+def test_weights_and_biases(shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records go to the project that was asked for; without the package it is said so."""
+    logged = []
+
+    class Run:
+        def log(self, record: dict, step: int) -> None:
+            logged.append((step, record["l1"]))
+
+    def init(**options: object) -> Run:
+        assert options["project"] == "heads"
+        return Run()
+
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
+    train(small_run(), shard, None, tmp_path / "run", device="cpu", wandb="heads")
+    assert [step for step, _ in logged] == [5, 10]
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(OptionError, match="wandb"):
+        train(small_run(), shard, None, tmp_path / "none", device="cpu", wandb="heads")
 
 
 def test_wrong_resume_names_the_field(shard: Path, tmp_path: Path) -> None:
@@ -137,13 +229,18 @@ def test_no_shard(tmp_path: Path) -> None:
 
 
 def test_it_learns(shard: Path, tmp_path: Path) -> None:
-    """The machinery as a whole: on its own clips the loss falls by a fifth in 80 steps."""
+    """The machinery as a whole: on its own clips the loss falls by a third in 80 steps."""
     config = small_run(
-        stages=(Stage(64, 8, 80),), learning_rate=2e-3, log_steps=20, two_references=0.0
+        stages=(Stage(64, 8, 80),),
+        learning_rate=2e-3,
+        log_steps=20,
+        flow=0.0,  # a flat disc on a smooth ground: its optical flow misleads
+        two_references=0.0,
+        affine=0.0,
     )
     train(config, shard, None, tmp_path / "run", device="cpu")
     first, *_, last = records(tmp_path / "run")
-    assert last["l1"] < 0.8 * first["l1"]
+    assert last["l1"] < 0.7 * first["l1"]
 
 
 @pytest.mark.parametrize(

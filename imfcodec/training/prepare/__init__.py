@@ -12,6 +12,7 @@ cuts.py       where a shot ends
 faces.py      YuNet, and tracks of overlapping boxes
 plan.py       a shot -> its square crop, or the reason why it is dropped
 extract.py    second pass: cropped and scaled frames
+find_landmarks.py  last pass: landmarks of the frames that were kept
 records.py    what is known of a source and its shots, to and from JSON
 journal.py    the record of finished sources that a later run resumes from
 dataset.py    the output folder: two shards, journal, manifest

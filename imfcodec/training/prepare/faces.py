@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.errors import OptionError
+from imfcodec.training.landmarks import VALUES
 
 MODEL_VARIABLE = "IMFCODEC_YUNET"
 
@@ -112,6 +113,23 @@ class FaceDetector:
             return []
         # Rounded, so that the last bits of the network do not move a crop.
         return [Box(*(round(float(v), 1) for v in row[:4])) for row in rows]
+
+    def landmarks(self, picture: npt.NDArray[np.uint8]) -> list[float]:
+        """Landmarks of the largest face, as `imfcodec.training.landmarks` lists them.
+
+        Args:
+            picture: RGB uint8 [S, S, 3].
+
+        Returns:
+            Ten numbers in units of the picture; NaN if there is no face.
+        """
+        height, width = picture.shape[:2]
+        self._net.setInputSize((width, height))
+        _, rows = self._net.detect(np.ascontiguousarray(picture[..., ::-1]))
+        if rows is None:
+            return [float("nan")] * VALUES
+        largest = max(rows, key=lambda row: float(row[2] * row[3]))
+        return [float(v) / side for v, side in zip(largest[4:14], (width, height) * 5, strict=True)]
 
 
 class FaceTracks:

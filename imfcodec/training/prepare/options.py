@@ -22,7 +22,8 @@ class PrepareOptions:
         size: side of the square pictures in the shards, pixels.
         stride: every stride-th frame is kept.
         face: whether to look for a face; without it shots are cropped in their centre.
-        detector: ONNX file of YuNet; None if no face is looked for.
+        detector: ONNX file of YuNet, which finds the face and then, in every kept frame, its
+            landmarks; with ``face`` off, these alone. None if no face is looked for.
         detect_every: frames from one detection to the next.
         labels: CSV of identities, None if each source is an identity of its own.
         val_share: share of the identities that goes to validation, 0..1.

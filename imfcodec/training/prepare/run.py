@@ -18,6 +18,7 @@ from imfcodec.errors import (
 from imfcodec.training.prepare.dataset import MANIFEST, Dataset
 from imfcodec.training.prepare.extract import Extractor
 from imfcodec.training.prepare.faces import FaceDetector
+from imfcodec.training.prepare.find_landmarks import find_landmarks
 from imfcodec.training.prepare.labels import SPLITS, Label, Labels
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.plan import plan_shot
@@ -100,11 +101,13 @@ def prepare(
     begun = time.perf_counter()
     sources = find_sources(videos)
     labels = Labels.read(options.labels, options.val_share)
-    detector = FaceDetector(options.detector) if options.face else None
+    wanted = options.face or options.detector is not None
+    detector = FaceDetector(options.detector) if wanted else None
+    cropper = detector if options.face else None
     meter = _Meter(advance)
     fresh: list[SourceRecord] = []
     warnings: list[str] = []
-    with Dataset(out, options, detector.digest if detector else None) as dataset:
+    with Dataset(out, options, cropper.digest if cropper else None) as dataset:
         _check_splits(dataset.records, {s.name: labels.of(s.name) for s in sources})
         done_before = sum(record.error is None for record in dataset.records)
         for source in sources:
@@ -112,7 +115,7 @@ def prepare(
             earlier = dataset.finished(source.name)
             if earlier is None:
                 record = _prepare_source(
-                    source, labels.of(source.name), options, detector, dataset, meter
+                    source, labels.of(source.name), options, cropper, dataset, meter
                 )
                 dataset.commit(record)
                 fresh.append(record)
@@ -120,6 +123,9 @@ def prepare(
                 warnings.append(f"{source.path}: has changed since it was prepared; is left as is")
             meter.end()
         records = list(dataset.records)
+    for split in SPLITS:
+        if detector and (out / split / "index.json").exists():
+            find_landmarks(out / split, detector, meter.landmarks)
     return _report(out, records, fresh, done_before, warnings, time.perf_counter() - begun)
 
 
@@ -257,6 +263,10 @@ class _Meter:
             self._show(_SCAN_SHARE + (1 - _SCAN_SHARE) * _share(seconds, duration_s))
 
         return seen
+
+    def landmarks(self, number: float) -> None:
+        self._frames += 1
+        self._show(0.0)
 
     def _show(self, share: float) -> None:
         if self._advance:

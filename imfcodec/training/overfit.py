@@ -1,0 +1,91 @@
+"""A network for one clip: the whole machinery, end to end, in minutes on a CPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imfcodec.config import FAST, EncodeOptions, ModelConfig
+from imfcodec.sender import EncodeReport, encode
+from imfcodec.training.checkpoint import EMA_FILE
+from imfcodec.training.config import Stage, TrainConfig
+from imfcodec.training.export import export
+from imfcodec.training.loop import train
+from imfcodec.training.manifest import register
+from imfcodec.training.precision import natural_precision
+from imfcodec.training.prepare.options import PrepareOptions
+from imfcodec.training.prepare.run import prepare
+
+SIDE = 128  # pixels
+
+
+@dataclass(frozen=True)
+class OverfitReport:
+    """What came out.
+
+    Attributes:
+        weights: The exported file.
+        stream: The clip, coded with it.
+        encoding: The sender's report; ``psnr_db`` is what a receiver will see at ``SIDE`` pixels.
+        training: Last figures of the run.
+    """
+
+    weights: Path
+    stream: Path
+    encoding: EncodeReport
+    training: dict[str, float]
+
+
+def overfit(
+    clip: Path,
+    run: Path,
+    *,
+    steps: int = 1200,
+    model: ModelConfig = FAST,
+    learning_rate: float = 5e-4,
+    device: str = "auto",
+    minutes: float | None = None,
+    initial: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> OverfitReport:
+    """Prepare a clip, train on nothing else, export the weights and encode the clip with them.
+
+    Args:
+        clip: Any video.
+        run: Folder for all of it.
+        steps: Optimiser steps of eight pairs.
+        model: Sizes of the network.
+        learning_rate: Peak rate.
+        device: "cpu", "cuda" or "auto".
+        minutes: Of training, when the steps would take longer.
+        initial: Weights to start from.
+        say: Called with each log line.
+
+    Raises:
+        ImfcodecError: As `prepare`, `train` and `encode`.
+    """
+    prepare([clip], run / "shards", PrepareOptions(SIDE, stride=1, face=False, val_share=0))
+    shard = run / "shards" / "train"
+    config = TrainConfig(
+        (Stage(SIDE, 8, steps),),
+        model,
+        learning_rate=learning_rate,
+        warmup_steps=50,
+        ema=0.99,
+        perceptual=0.0,  # the figure is PSNR, and no backbone has to be had
+        precision=natural_precision(device),
+        noise_steps=steps // 4,
+        two_references=0.0,
+        affine=0.0,
+        minutes=minutes,
+    )
+    figures = train(config, shard, shard, run / "run", device=device, initial=initial, say=say)
+    weights, _ = export(run / "run" / EMA_FILE, model, [clip], run / "weights", "overfit")
+    register(run / "weights", weights, model, json.loads(config.to_json()))
+    stream = run / f"{clip.stem}.imf"
+    options = EncodeOptions(
+        weights=str(weights.path), short_side=SIDE, measure=True, audio="none", overwrite=True
+    )
+    return OverfitReport(weights.path, stream, encode(clip, stream, options), figures)
