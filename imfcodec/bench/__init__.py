@@ -1,4 +1,21 @@
-"""Measuring the codec: material, anchors, runner and report.
+"""Measuring the codec beside those that one would use instead.
 
-demo_clip.py  a talking head made from a bundled photograph, for trying things out
+    clips ─┐
+    codecs ┼─ jobs ─ local processes or a cluster ─ points ─ results.json ─ report
+    scores ┘             (cache)
+
+clip.py, clips.py     what is measured on
+codecs/               ours, the frozen key frame, and the anchors, each behind `Codec`
+scoring.py, meters.py metrics of one decoded clip
+job.py                one codec at one setting on one clip -> a point
+cache.py, fingerprint.py   points that need not be measured again
+local.py, cluster.py  jobs in processes of this machine, or on Ray
+runner.py             all jobs of a run
+results.py            what was found, as plain data
+summary.py            means and BD-rates
+report/               curves, tables and a page to look at
+speed/                frames per second, time per stage, memory
+environment.py        machine, commit, versions
+clip_table.py         a small table per clip, without anchors
+demo_clip.py          a talking head made from a bundled photograph, for trying things out
 """

@@ -12,7 +12,7 @@ from imfcodec import __version__
 from imfcodec.cli.failures import SIGNALS, failures, signal_exit_code, stop_on_signals
 from imfcodec.errors import ERRORS
 
-COMMANDS = ("encode", "decode", "info", "weights", "demo", "prepare", "train")
+COMMANDS = ("encode", "decode", "info", "weights", "demo", "compare", "bench", "prepare", "train")
 """In the order of the help text; each is the function of that name in the module of that name."""
 
 

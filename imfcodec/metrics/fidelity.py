@@ -1,4 +1,8 @@
-"""How close one picture is to another: PSNR and SSIM, on uint8 RGB [H, W, 3]."""
+"""How close one picture is to another: PSNR and SSIM, on uint8 RGB [H, W, 3].
+
+Equal pictures have an infinite PSNR, and one such frame would make the mean of a video infinite.
+`capped_db` is what means are made of: a frame without any error counts as 100 dB.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,17 @@ import math
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from imfcodec.errors import OptionError
+from imfcodec.metrics.pictures import Picture, check_pictures
+from imfcodec.metrics.structure import ssim
 
-Picture = npt.NDArray[np.uint8]
+__all__ = ["EQUAL_DB", "capped_db", "check_pictures", "psnr_rgb_db", "psnr_y_db", "ssim"]
+
+EQUAL_DB: Final = 100.0
+"""What the PSNR of equal frames counts as in a mean: more than any error in 8 bits leaves."""
 
 PEAK: Final = 255.0
 _BT709: Final = np.array((0.2126, 0.7152, 0.0722))
-_SSIM_WINDOW: Final = 11
 
 
 def psnr_rgb_db(source: Picture, coded: Picture) -> float:
@@ -51,51 +57,9 @@ def psnr_y_db(source: Picture, coded: Picture) -> float:
     return _psnr_db(float(np.mean(difference * difference)))
 
 
-def ssim(source: Picture, coded: Picture) -> float:
-    """SSIM as Wang 2004 defines it, -1..1, mean over pixels and the three channels.
-
-    Gaussian window of 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance.
-
-    Args:
-        source: uint8 RGB [H, W, 3], at least 11 pixels on each side.
-        coded: The same.
-
-    Raises:
-        OptionError: scikit-image is not installed.
-        ValueError: The pictures differ in shape, are not uint8 RGB or are too small.
-    """
-    check_pictures(source, coded)
-    if min(source.shape[:2]) < _SSIM_WINDOW:
-        raise ValueError(f"SSIM needs {_SSIM_WINDOW} pixels on each side, not {source.shape[:2]}")
-    try:
-        from skimage.metrics import structural_similarity
-    except ImportError as error:
-        raise OptionError("SSIM needs scikit-image: pip install 'imfcodec[bench]'") from error
-    return float(
-        structural_similarity(
-            source,
-            coded,
-            channel_axis=2,
-            data_range=PEAK,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-    )
-
-
-def check_pictures(*pictures: Picture) -> None:
-    """Make sure that pictures can be compared.
-
-    Raises:
-        ValueError: They differ in shape or are not uint8 RGB [H, W, 3].
-    """
-    first = pictures[0]
-    for picture in pictures:
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError(f"expected uint8 [H, W, 3], got {picture.dtype} {picture.shape}")
-        if picture.shape != first.shape:
-            raise ValueError(f"pictures of {first.shape} and {picture.shape} cannot be compared")
+def capped_db(value_db: float) -> float:
+    """A frame's PSNR as it enters a mean, at most `EQUAL_DB`."""
+    return min(value_db, EQUAL_DB)
 
 
 def _psnr_db(mean_square: float) -> float:

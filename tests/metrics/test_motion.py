@@ -47,6 +47,23 @@ def test_it_agrees_with_the_formula(video: np.ndarray) -> None:
     assert score(video, coded) == pytest.approx(np.abs(x - y).sum() / np.abs(x).sum())
 
 
+def test_a_frozen_picture_scores_one_where_the_region_moves(video: np.ndarray) -> None:
+    meter = MotionError()
+    for n, frame in enumerate(video):
+        meter.add(frame, video[0], (slice(n % 3, n % 3 + 4), slice(n, n + 4)))
+    assert meter.value() == 1
+
+
+def test_only_the_region_counts(video: np.ndarray) -> None:
+    coded = video.copy()
+    coded[:, 4:] = video[0, 4:]  # the upper half moves, the lower one is frozen
+    halves = [MotionError() for _ in range(2)]
+    for source, shown in zip(video, coded, strict=True):
+        for meter, rows in zip(halves, (slice(0, 4), slice(4, 8)), strict=True):
+            meter.add(source, shown, (rows, slice(None)))
+    assert [meter.value() for meter in halves] == [0, 1]
+
+
 def test_a_buffer_that_is_used_again_does_no_harm(video: np.ndarray) -> None:
     meter, buffer = MotionError(), np.empty_like(video[0])
     for frame in video:

@@ -1,0 +1,173 @@
+"""Points that were measured once, on disk.
+
+    FOLDER/ab/abcdef.../entry.json      sizes, times, and every score with what it depends on
+                        /clip.mkv       the coded clip, under the name that its codec gave it
+
+The folder of an entry is named by `coding_digest`. Each score carries its `metric_digest`: one
+that depends on anything else today counts as missing, and so does a metric that nobody has asked
+for yet; both are measured on the coded clip that is there. The coded clip is written first and
+the entry last, each to a hidden file that is renamed, so that a run may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imfcodec.bench.fingerprint import bytes_digest, coding_digest, metric_digest
+from imfcodec.bench.job import Coded, Job, Outcome
+from imfcodec.bench.results import Point, Score
+from imfcodec.metrics.rate import rate_kbps
+from imfcodec.video.atomic import AtomicOutput
+from imfcodec.video.failures import writing
+
+_ENTRY = "entry.json"
+_FORMAT = 1
+
+
+def default_cache_folder() -> Path:
+    """`imfcodec/bench` in the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``)."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # A relative path there is to be ignored, as the specification of these variables has it.
+    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    return root / "imfcodec" / "bench"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the cache knows about a job.
+
+    Attributes:
+        point: With the wanted scores that are known.
+        missing: Wanted metrics that are not.
+    """
+
+    point: Point
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of measured points; several runs may share it."""
+
+    folder: Path
+
+    def find(self, job: Job, metrics: Collection[str]) -> Found | None:
+        """What is known of a job.
+
+        Args:
+            job: The point in question.
+            metrics: Names of the wanted metrics.
+
+        Returns:
+            None where nothing is, or where the entry is damaged.
+        """
+        folder = self._folder(job)
+        entry = _read(folder)
+        if entry is None or not (folder / entry["coded"]["name"]).is_file():
+            return None
+        digests = {name: metric_digest(name, job.scoring) for name in metrics}
+        known = {
+            name: stored["score"]
+            for name, stored in entry["scores"].items()
+            if name in digests and stored["depends_on"] == digests[name]
+        }
+        size_bytes = int(entry["coded"]["size_bytes"])
+        point = Point(
+            clip=job.clip.name,
+            codec=job.codec.name,
+            setting=job.setting,
+            size_bytes=size_bytes,
+            rate_kbps=rate_kbps(size_bytes, 0, job.clip.duration_s),
+            frames=entry["frames"],
+            encode_s=entry["coded"]["encode_s"],
+            decode_s=entry["decode_s"],
+            scores={name: Score(**score) for name, score in known.items() if score is not None},
+        )
+        return Found(point, tuple(name for name in metrics if name not in known))
+
+    def coded(self, job: Job) -> Coded | None:
+        """The coded clip; None where there is none, or a damaged one."""
+        folder = self._folder(job)
+        entry = _read(folder)
+        if entry is None:
+            return None
+        fields = dict(entry["coded"])
+        digest = fields.pop("sha256")
+        try:
+            data = (folder / fields["name"]).read_bytes()
+        except OSError:
+            return None
+        return Coded(**fields, data=data) if bytes_digest(data) == digest else None
+
+    def store(self, job: Job, outcome: Outcome, metrics: Collection[str]) -> None:
+        """Keep what came of a job. Failed points are not kept: they are tried again.
+
+        Args:
+            job: What was done.
+            outcome: What it gave; scores that are known already stay.
+            metrics: What was asked of it: a metric that has no value on this clip is known
+                to have none.
+
+        Raises:
+            OutputFailed: The folder cannot be written.
+        """
+        point, coded = outcome.point, outcome.coded
+        if point.error is not None or coded is None:
+            return
+        folder = self._folder(job)
+        with writing(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+        sha256 = bytes_digest(coded.data)
+        earlier = _read(folder)
+        same = earlier is not None and earlier["coded"]["sha256"] == sha256
+        scores = dict(earlier["scores"]) if same and earlier is not None else {}
+        for name in metrics:
+            score = point.scores.get(name)
+            scores[name] = {
+                "depends_on": metric_digest(name, job.scoring),
+                "score": None if score is None else dataclasses.asdict(score),
+            }
+        if job.coded is None or not same:
+            _write(folder / coded.name, coded.data)
+        fields = {f.name: getattr(coded, f.name) for f in dataclasses.fields(coded)}
+        del fields["data"]
+        entry = {
+            "format": _FORMAT,
+            "clip": job.clip.name,
+            "codec": job.codec.name,
+            "setting": job.setting,
+            "coded": {**fields, "sha256": sha256},
+            "frames": point.frames,
+            "decode_s": point.decode_s,
+            "scores": scores,
+        }
+        _write(folder / _ENTRY, json.dumps(entry, indent=1).encode())
+
+    def _folder(self, job: Job) -> Path:
+        key = coding_digest(job)
+        return self.folder / key[:2] / key
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    try:
+        entry = json.loads((folder / _ENTRY).read_text())
+        if entry["format"] != _FORMAT:
+            return None
+        for stored in entry["scores"].values():
+            if stored["score"] is not None:
+                Score(**stored["score"])
+        Coded(**{k: v for k, v in entry["coded"].items() if k != "sha256"}, data=b"")
+        return dict(entry) if {"frames", "decode_s"} <= entry.keys() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _write(path: Path, data: bytes) -> None:
+    with AtomicOutput(path, overwrite=True) as output, writing(str(path)):
+        output.file.write(data)

@@ -1,0 +1,117 @@
+"""Which clips a run measures."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imfcodec.bench.clip import Clip
+from imfcodec.errors import (
+    ImfcodecError,
+    InputUnreadable,
+    NoFrames,
+    NoVideoStream,
+    OptionError,
+    UnsupportedVideo,
+)
+from imfcodec.training.prepare.sources import SUFFIXES, find_sources
+
+_UNUSABLE = (InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo)
+
+
+@dataclass(frozen=True)
+class UnusableClip:
+    """A file that was asked for and cannot be measured on; it stays in the results, failed.
+
+    Attributes:
+        path: The file.
+        error: Why.
+    """
+
+    path: Path
+    error: ImfcodecError
+
+    @property
+    def name(self) -> str:
+        """As `Clip.name`."""
+        return self.path.stem
+
+
+def find_clips(paths: Iterable[Path]) -> list[Path]:
+    """Videos among files and, at any depth, in folders.
+
+    Raises:
+        InputUnreadable: A path does not exist, or there is no video at all.
+        OptionError: Two videos have one name.
+    """
+    return [source.path for source in find_sources(paths)]
+
+
+def read_manifest(manifest: Path, split: str | None = None) -> list[Path]:
+    """Clips that a CSV file lists, in its order.
+
+    Args:
+        manifest: Columns ``clip`` and, where a split is asked for, ``split``. A clip is a path
+            beside the manifest, or a file's name without its ending, anywhere below.
+        split: Only rows with this value.
+
+    Returns:
+        Paths; one that is nowhere stays as it is written, for `open_clips` to report.
+
+    Raises:
+        InputUnreadable: The file cannot be read.
+        OptionError: A column is missing, or no row is left.
+    """
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputUnreadable(f"{manifest}: {error}") from error
+    for column in ("clip",) if split is None else ("clip", "split"):
+        if any(not row.get(column) for row in rows):
+            raise OptionError(f"{manifest}: the column {column!r} is missing or has gaps")
+    names = [row["clip"] for row in rows if split is None or row["split"] == split]
+    if not names:
+        raise OptionError(f"{manifest} lists no clip" + (f" of split {split!r}" if split else ""))
+    folder = manifest.parent
+    below = {
+        path.stem: path
+        for path in sorted(folder.rglob("*"), reverse=True)
+        if path.suffix.lower() in SUFFIXES
+    }
+    return [
+        folder / name if (folder / name).is_file() else below.get(name, folder / name)
+        for name in names
+    ]
+
+
+def open_clips(paths: Iterable[Path]) -> tuple[tuple[Clip, ...], tuple[UnusableClip, ...]]:
+    """Read every clip through once.
+
+    Returns:
+        Those to measure on, and those that cannot be.
+
+    Raises:
+        ImfcodecError: Not one is usable: the class of the first one's error.
+        OptionError: Two clips have one name, by which results go.
+    """
+    clips: list[Clip] = []
+    unusable: list[UnusableClip] = []
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(path.stem, path)
+        if other is not path:
+            if other.resolve() == path.resolve():
+                continue
+            raise OptionError(f"{other} and {path} are both called {path.stem}: rename one")
+        try:
+            clips.append(Clip.open(path))
+        except _UNUSABLE as error:
+            unusable.append(UnusableClip(path, error))
+    if unusable and not clips:
+        reasons = "; ".join(str(clip.error) for clip in unusable[:3])
+        more = f"; and {len(unusable) - 3} more" if len(unusable) > 3 else ""
+        raise type(unusable[0].error)(reasons + more)
+    return tuple(clips), tuple(unusable)

@@ -1,0 +1,120 @@
+"""Jobs on a Ray cluster.
+
+Clips travel to the nodes and coded clips back, so that no folder needs to be shared. The
+package, its extras and all weights have to be installed on every node, under the same paths
+where an option names a file; a node with a codec of another version than the head's fails the
+job instead of mixing versions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from imfcodec.bench.job import Job, Outcome, measure
+from imfcodec.errors import OptionError
+
+_JOBS_PER_CPU = 2
+"""Handed over at a time: one that runs and one that waits for it."""
+
+
+def run_on_ray(jobs: Iterable[Job], address: str) -> Generator[tuple[Job, Outcome], None, None]:
+    """Do jobs on a cluster, each on one CPU of it.
+
+    Args:
+        jobs: Taken as the cluster becomes free; those of one clip should follow one another.
+        address: As `ray.init` takes it: "auto", "ray://HOST:PORT", or "local" for an instance
+            on this machine that lasts as long as the run.
+
+    Yields:
+        Each job with what came of it, in the order in which they are done.
+
+    Raises:
+        OptionError: Ray is not installed, or there is no cluster at the address.
+    """
+    ray = _import_ray()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    try:
+        with _same_signal_handlers():
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise OptionError(f"no Ray cluster at {address!r}: {error}") from error
+    try:
+        yield from _run(ray, iter(jobs))
+    finally:
+        # The driver's tasks end with its connection.
+        ray.shutdown()
+
+
+def _run(ray: Any, jobs: Iterator[Job]) -> Iterator[tuple[Job, Outcome]]:
+    remote = ray.remote(num_cpus=1)(_measure_far)
+    capacity = _JOBS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    running: dict[Any, Job] = {}
+    stored: tuple[str, Any] = ("", None)
+    while True:
+        while len(running) < capacity and (job := next(jobs, None)) is not None:
+            if job.clip.sha256 != stored[0]:
+                # The tasks that still need the one before hold references of their own.
+                stored = (job.clip.sha256, ray.put(job.clip.path.read_bytes()))
+            running[remote.remote(job, stored[1])] = job
+        if not running:
+            return
+        (done,), _ = ray.wait(list(running))
+        job = running.pop(done)
+        yield job, _outcome(ray, done, job)
+
+
+def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
+    lost = (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.NodeDiedError,
+        ray.exceptions.OutOfMemoryError,
+        ray.exceptions.ObjectLostError,
+    )
+    try:
+        outcome = ray.get(reference)
+    except lost as error:
+        return job.failed(f"lost by the cluster: {type(error).__name__}")
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def _measure_far(job: Job, clip: bytes) -> Outcome:
+    """On a node: `measure` with the clip's file that came along."""
+    import torch
+
+    torch.set_num_threads(1)
+    here = job.codec.version()
+    if here != job.version:
+        return job.failed(f"the node's codec is {here}, the head's {job.version}")
+    # For one job only: Ray ends its processes without giving them a chance to tidy up.
+    with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
+        path = Path(folder) / job.clip.path.name
+        path.write_bytes(clip)
+        return measure(dataclasses.replace(job, clip=dataclasses.replace(job.clip, path=path)))
+
+
+@contextmanager
+def _same_signal_handlers() -> Iterator[None]:
+    """Restore handlers afterwards: Ray takes SIGTERM, at which a run has to keep its results."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _import_ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise OptionError("a cluster needs Ray: pip install 'imfcodec[cluster]'") from error
+    return ray

@@ -1,0 +1,12 @@
+"""The codecs that are compared, each behind `Codec`.
+
+codec.py         the interface
+lineup.py        which there are; choosing by name
+imf.py           ours, through .imf files
+frozen.py        the floor: the key frame, repeated
+anchor.py        what the codecs of others have in common
+sampling.py      fewer pixels and fewer pictures, and back
+anchor_colour.py RGB <-> the YUV that every anchor codes
+pyav.py          encoders of PyAV's build: svtav1.py, x265.py, x264.py, vp9.py
+ffmpeg.py        encoders of imageio-ffmpeg's binary: vvc.py, libaom.py
+"""

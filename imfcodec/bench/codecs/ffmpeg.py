@@ -1,0 +1,210 @@
+"""Encoders that PyAV's build lacks, through the ffmpeg binary that imageio-ffmpeg carries.
+
+    clip ─ Sampling ─ RGB to YUV ─ pipe ─ ffmpeg ─ elementary stream on disk
+    elementary stream ─ ffmpeg ─ pipe ─ YUV to RGB ─ Sampling ─ frames
+
+Colour is converted on this side of the pipe, as for every other codec, and pictures pass one at
+a time: memory does not grow with the clip.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, ClassVar
+
+import numpy as np
+from av import VideoFrame
+
+from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.codecs.anchor import Anchor
+from imfcodec.bench.codecs.anchor_colour import YuvToRgb, rgb_to_yuv
+from imfcodec.bench.codecs.codec import Encoded
+from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
+
+_TAGS = (
+    *("-colorspace", "bt709", "-color_primaries", "bt709"),
+    *("-color_trc", "bt709", "-color_range", "tv"),
+)
+_QUIETLY = ("-hide_banner", "-nostdin", "-loglevel", "error")
+_COMPLAINT_LINES = 4
+_COMPLAINT_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class FfmpegCodec(Anchor):
+    """One of the binary's video encoders as a curve of the benchmark."""
+
+    encoder: ClassVar[str]
+    """ffmpeg's name of the encoder."""
+    decoder: ClassVar[str]
+    """ffmpeg's name of the decoder."""
+    muxer: ClassVar[str]
+    """ffmpeg's name of the elementary stream's format."""
+    ending: ClassVar[str]
+    """Of the file's name."""
+    decoded_bits: ClassVar[int]
+    """Bits per sample that the decoder delivers: 8 or 10."""
+
+    @abstractmethod
+    def options(self, setting: str) -> tuple[str, ...]:
+        """Arguments of the encoder at one setting."""
+
+    @abstractmethod
+    def count(self, path: Path) -> tuple[int, int]:
+        """Bytes of a written file that count as rate, and its key frames."""
+
+    def missing(self) -> str | None:
+        """Whether the binary, or a coder in it, is not there."""
+        try:
+            binary = _binary()
+            for kind, coder in (("encoder", self.encoder), ("decoder", self.decoder)):
+                if coder not in _coders(binary, kind):
+                    return f"{Path(binary).name} has no {kind} {coder}"
+        except (ImfcodecError, OSError) as error:
+            return str(error)
+        return None
+
+    def version(self) -> str:
+        """The binary's release and the encoder's options, or why there is none."""
+        if missing := self.missing():
+            return missing
+        options = " ".join(("-threads", str(self.threads), *self.options("*")))
+        return f"{_release(_binary())}, {self.encoder} {options}{self.sampling.label}"
+
+    def encode(self, clip: Clip, setting: str, folder: Path) -> Encoded:
+        """Code a whole clip into ``folder``.
+
+        Raises:
+            OutputFailed: ffmpeg fails; the message ends with its last lines.
+            OptionError: imageio-ffmpeg is not installed.
+            UnsupportedVideo: The clip is not larger than the size to code at.
+            InputUnreadable: The clip cannot be read.
+        """
+        path = folder / f"{self.name}-{setting}.{self.ending}"
+        width, height = self.sampling.size(clip)
+        rate = self.sampling.rate(clip)
+        command = (
+            *(_binary(), *_QUIETLY, "-y", "-f", "rawvideo"),
+            *("-pix_fmt", "yuv420p", "-video_size", f"{width}x{height}"),
+            *("-framerate", f"{rate.numerator}/{rate.denominator}", *_TAGS, "-i", "pipe:0"),
+            *("-fps_mode", "passthrough", "-c:v", self.encoder, "-threads", str(self.threads)),
+            *(*self.options(setting), *_TAGS, "-f", self.muxer, f"file:{path}"),
+        )
+        yuv = rgb_to_yuv(width, height)
+        with _running(command, OutputFailed) as process:
+            assert process.stdin is not None
+            for number, picture in enumerate(self.sampling.reduce(clip)):
+                frame = yuv.convert(picture, number, 1 / rate)
+                process.stdin.write(frame.to_ndarray().tobytes())
+            process.stdin.close()
+        size_bytes, key_frames = self.count(path)
+        return Encoded(path, size_bytes, key_frames)
+
+    def decode(self, encoded: Encoded, clip: Clip) -> Iterator[Picture]:
+        """The decoded frames at the clip's size.
+
+        Raises:
+            InputUnreadable: ffmpeg fails; the message ends with its last lines.
+            OptionError: imageio-ffmpeg is not installed.
+        """
+        yield from self.sampling.restore(self._pictures(encoded.path, clip), clip)
+
+    def _pictures(self, path: Path, clip: Clip) -> Iterator[Picture]:
+        width, height = self.sampling.size(clip)
+        deep = self.decoded_bits > 8
+        pix_fmt = "yuv420p10le" if deep else "yuv420p"
+        command = (
+            *(_binary(), *_QUIETLY, "-threads", str(self.threads)),
+            *("-c:v", self.decoder, "-f", self.muxer),
+            *("-i", f"file:{path}", "-fps_mode", "passthrough"),
+            *("-pix_fmt", pix_fmt, "-f", "rawvideo", "pipe:1"),
+        )
+        shape = (height * 3 // 2, width)
+        size_bytes = shape[0] * shape[1] * (2 if deep else 1)
+        to_rgb = YuvToRgb(width, height, pix_fmt)
+        with _running(command, InputUnreadable) as process:
+            assert process.stdout is not None
+            while len(data := process.stdout.read(size_bytes)) == size_bytes:
+                samples = np.frombuffer(data, np.uint16) if deep else np.frombuffer(data, np.uint8)
+                frame = VideoFrame.from_ndarray(samples.reshape(shape), format=pix_fmt)
+                yield to_rgb.convert(frame)
+        if data:
+            raise InputUnreadable(f"{path}: its last picture is cut, or not {width}x{height}")
+
+
+def _binary() -> str:
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        message = "this codec needs imageio-ffmpeg: pip install 'imfcodec[bench]'"
+        raise OptionError(message) from error
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise OptionError(f"imageio-ffmpeg finds no ffmpeg binary: {error}") from error
+
+
+@cache
+def _coders(binary: str, kind: str) -> frozenset[str]:
+    """Names of the binary's coders of one kind, "encoder" or "decoder"."""
+    lines = _output(binary, f"-{kind}s").splitlines()
+    return frozenset(line.split()[1] for line in lines if len(line.split()) > 1)
+
+
+@cache
+def _release(binary: str) -> str:
+    """`ffmpeg n9.0.2-17-g2a571b6068-20260930`."""
+    return " ".join(_output(binary, "-version").split()[:3:2])
+
+
+def _output(binary: str, *arguments: str) -> str:
+    command = [binary, "-hide_banner", *arguments]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise OptionError(f"{binary} does not run: {done.stderr.strip()[-200:]}")
+    return done.stdout
+
+
+@contextmanager
+def _running(
+    command: tuple[str, ...], failure: type[ImfcodecError]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ffmpeg with pipes at both ends; it does not outlive the block.
+
+    Raises:
+        ImfcodecError: ``failure``, with its last lines, if it gives up.
+    """
+    # Complaints go to a file: nobody empties a third pipe, and a full one would block it.
+    with TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints
+        )
+        try:
+            with suppress(BrokenPipeError):  # it died: its exit code and complaints say why
+                yield process
+            code = process.wait()
+        finally:
+            process.kill()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+            process.wait()
+        if code:
+            raise failure(f"{Path(command[0]).name} exits with {code}: {_last_lines(complaints)}")
+
+
+def _last_lines(file: IO[bytes]) -> str:
+    size_bytes = file.seek(0, 2)
+    file.seek(max(0, size_bytes - _COMPLAINT_BYTES))
+    lines = file.read().decode(errors="replace").strip().splitlines()
+    return " | ".join(lines[-_COMPLAINT_LINES:]) or "no message"

@@ -1,0 +1,102 @@
+"""The floor: the key frame alone, repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Final, Literal
+
+import av
+import av.error
+
+from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.codecs.codec import Encoded
+from imfcodec.config import EncodeOptions
+from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
+from imfcodec.video import CodingGeometry
+
+_CODERS: Final[tuple[tuple[str, Literal["r", "w"]], ...]] = (("libsvtav1", "w"), ("libdav1d", "r"))
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A clip's first frame, coded as our key frames are, for as long as the clip lasts.
+
+    What counts is the AV1 picture with its sequence header: not a byte of our own format.
+
+    Attributes:
+        preset: Of SVT-AV1; our sender's by default.
+        short_side: Pixels to which a larger picture's short side is reduced, as our sender does.
+    """
+
+    preset: int = EncodeOptions.key_preset
+    short_side: int = EncodeOptions.short_side
+
+    @property
+    def name(self) -> str:
+        """`frozen`."""
+        return "frozen"
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return "frozen key frame"
+
+    @property
+    def family(self) -> str:
+        """Only this."""
+        return self.label
+
+    @property
+    def role(self) -> str:
+        """What everybody has to beat."""
+        return "floor"
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Constant rate factors, from low to high rate; 63 is the highest."""
+        return tuple(f"crf{crf}" for crf in (63, 56, 48, 40, 32, 24, 16))
+
+    def missing(self) -> str | None:
+        """Whether this build of PyAV lacks the AV1 coders."""
+        for coder, mode in _CODERS:
+            try:
+                av.Codec(coder, mode)
+            except (av.error.FFmpegError, ValueError):
+                return f"this build of PyAV ({av.__version__}) has no {coder}"
+        return None
+
+    def version(self) -> str:
+        """PyAV's release, which fixes its libraries, and the options."""
+        return f"PyAV {av.__version__}, libsvtav1 preset={self.preset}, {self.short_side} px"
+
+    def encode(self, clip: Clip, setting: str, folder: Path) -> Encoded:
+        """Code the first frame into ``folder``.
+
+        Raises:
+            KeyframeCodecError: The encoder refuses.
+            InputUnreadable: The clip cannot be read.
+        """
+        geometry = self._geometry(clip)
+        picture = geometry.to_coded(next(clip.pictures()))
+        coder = Av1PictureEncoder(*geometry.coded, self.preset)
+        data = b"".join(coder.encode(picture, int(setting.removeprefix("crf"))))
+        path = folder / f"{self.name}-{setting}.obu"
+        path.write_bytes(data)
+        return Encoded(path, len(data), key_frames=1)
+
+    def decode(self, encoded: Encoded, clip: Clip) -> Iterator[Picture]:
+        """The same picture for every frame of the clip.
+
+        Raises:
+            CorruptStream, LimitExceeded: The file does not hold such a picture.
+        """
+        geometry = self._geometry(clip)
+        coder = Av1PictureDecoder(*geometry.coded, b"")
+        picture = geometry.to_display(coder.decode(encoded.path.read_bytes()))
+        yield from repeat(picture, clip.frames)
+
+    def _geometry(self, clip: Clip) -> CodingGeometry:
+        return CodingGeometry.fit(clip.width, clip.height, self.short_side)

@@ -1,0 +1,156 @@
+"""Our own codec, through real .imf files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+import imfcodec
+from imfcodec import weights
+from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.codecs.codec import Encoded
+from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.errors import DamagedStream, ImfcodecError, OptionError
+from imfcodec.receiver import Decoder
+from imfcodec.sender import encode
+
+_SETTING = re.compile(
+    r"crf(?P<crf>\d+)-q(?P<quantiser>\d+)(?:-k(?P<interval_s>\d+(?:\.\d+)?))?", re.ASCII
+)
+_WITHOUT_EFFECT = ("bench", "cli", "metrics", "training")
+"""Folders of the package that neither write nor read streams."""
+
+
+@dataclass(frozen=True)
+class IMF:
+    """This package's sender and receiver with one set of weights.
+
+    A setting names the quality of key frames, the quantiser of tokens and, if they are to come
+    at intervals, the longest time between key frames in seconds: `crf34-q2`, `crf34-q2-k3`.
+
+    Attributes:
+        weights: By name, id or path as `imfcodec.weights.find` takes them; None: the default.
+        threads: Torch's.
+        device: Torch device of the receiver's network.
+    """
+
+    weights: str | None = None
+    threads: int = 1
+    device: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        """`imf-fast-fa100b86`."""
+        return f"imf-{self._weights_label()}"
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"imfcodec, weights {self._weights_label()}"
+
+    @property
+    def family(self) -> str:
+        """One per set of weights."""
+        return self.label
+
+    @property
+    def role(self) -> str:
+        """What the benchmark is about."""
+        return "ours"
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """From low to high rate.
+
+        Below the third, key frames of lower quality save the bits; above it more bits in the
+        only key frame hardly help, more key frames do.
+        """
+        return (
+            "crf46-q3",
+            "crf40-q2",
+            "crf34-q2",
+            "crf34-q2-k6",
+            "crf34-q2-k4",
+            "crf34-q2-k2",
+        )
+
+    def missing(self) -> str | None:
+        """Whether there are no such weights where the receiver looks for them."""
+        try:
+            # A stream names its weights by id: a path that only the sender knows is no use.
+            weights.find_by_id(weights.find(self.weights).id)
+        except ImfcodecError as error:
+            return str(error)
+        return None
+
+    def version(self) -> str:
+        """Release and source of the package, weights, torch, threads and device."""
+        return (
+            f"imfcodec {imfcodec.__version__} source {_source_digest()}, "
+            f"weights {self._weights_label()}, torch {torch.__version__}, "
+            f"threads={self.threads} device={self.device}"
+        )
+
+    def encode(self, clip: Clip, setting: str, folder: Path) -> Encoded:
+        """Code a whole clip into ``folder``.
+
+        Raises:
+            OptionError: The setting is none.
+            ImfcodecError: As `imfcodec.sender.encode` says.
+        """
+        path = folder / f"{self.name}-{setting}.imf"
+        report = encode(clip.path, path, self._options(setting))
+        return Encoded(path, path.stat().st_size - report.sizes.audio_bytes, report.key_frames)
+
+    def decode(self, encoded: Encoded, clip: Clip) -> Iterator[Picture]:
+        """The decoded frames at display size.
+
+        Raises:
+            DamagedStream: The receiver had to repeat a frame.
+            ImfcodecError: As `imfcodec.receiver.Decoder` says.
+        """
+        options = DecodeOptions(threads=self.threads, device=self.device)
+        with encoded.path.open("rb") as file:
+            for frame in Decoder(file, options):
+                if frame.lost:
+                    raise DamagedStream(f"{encoded.path}: frame {frame.number} is not in it")
+                yield frame.rgb
+
+    def _options(self, setting: str) -> EncodeOptions:
+        match = _SETTING.fullmatch(setting)
+        if not match:
+            raise OptionError(f"{setting!r} is no setting; crf34-q2 and crf34-q2-k3 are")
+        interval_s = match["interval_s"]
+        return EncodeOptions(
+            weights=self.weights,
+            key_crf=int(match["crf"]),
+            quantiser=int(match["quantiser"]),
+            keyframe_interval_s=float(interval_s) if interval_s else None,
+            audio="none",
+            threads=self.threads,
+            overwrite=True,
+        )
+
+    def _weights_label(self) -> str:
+        try:
+            return weights.find(self.weights).label
+        except ImfcodecError:
+            return f"{self.weights or 'default'}-missing"
+
+
+@cache
+def _source_digest() -> str:
+    """Eight digits of a hash over all code that takes part in writing and reading streams."""
+    package = Path(imfcodec.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        relative = path.relative_to(package)
+        if relative.parts[0] not in _WITHOUT_EFFECT:
+            digest.update(f"{relative.as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:8]

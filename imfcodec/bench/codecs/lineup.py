@@ -1,0 +1,86 @@
+"""Which codecs there are, and how they are chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from imfcodec.bench.codecs.codec import Codec
+from imfcodec.bench.codecs.frozen import Frozen
+from imfcodec.bench.codecs.imf import IMF
+from imfcodec.bench.codecs.libaom import LibAom
+from imfcodec.bench.codecs.sampling import Sampling
+from imfcodec.bench.codecs.svtav1 import SvtAv1
+from imfcodec.bench.codecs.vp9 import Vp9
+from imfcodec.bench.codecs.vvc import Vvc
+from imfcodec.bench.codecs.x264 import X264
+from imfcodec.bench.codecs.x265 import X265
+from imfcodec.errors import OptionError
+
+DEFAULT = (
+    "imf",
+    "frozen",
+    "svtav1-ra-p2",
+    "svtav1-ra-p2-half",
+    "svtav1-ra-p2-192px",
+    "svtav1-ra-p2-192px-half",
+    "x265",
+    "x264",
+    "vp9",
+    "vvc",
+)
+"""For a first look: ours, the floor, and one strong curve or family of each standard."""
+
+_SIZES = (None, 192, 128)
+_PRESETS = (2, 8)
+
+
+def lineup(
+    names: Sequence[str] | None = None,
+    *,
+    weights: Sequence[str | None] = (None,),
+    threads: int = 1,
+) -> tuple[Codec, ...]:
+    """The codecs that names select, each once, in the order of the whole list.
+
+    Args:
+        names: Exact names (`svtav1-ra-p2`: this curve alone), beginnings of names up to a dash
+            (`svtav1`, `svtav1-ra`, `vvc`, `imf`) or glob patterns (`svtav1-*-p2*`). None:
+            `DEFAULT`.
+        weights: Those of our own codec, one codec each, as `IMF` takes them.
+        threads: Of each codec.
+
+    Raises:
+        OptionError: A name selects nothing; the message lists what there is.
+    """
+    codecs = tuple(_all(weights, threads))
+    chosen: set[str] = set()
+    for name in names if names is not None else DEFAULT:
+        matches = _matches(name, [codec.name for codec in codecs])
+        if not matches:
+            known = ", ".join(codec.name for codec in codecs)
+            raise OptionError(f"there is no codec {name!r}; there are {known}")
+        chosen.update(matches)
+    return tuple(codec for codec in codecs if codec.name in chosen)
+
+
+def _all(weights: Sequence[str | None], threads: int) -> Iterator[Codec]:
+    # Several ways to name one set of weights make one codec.
+    yield from {codec.name: codec for codec in (IMF(w, threads) for w in weights)}.values()
+    yield Frozen()
+    for preset in _PRESETS:
+        for low_delay in (False, True):
+            for size in _SIZES:
+                for half in (False, True):
+                    yield SvtAv1(threads, Sampling(size, half), preset, low_delay)
+    yield LibAom(threads)
+    yield Vvc(threads)
+    yield X265(threads)
+    yield X264(threads)
+    yield Vp9(threads)
+
+
+def _matches(name: str, known: Sequence[str]) -> list[str]:
+    if name in known:
+        return [name]
+    return [k for k in known if k.startswith(f"{name}-") or fnmatchcase(k, name)]

@@ -1,0 +1,156 @@
+"""One point of a curve: a codec at a setting on a clip, coded, decoded and scored."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from av.error import FFmpegError
+
+from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.codecs.codec import Codec, Encoded
+from imfcodec.bench.results import Point
+from imfcodec.errors import ImfcodecError, NoFrames
+from imfcodec.metrics.rate import rate_kbps
+
+if TYPE_CHECKING:
+    from imfcodec.bench.scoring import ScoreOptions, Scorer
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A coded clip as bytes: what is kept, and what travels between machines.
+
+    Attributes:
+        name: Of the file.
+        data: All of the file.
+        size_bytes, key_frames: As `Encoded` has them.
+        encode_s: Seconds that coding took.
+    """
+
+    name: str
+    data: bytes
+    size_bytes: int
+    key_frames: int | None
+    encode_s: float
+
+    @classmethod
+    def of(cls, encoded: Encoded, encode_s: float) -> Coded:
+        """Read what a codec wrote."""
+        data = encoded.path.read_bytes()
+        return cls(encoded.path.name, data, encoded.size_bytes, encoded.key_frames, encode_s)
+
+    def unpack(self, folder: Path) -> Encoded:
+        """Write the file into a folder, from which a codec decodes it."""
+        path = folder / self.name
+        path.write_bytes(self.data)
+        return Encoded(path, self.size_bytes, self.key_frames)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be measured; picklable, so that any process may do it.
+
+    Attributes:
+        clip, codec, setting: Which point.
+        version: Of the codec, found out once: it may have to read its weights for it.
+        scoring: How it is scored.
+        coded: The coded clip where there is one already; else the clip is coded first.
+    """
+
+    clip: Clip
+    codec: Codec
+    setting: str
+    version: str
+    scoring: ScoreOptions
+    coded: Coded | None = None
+
+    def failed(self, reason: str) -> Outcome:
+        """The outcome that only says why there is none."""
+        return Outcome(failed_point(self.clip.name, self.codec, self.setting, reason))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job; ``coded`` is None where the point has failed."""
+
+    point: Point
+    coded: Coded | None = None
+
+
+def failed_point(clip: str, codec: Codec, setting: str, reason: str) -> Point:
+    """A point that keeps its place in the results."""
+    return Point(clip, codec.name, setting, error=" ".join(reason.split()))
+
+
+def measure(job: Job) -> Outcome:
+    """Code a clip, decode what was written, and score every frame.
+
+    What a codec, a file or libav raises makes a failed point; any other exception is a bug and
+    passes through.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
+            return _measure(job, Path(folder))
+    except (ImfcodecError, FFmpegError, OSError) as error:
+        return job.failed(f"{type(error).__name__}: {error}")
+
+
+def _measure(job: Job, folder: Path) -> Outcome:
+    clip, codec = job.clip, job.codec
+    coded = job.coded
+    if coded is None:
+        begun = time.perf_counter()
+        encoded = codec.encode(clip, job.setting, folder)
+        coded = Coded.of(encoded, time.perf_counter() - begun)
+    else:
+        encoded = coded.unpack(folder)
+    decoded = _Timed(codec.decode(encoded, clip))
+    frames, scores = _scorer(job.scoring).score(clip, decoded)
+    if frames != clip.frames:
+        raise NoFrames(f"{frames} of {clip.frames} frames came back")
+    return Outcome(
+        Point(
+            clip=clip.name,
+            codec=codec.name,
+            setting=job.setting,
+            size_bytes=coded.size_bytes,
+            rate_kbps=rate_kbps(coded.size_bytes, 0, clip.duration_s),
+            frames=frames,
+            encode_s=coded.encode_s,
+            decode_s=decoded.seconds,
+            scores=scores,
+        ),
+        coded,
+    )
+
+
+@lru_cache(maxsize=2)
+def _scorer(options: ScoreOptions) -> Scorer:
+    # One for all jobs of a process: it holds networks, and what it found out about a clip.
+    from imfcodec.bench.scoring import Scorer
+
+    return Scorer(options)
+
+
+class _Timed:
+    """Frames one at a time; ``seconds`` counts only the time that making them takes."""
+
+    def __init__(self, pictures: Iterator[Picture]) -> None:
+        self._pictures = pictures
+        self.seconds = 0.0
+
+    def __iter__(self) -> _Timed:
+        return self
+
+    def __next__(self) -> Picture:
+        begun = time.perf_counter()
+        try:
+            return next(self._pictures)
+        finally:
+            self.seconds += time.perf_counter() - begun

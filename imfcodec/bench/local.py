@@ -1,0 +1,193 @@
+"""Jobs in processes of this machine.
+
+A worker has one job at a time, so that memory is bounded, and a process that dies takes nothing
+but its own job with it: libraries written in C do crash.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+from imfcodec.bench.job import Job, Outcome, measure
+
+LONGEST_S = 1800.0
+"""How long a job may take: encoders have been seen to wait for themselves for ever."""
+
+_LOOK_S = 1.0
+"""From one look at the clock to the next."""
+
+_STOP_S = 5.0
+"""How long a worker may take to stop the programs that it has started itself."""
+
+
+def run_locally(
+    jobs: Iterable[Job], workers: int, longest_s: float = LONGEST_S
+) -> Generator[tuple[Job, Outcome], None, None]:
+    """Do jobs in processes, torch with one thread in each.
+
+    Closing the iterator, or an exception inside of it, stops the workers and removes their
+    temporary files. Workers whose parent was killed end by themselves.
+
+    Args:
+        jobs: Taken as workers become free.
+        workers: How many processes at most.
+        longest_s: A job that takes longer has failed, and its process is killed.
+
+    Yields:
+        Each job with what came of it, in the order in which they are done.
+
+    Raises:
+        RuntimeError: A worker met a bug; the message is its traceback.
+    """
+    jobs = iter(jobs)
+    folder = tempfile.mkdtemp(prefix="imfcodec-bench-")
+    pool: list[_Worker] = []
+    try:
+        for job in islice(jobs, workers):
+            pool.append(_Worker(folder, job))
+        busy = list(pool)
+        while busy:
+            # A dead worker is ready as well: its end of the pipe is closed.
+            ready = wait([worker.connection for worker in busy], _LOOK_S)
+            for worker in busy:
+                if worker.connection not in ready and worker.seconds > longest_s:
+                    worker.give_up()  # which closes its end of the pipe
+            for worker in [worker for worker in busy if worker.connection in ready]:
+                done, outcome = worker.job, worker.outcome()
+                following = next(jobs, None)
+                if following is None:
+                    busy.remove(worker)
+                else:
+                    worker.begin(following)
+                yield done, outcome
+    finally:
+        for worker in pool:
+            worker.terminate()
+        for worker in pool:
+            worker.join()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Worker:
+    """A process that measures, and the pipe to it; begun again where it has died."""
+
+    connection: Connection
+    job: Job
+    _process: BaseProcess
+
+    def __init__(self, folder: str, job: Job) -> None:
+        self._folder = folder
+        self._start()
+        self.begin(job)
+
+    def begin(self, job: Job) -> None:
+        """Hand a job over."""
+        if not self._process.is_alive():
+            self._start()
+        self.job = job
+        self._begun, self._late = time.monotonic(), False
+        self.connection.send(job)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been busy with its job."""
+        return time.monotonic() - self._begun
+
+    def give_up(self) -> None:
+        """Kill it; the job has failed."""
+        self._late = True
+        self._process.kill()
+
+    def outcome(self) -> Outcome:
+        """What came of the job, once the connection is ready."""
+        try:
+            answer = self.connection.recv()
+        except (EOFError, ConnectionError):
+            self._process.join()
+            late = f"not done after {self.seconds:.0f} s" if self._late else None
+            return self.job.failed(late or _death(self._process.exitcode))
+        if isinstance(answer, _Bug):
+            raise RuntimeError(f"{self.job.codec.name} on {self.job.clip.name}:\n{answer.trace}")
+        assert isinstance(answer, Outcome)
+        return answer
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self._process.terminate()
+
+    def join(self) -> None:
+        """See that it has stopped."""
+        self._process.join(_STOP_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self.connection.close()
+
+    def _start(self) -> None:
+        # Spawned, not forked: torch's threads do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._folder), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the death of the process closes the last copy of it
+
+
+class _Bug:
+    """An exception that no job may raise."""
+
+    def __init__(self) -> None:
+        self.trace = traceback.format_exc()
+
+
+def _serve(connection: Connection, folder: str) -> None:
+    """Measure what comes through the pipe until it is closed."""
+    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_leave_with_parent, args=(folder,), daemon=True).start()
+    tempfile.tempdir = folder  # whatever a job leaves behind goes with the run
+    import torch
+
+    torch.set_num_threads(1)
+    # Where the parent has been killed, the pipe is closed or broken.
+    with suppress(EOFError, ConnectionError):
+        while True:
+            job = connection.recv()
+            try:
+                answer: Outcome | _Bug = measure(job)
+            except Exception:
+                answer = _Bug()
+            connection.send(answer)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    # Unwinding lets a codec stop the programs that it has started.
+    sys.exit(128 + number)
+
+
+def _leave_with_parent(folder: str) -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"its process died of signal {-code}"
+    return f"its process ended with exit code {code}"

@@ -1,0 +1,85 @@
+"""Rate-distortion curves: means over clips, the best of each family at every rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from imfcodec.bench.results import METRICS, Metric, Results
+from imfcodec.bench.summary import Mean, means
+from imfcodec.metrics.bd_rate import front
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Means over clips of one codec at one setting.
+
+    Attributes:
+        rate_kbps: Above 0.
+        value: Of the metric, finite.
+        complete: Whether every clip of the run is in the mean: none failed or lacks the metric.
+    """
+
+    rate_kbps: float
+    value: float
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one family of codecs can do.
+
+    Attributes:
+        family: Its name.
+        role: "ours", "anchor" or "floor".
+        envelope: The points that no other point of the family beats, by rising rate.
+        members: All points of each codec of the family, by rising rate.
+    """
+
+    family: str
+    role: str
+    envelope: tuple[CurvePoint, ...]
+    members: tuple[tuple[CurvePoint, ...], ...]
+
+
+def measured_metrics(results: Results) -> tuple[Metric, ...]:
+    """The metrics that at least one point holds, the headline first."""
+    held = {name for point in results.points for name in point.scores}
+    return tuple(metric for metric in METRICS if metric.name in held)
+
+
+def curves(results: Results, metric: Metric) -> tuple[Curve, ...]:
+    """One curve per family that has a value of the metric, in the order of the codecs."""
+    rows = [row for row in means(results) if math.isfinite(row.scores.get(metric.name, math.nan))]
+    found = []
+    for family in dict.fromkeys(codec.family for codec in results.codecs):
+        codecs = [codec for codec in results.codecs if codec.family == family]
+        members = tuple(
+            points
+            for codec in codecs
+            if (points := _points(results, [r for r in rows if r.codec == codec.name], metric))
+        )
+        if members:
+            envelope = best((p for points in members for p in points), metric)
+            found.append(Curve(family, codecs[0].role, envelope, members))
+    return tuple(found)
+
+
+def best(points: Iterable[CurvePoint], metric: Metric) -> tuple[CurvePoint, ...]:
+    """The points that no cheaper point equals or beats, by rising rate."""
+    by_values = {(p.rate_kbps, p.value): p for p in points}
+    return tuple(by_values[p] for p in front(by_values, higher_is_better=metric.higher_is_better))
+
+
+def _points(results: Results, rows: Iterable[Mean], metric: Metric) -> tuple[CurvePoint, ...]:
+    points = [
+        CurvePoint(
+            row.rate_kbps,
+            row.scores[metric.name],
+            complete=not row.failed and row.counted[metric.name] == len(results.clips),
+        )
+        for row in rows
+        if row.rate_kbps > 0
+    ]
+    return tuple(sorted(points, key=lambda point: point.rate_kbps))

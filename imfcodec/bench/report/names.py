@@ -1,0 +1,94 @@
+"""Where a curve's name may stand in a figure. All lengths in points (1/72 inch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+_GAP: Final = 7.0
+"""Between a point and the name beside it."""
+
+_LIFT: Final = 10.0
+"""By how much a name moves up or down to get out of the way."""
+
+
+class Box(NamedTuple):
+    """A rectangle; y grows upwards."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether they share more than an edge."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.bottom < other.top
+            and other.bottom < self.top
+        )
+
+
+def place(
+    path: npt.NDArray[np.float64],
+    width: float,
+    height: float,
+    taken: Iterable[Box],
+    room: Box,
+    start_first: bool,
+) -> tuple[Box, int]:
+    """Find a free place beside one of a curve's points, the nearest first.
+
+    Args:
+        path: The curve's points [N, 2], left to right.
+        width: Of the name.
+        height: Of the name.
+        taken: What it must not cover.
+        room: What it must not leave.
+        start_first: Whether the curve's beginning is a better place than its end.
+
+    Returns:
+        The name's box, and which point of the path it stands at. Where nothing is free, the
+        place beside the end, taken or not.
+    """
+    taken = list(taken)
+    for box, point in _candidates(path, width, height, start_first):
+        inside = (
+            box.left >= room.left
+            and box.bottom >= room.bottom
+            and box.right <= room.right
+            and box.top <= room.top
+        )
+        if inside and not any(box.overlaps(other) for other in taken):
+            return box, point
+    last = len(path) - 1
+    return _beside(path[last], width, height, 0.0, to_the_right=True), last
+
+
+def _candidates(
+    path: npt.NDArray[np.float64], width: float, height: float, start_first: bool
+) -> Iterator[tuple[Box, int]]:
+    points = range(len(path)) if start_first else range(len(path) - 1, -1, -1)
+    for step in range(13):
+        # 0, up, down, further up, ...
+        lift = (step + 1) // 2 * (_LIFT if step % 2 else -_LIFT)
+        for point in points:
+            for to_the_right in (False, True) if start_first else (True, False):
+                yield _beside(path[point], width, height, lift, to_the_right=to_the_right), point
+
+
+def _beside(
+    point: npt.NDArray[np.float64],
+    width: float,
+    height: float,
+    lift: float,
+    *,
+    to_the_right: bool,
+) -> Box:
+    left = float(point[0]) + _GAP if to_the_right else float(point[0]) - _GAP - width
+    bottom = float(point[1]) + lift - height / 2
+    return Box(left, bottom, left + width, bottom + height)

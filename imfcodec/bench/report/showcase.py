@@ -1,0 +1,109 @@
+"""Which pictures the page shows: chosen by rule, so that nobody can pick the pretty ones.
+
+The codec is the first of ours, at the setting whose mean rate is nearest to
+`SHOWN_RATE_KBPS`. The clips are spread evenly from its worst to its best. Beside it stands,
+clip by clip, the best anchor within `RATE_TOLERANCE` of its rate, or else the nearest in rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from imfcodec.bench.report.curves import measured_metrics
+from imfcodec.bench.results import Metric, Point, Results
+from imfcodec.bench.summary import means
+
+SHOWN_RATE_KBPS: Final = 5.0
+RATE_TOLERANCE: Final = 1.25
+"""Rates within this factor of each other compete."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One clip of ours beside an anchor.
+
+    Attributes:
+        ours: The point that is shown.
+        anchor: The anchor's, None if no anchor was measured on this clip.
+    """
+
+    ours: Point
+    anchor: Point | None
+
+
+def ranked_pairs(results: Results) -> tuple[Pair, ...]:
+    """Every clip at the shown setting, the worst of ours first; empty if ours has no points."""
+    metrics = measured_metrics(results)
+    shown = _shown_points(results)
+    if not metrics or not shown:
+        return ()
+    headline = metrics[0]
+    ranked = sorted(shown, key=lambda point: _badness(point, headline), reverse=True)
+    return tuple(Pair(point, _rival(results, point, headline)) for point in ranked)
+
+
+def spread(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:
+    """``count`` of them, evenly spaced from first to last, both included."""
+    if len(pairs) <= count:
+        return tuple(pairs)
+    last = len(pairs) - 1
+    return tuple(pairs[round(n * last / max(1, count - 1))] for n in range(count))
+
+
+def worst_pairs(results: Results, count: int) -> tuple[tuple[Pair, Metric], ...]:
+    """The clips with the worst 5 % of frames, with the metric that says so, worst first."""
+    pairs = ranked_pairs(results)
+    for metric in measured_metrics(results):
+        held = [p for p in pairs if _worst(p.ours, metric) is not None]
+        if held:
+            sign = -1 if metric.higher_is_better else 1
+            held.sort(key=lambda p: sign * (_worst(p.ours, metric) or 0.0), reverse=True)
+            return tuple((pair, metric) for pair in held[:count])
+    return ()
+
+
+def _shown_points(results: Results) -> list[Point]:
+    """The points of ours at the shown setting."""
+    for codec in results.codecs:
+        rows = [r for r in means(results) if r.codec == codec.name and r.clips and r.rate_kbps > 0]
+        if codec.role == "ours" and rows:
+            row = min(rows, key=lambda r: abs(math.log(r.rate_kbps / SHOWN_RATE_KBPS)))
+            return [
+                p
+                for p in results.points
+                if not p.error and (p.codec, p.setting) == (codec.name, row.setting)
+            ]
+    return []
+
+
+def _rival(results: Results, ours: Point, metric: Metric) -> Point | None:
+    anchors = {codec.name for codec in results.codecs if codec.role == "anchor"}
+    rivals = [
+        p
+        for p in results.points
+        if p.codec in anchors and p.clip == ours.clip and not p.error and p.rate_kbps > 0
+    ]
+
+    def distance(point: Point) -> float:
+        return abs(math.log(point.rate_kbps / ours.rate_kbps))
+
+    near = [p for p in rivals if distance(p) <= math.log(RATE_TOLERANCE)]
+    if near:
+        return min(near, key=lambda point: _badness(point, metric))
+    return min(rivals, key=distance, default=None)
+
+
+def _badness(point: Point, metric: Metric) -> float:
+    """Higher is worse; a point without the metric is as bad as can be."""
+    score = point.scores.get(metric.name)
+    if score is None:
+        return math.inf
+    return -score.mean if metric.higher_is_better else score.mean
+
+
+def _worst(point: Point, metric: Metric) -> float | None:
+    score = point.scores.get(metric.name)
+    return None if score is None or score.worst_frame is None else score.worst

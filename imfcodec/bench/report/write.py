@@ -1,0 +1,81 @@
+"""Writes everything that a run leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from imfcodec.bench.clip import Picture
+from imfcodec.bench.report.curves import curves, measured_metrics
+from imfcodec.bench.report.figures import draw, image
+from imfcodec.bench.report.gallery import Gallery, gallery
+from imfcodec.bench.report.media import data_uri
+from imfcodec.bench.report.page import FigureView, render
+from imfcodec.bench.report.points_csv import write_points
+from imfcodec.bench.report.theme import DARK, LIGHT
+from imfcodec.bench.results import Results
+from imfcodec.bench.speed.result import SpeedResult
+
+MAX_PAGE_BYTES = 40_000_000
+"""Of index.html: what a browser opens without delay and a mail server lets through."""
+
+
+def write_report(
+    results: Results,
+    folder: Path,
+    *,
+    pictures: Callable[[str, str, str], Iterator[Picture]] | None = None,
+    speed: SpeedResult | None = None,
+) -> list[Path]:
+    """Write results.json, points.csv, curves and index.html.
+
+    Args:
+        results: What was measured.
+        folder: Where to; made if missing. Files of an earlier report are replaced.
+        pictures: (clip, codec, setting) -> the decoded frames, uint8 RGB [H, W, 3]; codec
+            "source" gives the clip itself. Without it the page shows no videos and no frames.
+            What it raises is named on the page.
+        speed: Of `measure_speed`; also written as speed.json.
+
+    Returns:
+        The files, the page last.
+
+    Raises:
+        OptionError: matplotlib, Jinja2 or scipy is not installed.
+        OSError: The folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / "results.json", folder / "points.csv"]
+    results.save(written[0])
+    write_points(results, written[1])
+    if speed is not None:
+        written.append(folder / "speed.json")
+        speed.save(written[-1])
+    views = []
+    for metric in measured_metrics(results):
+        found = curves(results, metric)
+        if not found:
+            continue
+        light = draw(metric, found, len(results.clips), LIGHT)
+        dark = draw(metric, found, len(results.clips), DARK)
+        svg = image(light, "svg")
+        for name, data in (
+            (f"{metric.name}.png", image(light, "png")),
+            (f"{metric.name}.svg", svg),
+        ):
+            written.append(folder / name)
+            written[-1].write_bytes(data)
+        views.append(
+            FigureView(
+                data_uri("image/svg+xml", svg),
+                data_uri("image/svg+xml", image(dark, "svg")),
+                f"{metric.label} over rate for {', '.join(curve.family for curve in found)}; "
+                "the values are in the table of means",
+            )
+        )
+    plain = render(results, tuple(views), Gallery(), speed)
+    budget_bytes = MAX_PAGE_BYTES - len(plain.encode())
+    shown = gallery(results, pictures, budget_bytes) if pictures else Gallery()
+    page = folder / "index.html"
+    page.write_text(render(results, tuple(views), shown, speed) if pictures else plain, "utf-8")
+    return [*written, page]

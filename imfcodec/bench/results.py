@@ -1,0 +1,198 @@
+"""What a benchmark found: plain data, JSON on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imfcodec.errors import InputUnreadable
+
+FORMAT = "imfcodec-bench-1"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is to be read.
+
+    Attributes:
+        name: Key in `Point.scores`.
+        label: For people, with its unit.
+        higher_is_better: Its direction.
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool
+
+
+METRICS = (
+    Metric("lpips_alex", "LPIPS (AlexNet)", False),
+    Metric("lpips_squeeze", "LPIPS (SqueezeNet)", False),
+    Metric("psnr_rgb_db", "PSNR-RGB (dB)", True),
+    Metric("psnr_y_db", "PSNR-Y (dB)", True),
+    Metric("ssim", "SSIM", True),
+    Metric("ms_ssim", "MS-SSIM", True),
+    Metric("xpsnr_db", "XPSNR (dB)", True),
+    Metric("vmaf", "VMAF", True),
+    Metric("motion_error", "motion error (frozen = 1)", False),
+    Metric("eyes_lpips_alex", "LPIPS (AlexNet), eyes", False),
+    Metric("eyes_psnr_rgb_db", "PSNR-RGB, eyes (dB)", True),
+    Metric("eyes_motion_error", "motion error, eyes", False),
+    Metric("mouth_lpips_alex", "LPIPS (AlexNet), mouth", False),
+    Metric("mouth_psnr_rgb_db", "PSNR-RGB, mouth (dB)", True),
+    Metric("mouth_motion_error", "motion error, mouth", False),
+    Metric("identity", "identity cosine", True),
+)
+"""All metrics, the headline first. A point holds those that could be measured."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one decoded clip.
+
+    Attributes:
+        mean: Over frames; of motion error and XPSNR the value of the whole clip.
+        worst: Mean over the 5 % worst frames (at least one); None for whole-clip values.
+        worst_frame: Number of the worst frame, None for whole-clip values.
+    """
+
+    mean: float
+    worst: float | None = None
+    worst_frame: int | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One codec at one setting on one clip.
+
+    Attributes:
+        clip, codec, setting: Which.
+        size_bytes: Of everything that counts as rate.
+        rate_kbps: 8 * size_bytes / duration / 1000.
+        frames: Decoded, checked against the source.
+        encode_s, decode_s: Of the whole of coding (reading the source included) and decoding.
+        scores: By metric name.
+        error: Why there is none of this, None if all went well. A failed point keeps its place:
+            means over clips name it instead of leaving it out.
+    """
+
+    clip: str
+    codec: str
+    setting: str
+    size_bytes: int = 0
+    rate_kbps: float = 0.0
+    frames: int = 0
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    error: str | None = None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Point:
+        """Of one object that `dataclasses.asdict` made."""
+        scores = {name: Score(**score) for name, score in fields["scores"].items()}
+        return cls(**{**fields, "scores": scores})
+
+
+@dataclass(frozen=True)
+class CodecEntry:
+    """A codec of the run.
+
+    Attributes:
+        name, label, family, role: As `Codec` says.
+        version: Of library, weights and options.
+        missing: Why it took no part, None if it did.
+    """
+
+    name: str
+    label: str
+    family: str
+    role: str
+    version: str
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """A clip of the run; ``path`` is where it was read."""
+
+    name: str
+    path: str
+    sha256: str
+    width: int
+    height: int
+    frames: int
+    rate_fps: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """One run of the benchmark.
+
+    Attributes:
+        command: The command line that repeats it.
+        machine: Processor, cores, operating system.
+        commit: Of the checkout, None outside of one.
+        versions: Of the libraries, by name.
+        clips, codecs, points: What was measured.
+        metrics_missing: Metrics that could not be measured, with the reason.
+    """
+
+    command: str
+    machine: str
+    commit: str | None
+    versions: Mapping[str, str]
+    clips: tuple[ClipEntry, ...]
+    codecs: tuple[CodecEntry, ...]
+    points: tuple[Point, ...]
+    metrics_missing: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write JSON; infinities and NaN, which JSON lacks, become strings."""
+        record = {"format": FORMAT, **dataclasses.asdict(self)}
+        path.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Results:
+        """Read what `save` wrote.
+
+        Raises:
+            InputUnreadable: It is no such file.
+        """
+        try:
+            fields = json.loads(path.read_text())
+            if fields.pop("format", None) != FORMAT:
+                raise ValueError(f"not in format {FORMAT}")
+            return cls(
+                **{
+                    **fields,
+                    "clips": tuple(ClipEntry(**c) for c in fields["clips"]),
+                    "codecs": tuple(CodecEntry(**c) for c in fields["codecs"]),
+                    "points": tuple(Point.from_json(_numbers(p)) for p in fields["points"]),
+                }
+            )
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise InputUnreadable(f"{path} holds no benchmark results: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _numbers(point: dict[str, Any]) -> dict[str, Any]:
+    scores = {
+        name: {k: float(v) if k != "worst_frame" and v is not None else v for k, v in s.items()}
+        for name, s in point["scores"].items()
+    }
+    return {**point, "scores": scores}

@@ -1,0 +1,285 @@
+"""All metrics of one decoded clip in one pass over its frames.
+
+    clip.pictures() ─┐                  ┌─ PSNR, SSIM, LPIPS, identity ─┐
+                     ├─ pairs ─ batches ┼─ VMAF, a process of its own   ├─ scores
+    decoded ─────────┘                  └─ motion error, XPSNR          ┘
+
+Memory holds one batch of frames and a few numbers for every frame. Where a face detector is
+given, the boxes of a clip are found before its first score and kept for the next ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.meters import (
+    Batch,
+    FrameMeter,
+    IdentityMeter,
+    Measure,
+    Meter,
+    MotionMeter,
+    Pictures,
+    Place,
+    VmafMeter,
+    XpsnrMeter,
+    everywhere,
+)
+from imfcodec.bench.results import METRICS, Score
+from imfcodec.errors import OptionError, UnsupportedVideo
+from imfcodec.metrics.face_boxes import MODEL_VARIABLE, FaceFinder, FaceTrack, follow_face
+from imfcodec.metrics.fidelity import capped_db, psnr_rgb_db, psnr_y_db
+from imfcodec.metrics.identity import Recogniser
+from imfcodec.metrics.perceptual import Lpips
+from imfcodec.metrics.structure import MS_SSIM_SIDE, WINDOW, ms_ssim, ssim
+from imfcodec.metrics.vmaf import MIN_SIDE, Vmaf, vmaf_missing
+from imfcodec.metrics.xpsnr import MIN_PIXELS, Xpsnr, xpsnr_missing
+
+BATCH: Final = 8
+"""Pairs of frames that are held at a time."""
+
+_HIGHER: Final = {metric.name: metric.higher_is_better for metric in METRICS}
+
+_LEAST_SIDE: Final = {
+    "ssim": WINDOW,
+    "ms_ssim": MS_SSIM_SIDE,
+    "lpips_alex": 32,
+    "lpips_squeeze": 32,
+    "vmaf": MIN_SIDE,
+}
+"""Pixels on the short side below which a metric is not defined."""
+
+_ONE_BY_ONE: Final[dict[str, Callable[[Picture, Picture], float]]] = {
+    "psnr_rgb_db": lambda source, coded: capped_db(psnr_rgb_db(source, coded)),
+    "psnr_y_db": lambda source, coded: capped_db(psnr_y_db(source, coded)),
+    "ssim": ssim,
+    "ms_ssim": ms_ssim,
+}
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What to measure with.
+
+    Attributes:
+        metrics: Names out of `results.METRICS`; None takes all that can be measured.
+        yunet: ONNX file of the face detector YuNet: eyes, mouth and identity need it.
+        recogniser: File of the face recogniser: identity needs it (see `metrics.identity`).
+    """
+
+    metrics: tuple[str, ...] | None = None
+    yunet: Path | None = None
+    recogniser: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the names.
+
+        Raises:
+            OptionError: There is no such metric.
+        """
+        unknown = [name for name in self.metrics or () if name not in _HIGHER]
+        if unknown:
+            raise OptionError(f"no metric {', '.join(unknown)}; there are {', '.join(_HIGHER)}")
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names in the order of `results.METRICS`."""
+        return tuple(n for n in _HIGHER if self.metrics is None or n in self.metrics)
+
+
+def missing_metrics(options: ScoreOptions) -> dict[str, str]:
+    """Those of the wanted metrics that cannot be measured here, with the reason.
+
+    Networks are loaded to find out, which may download an LPIPS backbone.
+    """
+    reasons = {name: _why_missing(name, options) for name in options.wanted}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+class Scorer:
+    """Measures decoded clips; keeps networks and the faces of clips. One per process.
+
+    Attributes:
+        missing: What `missing_metrics` says of the options.
+    """
+
+    def __init__(self, options: ScoreOptions) -> None:
+        """Load what the metrics need.
+
+        Raises:
+            OptionError: A metric that is asked for by name cannot be measured.
+        """
+        self.missing = missing_metrics(options)
+        if options.metrics is not None and self.missing:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in self.missing.items())
+            raise OptionError(f"not every metric can be measured: {reasons}")
+        self._options = options
+        self._names = tuple(name for name in options.wanted if name not in self.missing)
+        self._tracks: dict[str, FaceTrack | None] = {}
+        self._embeddings: dict[str, npt.NDArray[np.float32]] = {}
+
+    def score(self, clip: Clip, decoded: Iterator[Picture]) -> tuple[int, dict[str, Score]]:
+        """Compare a decoded clip with its source, frame by frame.
+
+        A metric that is not defined for the clip is left out: those of pictures too small for them,
+        eyes, mouth and identity without a face, motion error where nothing moves. A frame
+        without any error counts as 100 dB in the mean of PSNR.
+
+        Args:
+            clip: The source.
+            decoded: uint8 RGB [H, W, 3], one for every frame of the source.
+
+        Returns:
+            The number of frames, and the scores by name.
+
+        Raises:
+            UnsupportedVideo: The decoded clip has another size, or more or fewer frames.
+            OptionError: VMAF's process failed.
+            ImfcodecError: The source cannot be read any more.
+        """
+        track = self._track(clip)
+        with ExitStack() as stack:
+            meters = {
+                name: self._meter(name, clip, track, stack)
+                for name in self._names
+                if _fits(name, clip) and (track is not None or not _needs_face(name))
+            }
+            frames = 0
+            for batch in _batches(clip, decoded):
+                for meter in meters.values():
+                    meter.add(batch)
+                frames += len(batch.source)
+            scores = {name: meter.score() for name, meter in meters.items()}
+        return frames, {name: score for name, score in scores.items() if score is not None}
+
+    def _meter(self, name: str, clip: Clip, track: FaceTrack | None, stack: ExitStack) -> Meter:
+        region, base = _split(name)
+        place = _place(region, track)
+        if base == "motion_error":
+            return MotionMeter(place)
+        if base == "xpsnr_db":
+            return XpsnrMeter(Xpsnr(clip.width, clip.height, clip.rate))
+        if base == "vmaf":
+            return VmafMeter(stack.enter_context(Vmaf(clip.width, clip.height, clip.rate)))
+        if base == "identity":
+            assert track is not None
+            assert self._options.recogniser is not None
+            recogniser = _recogniser(self._options.recogniser)
+            return IdentityMeter(recogniser, track, self._source_embeddings(clip, track))
+        return FrameMeter(_measure(base), place, higher_is_better=_HIGHER[name])
+
+    def _track(self, clip: Clip) -> FaceTrack | None:
+        if self._options.yunet is None or not any(map(_needs_face, self._names)):
+            return None
+        if clip.sha256 not in self._tracks:
+            finder = _finder(self._options.yunet)
+            self._tracks[clip.sha256] = follow_face(clip.pictures(), finder)
+        return self._tracks[clip.sha256]
+
+    def _source_embeddings(self, clip: Clip, track: FaceTrack) -> npt.NDArray[np.float32]:
+        if clip.sha256 not in self._embeddings:
+            assert self._options.recogniser is not None
+            embed = _recogniser(self._options.recogniser).embed
+            pairs = zip(clip.pictures(), track.landmarks, strict=True)
+            self._embeddings[clip.sha256] = np.stack([embed(*pair) for pair in pairs])
+        return self._embeddings[clip.sha256]
+
+
+def _batches(clip: Clip, decoded: Iterator[Picture]) -> Iterator[Batch]:
+    pairs = _pairs(clip, decoded)
+    first = 0
+    while part := list(islice(pairs, BATCH)):
+        source, coded = (np.stack(pictures) for pictures in zip(*part, strict=True))
+        yield Batch(first, source, coded)
+        first += len(part)
+
+
+def _pairs(clip: Clip, decoded: Iterator[Picture]) -> Iterator[tuple[Picture, Picture]]:
+    shape = (clip.height, clip.width, 3)
+    frame = -1
+    for frame, source in enumerate(clip.pictures()):
+        coded = next(decoded, None)
+        if coded is None:
+            raise UnsupportedVideo(
+                f"{clip.name}: {frame} decoded frames, the source has {clip.frames}"
+            )
+        if coded.shape != shape:
+            raise UnsupportedVideo(
+                f"{clip.name}: decoded frame {frame} is {coded.shape[1]}x{coded.shape[0]}, "
+                f"the source {clip.width}x{clip.height}"
+            )
+        # Codecs may reuse their buffer for the next frame.
+        yield source.copy(), coded.copy()
+    if next(decoded, None) is not None:
+        raise UnsupportedVideo(f"{clip.name}: more decoded frames than the source's {frame + 1}")
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The region ("" for the whole picture) and the metric that is measured there."""
+    region, _, base = name.partition("_")
+    return (region, base) if region in ("eyes", "mouth") else ("", name)
+
+
+def _fits(name: str, clip: Clip) -> bool:
+    """Whether the pictures are large enough for a metric."""
+    if name == "xpsnr_db":
+        return clip.width * clip.height >= MIN_PIXELS
+    return min(clip.width, clip.height) >= _LEAST_SIDE.get(_split(name)[1], 1)
+
+
+def _needs_face(name: str) -> bool:
+    return name == "identity" or bool(_split(name)[0])
+
+
+def _place(region: str, track: FaceTrack | None) -> Place:
+    if track is None or not region:
+        return everywhere
+    return track.eyes if region == "eyes" else track.mouth
+
+
+def _measure(base: str) -> Measure:
+    if base.startswith("lpips_"):
+        lpips = _lpips(base.removeprefix("lpips_"))
+        return lambda source, coded: lpips(source, coded).tolist()
+    measure = _ONE_BY_ONE[base]
+
+    def each(source: Pictures, coded: Pictures) -> list[float]:
+        return [measure(x, y) for x, y in zip(source, coded, strict=True)]
+
+    return each
+
+
+def _why_missing(name: str, options: ScoreOptions) -> str | None:
+    base = _split(name)[1]
+    try:
+        if _needs_face(name):
+            if options.yunet is None:
+                return f"no face detector is given: --yunet or {MODEL_VARIABLE}"
+            _finder(options.yunet)
+        if base == "identity":
+            if options.recogniser is None:
+                return "no face recogniser is given: --recogniser"
+            _recogniser(options.recogniser)
+        if base.startswith("lpips_"):
+            _lpips(base.removeprefix("lpips_"))
+    except OptionError as error:
+        return str(error)
+    if base == "xpsnr_db":
+        return xpsnr_missing()
+    return vmaf_missing() if base == "vmaf" else None
+
+
+# Kept for the life of the process: loading takes longer than measuring a short clip.
+_lpips = cache(Lpips)
+_finder = cache(FaceFinder)
+_recogniser = cache(Recogniser)

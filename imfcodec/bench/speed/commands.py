@@ -1,0 +1,202 @@
+"""The commands that are timed; each is called once, in a process of its own.
+
+Our commands are the spines behind `imfcodec encode` and `imfcodec decode`. An anchor is encoded
+by its benchmark codec and decoded into the same kind of file as ours.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count, islice
+from pathlib import Path
+
+from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.codecs.codec import Codec, Encoded
+from imfcodec.bench.speed.memory import peak_memory_bytes
+from imfcodec.bench.speed.network_parts import PARTS, timed_parts
+from imfcodec.bench.speed.result import SpeedRow, Stage
+from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.metrics.rate import rate_kbps
+from imfcodec.receiver import decode
+from imfcodec.receiver.report import StageTimes
+from imfcodec.sender import encode
+from imfcodec.video import MediaWriter
+
+WARM_UP_FRAMES = 16
+"""Two batches of the network: enough for its memory and its kernels to be in place."""
+
+
+@dataclass(frozen=True)
+class OurCommand:
+    """imfcodec on one clip.
+
+    Attributes:
+        clip: What to code.
+        weights: As `EncodeOptions` takes them.
+        device: Of the decoder; the encoder runs on the processor.
+        threads: Of torch.
+        folder: Where the files of this command lie.
+    """
+
+    clip: Clip
+    weights: str | None
+    device: str
+    threads: int
+    folder: Path
+
+    @property
+    def stream(self) -> Path:
+        """The .imf file."""
+        return self.folder / "clip.imf"
+
+    @property
+    def warm_up(self) -> Path:
+        """The .imf file of the first few frames."""
+        return self.folder / "warm-up.imf"
+
+
+@dataclass(frozen=True)
+class AnchorCommand:
+    """Another codec on one clip; ``threads`` are those that ``codec`` was made with."""
+
+    clip: Clip
+    codec: Codec
+    setting: str
+    threads: int
+    folder: Path
+
+
+def encode_ours(command: OurCommand) -> SpeedRow:
+    """`imfcodec encode`."""
+    options = EncodeOptions(
+        weights=command.weights, audio="none", threads=command.threads, overwrite=True
+    )
+    encode(_first_frames(command.clip, command.folder), command.warm_up, options)
+    report = encode(command.clip.path, command.stream, options)
+    stages = tuple(
+        Stage(name, ms / report.frames, name == "token encoder")
+        for name, ms in report.stages.milliseconds.items()
+    )
+    return SpeedRow(
+        f"imfcodec {report.weights}",
+        True,
+        "encode",
+        "cpu",
+        command.threads,
+        report.frames,
+        report.wall_s,
+        report.rate_kbps,
+        peak_memory_bytes(),
+        stages,
+    )
+
+
+def decode_ours(command: OurCommand) -> SpeedRow:
+    """`imfcodec decode` of what `encode_ours` wrote."""
+    options = DecodeOptions(device=command.device, threads=command.threads, overwrite=True)
+    target = command.folder / "decoded.mp4"
+    decode(command.warm_up, target, options)
+    with timed_parts(command.device) as parts:
+        report = decode(command.stream, target, options)
+    return SpeedRow(
+        f"imfcodec {report.weights}",
+        True,
+        "decode",
+        command.device,
+        command.threads,
+        report.frames,
+        report.wall_s,
+        report.rate_kbps,
+        peak_memory_bytes(),
+        tuple(_decode_stages(report.stages, parts, report.frames)),
+    )
+
+
+def encode_anchor(command: AnchorCommand) -> tuple[SpeedRow, Encoded]:
+    """An anchor's encoder, reading the clip included; also where its file lies."""
+    warm_up = Clip.open(_first_frames(command.clip, command.folder))
+    with tempfile.TemporaryDirectory() as folder:
+        command.codec.encode(warm_up, command.setting, Path(folder))
+    begun = time.perf_counter()
+    encoded = command.codec.encode(command.clip, command.setting, command.folder)
+    wall_s = time.perf_counter() - begun
+    stages = (Stage("read and encode", 1000 * wall_s / command.clip.frames),)
+    return _anchor_row(command, encoded, "encode", wall_s, stages), encoded
+
+
+def decode_anchor(command: AnchorCommand, encoded: Encoded) -> SpeedRow:
+    """An anchor's decoder and the writing of its pictures."""
+    clip, target = command.clip, command.folder / "decoded.mp4"
+    warm_up = islice(command.codec.decode(encoded, clip), WARM_UP_FRAMES)
+    _write(target, warm_up, clip.rate, StageTimes())
+    times, begun = StageTimes(), time.perf_counter()
+    _write(target, command.codec.decode(encoded, clip), clip.rate, times)
+    wall_s = time.perf_counter() - begun
+    stages = tuple(Stage(name, ms / clip.frames) for name, ms in times.milliseconds.items())
+    return _anchor_row(command, encoded, "decode", wall_s, stages)
+
+
+def _decode_stages(stages: StageTimes, parts: StageTimes, frames: int) -> Iterator[Stage]:
+    """The decoder's own stages, its network taken apart."""
+    for name, ms in stages.milliseconds.items():
+        if name != "network":
+            yield Stage(name, ms / frames)
+            continue
+        inside = [(part, parts.milliseconds.get(part, 0.0)) for part in PARTS]
+        for part, part_ms in inside:
+            yield Stage(part, part_ms / frames, network=True)
+        # Keys and values of the attention, resizing, and pictures to and from tensors.
+        rest = max(0.0, ms - sum(part_ms for _, part_ms in inside))
+        yield Stage("rest of the network", rest / frames, network=True)
+
+
+def _anchor_row(
+    command: AnchorCommand, encoded: Encoded, task: str, wall_s: float, stages: tuple[Stage, ...]
+) -> SpeedRow:
+    return SpeedRow(
+        f"{command.codec.label}, {command.setting}",
+        False,
+        task,
+        "cpu",
+        command.threads,
+        command.clip.frames,
+        wall_s,
+        rate_kbps(encoded.size_bytes, 0, command.clip.duration_s),
+        peak_memory_bytes(),
+        stages,
+    )
+
+
+def _first_frames(clip: Clip, folder: Path) -> Path:
+    """A short clip for the warm-up."""
+    path = folder / "warm-up.mkv"
+    _write(path, islice(clip.pictures(), WARM_UP_FRAMES), clip.rate, StageTimes())
+    return path
+
+
+def _write(path: Path, pictures: Iterator[Picture], rate: Fraction, times: StageTimes) -> None:
+    """Write pictures as `imfcodec decode` would, with the time of getting them kept apart."""
+    begun = time.perf_counter()
+    first = next(pictures)
+    times.add("decode", time.perf_counter() - begun)
+    height, width = first.shape[:2]
+    begun = time.perf_counter()
+    with MediaWriter(
+        path, width=width, height=height, time_base=1 / rate, rate=rate, overwrite=True
+    ) as writer:
+        writer.write(0, first)
+        times.add("write", time.perf_counter() - begun)
+        for pts in count(1):
+            begun = time.perf_counter()
+            picture = next(pictures, None)
+            times.add("decode", time.perf_counter() - begun)
+            begun = time.perf_counter()
+            if picture is None:
+                break
+            writer.write(pts, picture)
+            times.add("write", time.perf_counter() - begun)
+    times.add("write", time.perf_counter() - begun)

@@ -1,0 +1,71 @@
+"""Time inside the blocks of the network, without a word of it in the network's code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+
+from imfcodec.model.dense_feature_encoder import DenseFeatureEncoder
+from imfcodec.model.displacement_frame_decoder import DisplacementFrameDecoder
+from imfcodec.model.frame_decoder import FrameDecoder
+from imfcodec.model.implicit_motion_alignment import ImplicitMotionAlignment
+from imfcodec.model.latent_token_decoder import LatentTokenDecoder
+from imfcodec.receiver.report import StageTimes
+
+REFERENCE, TOKEN_DECODER = "reference features", "token decoder"
+ALIGNMENT, FRAME_DECODER = "alignment", "frame decoder"
+PARTS = (REFERENCE, TOKEN_DECODER, ALIGNMENT, FRAME_DECODER)
+"""In the order in which they run; none contains another."""
+
+
+@contextmanager
+def timed_parts(device: str) -> Iterator[StageTimes]:
+    """Account every call of one of the network's blocks in this process.
+
+    The hooks see all networks of the process, whoever made them.
+
+    Args:
+        device: Where the network runs; an accelerator is waited for, so that the time of a
+            block is not that of asking for it.
+    """
+    times, begun = StageTimes(), dict[int, float]()
+    wait = torch.cuda.synchronize if device.startswith("cuda") else (lambda: None)
+
+    def begin(module: nn.Module, inputs: Any) -> None:
+        if _part(module):
+            wait()
+            begun[id(module)] = time.perf_counter()
+
+    def end(module: nn.Module, inputs: Any, outputs: Any) -> None:
+        if part := _part(module):
+            wait()
+            times.add(part, time.perf_counter() - begun.pop(id(module)))
+
+    handles = [register_module_forward_pre_hook(begin), register_module_forward_hook(end)]
+    try:
+        yield times
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _part(module: nn.Module) -> str | None:
+    match module:
+        case DenseFeatureEncoder():
+            return REFERENCE
+        case LatentTokenDecoder():
+            return TOKEN_DECODER
+        case ImplicitMotionAlignment():
+            return ALIGNMENT
+        case FrameDecoder() | DisplacementFrameDecoder():
+            return FRAME_DECODER
+    return None

@@ -1,0 +1,118 @@
+"""What a speed measurement found: plain data, JSON on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imfcodec.errors import InputUnreadable
+
+FORMAT = "imfcodec-speed-1"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a command's work.
+
+    Attributes:
+        name: For people.
+        ms_per_frame: Wall-clock milliseconds over the number of frames.
+        network: Whether it is part of the neural network.
+    """
+
+    name: str
+    ms_per_frame: float
+    network: bool = False
+
+
+@dataclass(frozen=True)
+class SpeedRow:
+    """One command, run once in a process of its own.
+
+    Attributes:
+        codec: For people, with its setting.
+        ours: Whether it is this codec.
+        task: "encode" or "decode".
+        device: Torch device of the network; "cpu" for anchors.
+        threads: Threads of network or encoder, and cores that the process may use.
+        frames: That it processed.
+        wall_s: Of the whole command: weights loaded, read, coded, written.
+        rate_kbps: Of the coded clip.
+        peak_memory_bytes: Largest resident set of the process.
+        stages: Where the time went, in order; what they lack of ``wall_s`` is "other".
+    """
+
+    codec: str
+    ours: bool
+    task: str
+    device: str
+    threads: int
+    frames: int
+    wall_s: float
+    rate_kbps: float
+    peak_memory_bytes: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the whole command."""
+        return self.frames / self.wall_s
+
+    @property
+    def network_fps(self) -> float | None:
+        """Frames per second of the network alone; None where there is none."""
+        ms = sum(stage.ms_per_frame for stage in self.stages if stage.network)
+        return 1000 / ms if ms else None
+
+    @property
+    def other_ms_per_frame(self) -> float:
+        """What no stage accounts for: loading weights, opening and closing files."""
+        stages = sum(stage.ms_per_frame for stage in self.stages)
+        return max(0.0, 1000 * self.wall_s / self.frames - stages)
+
+
+@dataclass(frozen=True)
+class SpeedResult:
+    """One run of the measurement.
+
+    Attributes:
+        clip: Name of the clip.
+        width, height: Pixels as shown.
+        frames: Of the clip.
+        machine: In words.
+        rows: One per command, device and number of threads.
+    """
+
+    clip: str
+    width: int
+    height: int
+    frames: int
+    machine: str
+    rows: tuple[SpeedRow, ...]
+
+    def save(self, path: Path) -> None:
+        """Write JSON."""
+        record = {"format": FORMAT, **dataclasses.asdict(self)}
+        path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> SpeedResult:
+        """Read what `save` wrote.
+
+        Raises:
+            InputUnreadable: It is no such file.
+        """
+        try:
+            fields = json.loads(path.read_text())
+            if fields.pop("format", None) != FORMAT:
+                raise ValueError(f"not in format {FORMAT}")
+            return cls(**{**fields, "rows": tuple(_row(row) for row in fields["rows"])})
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise InputUnreadable(f"{path} holds no speed result: {error}") from error
+
+
+def _row(fields: dict[str, Any]) -> SpeedRow:
+    return SpeedRow(**{**fields, "stages": tuple(Stage(**s) for s in fields["stages"])})

@@ -1,0 +1,178 @@
+"""Aggregates of a run: means over clips, and BD-rates between families."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from imfcodec.bench.results import METRICS, Point, Results
+from imfcodec.metrics.bd_rate import BdRate, NoBdRate, Refusal, bd_rate
+
+BEST_ANCHOR = "best of all anchors"
+"""The envelope of all anchor families together."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """One codec at one setting, over all clips that it coded.
+
+    Attributes:
+        codec, setting: Which.
+        rate_kbps: Mean of the clips' rates; 0 where every clip failed.
+        scores: Mean of each metric that at least one clip has.
+        counted: How many clips each of these means is over: a clip may lack a metric, as one
+            in which nothing moves has no motion error.
+        clips: How many clips were coded, decoded and scored.
+        failed: How many were not, which no mean says anything about.
+        encode_s, decode_s: Means per clip.
+    """
+
+    codec: str
+    setting: str
+    rate_kbps: float
+    scores: Mapping[str, float]
+    counted: Mapping[str, int]
+    clips: int
+    failed: int
+    encode_s: float
+    decode_s: float
+
+
+@dataclass(frozen=True)
+class FamilyBdRate:
+    """The BD-rate of a family against another: per clip between envelopes, then the mean.
+
+    Attributes:
+        family: The one in question.
+        anchor: The one it is compared with; `BEST_ANCHOR` for all of them together.
+        metric: Name of the metric at equal values of which rates are compared.
+        percent: Mean over clips of the change in rate; None where no clip allows a comparison.
+        interval: Mean over clips of the lowest and of the highest value of the metric that
+            both curves reach; None likewise.
+        points: The fewest points that carry a curve in any compared clip, (anchor, family).
+        clips: How many clips were compared.
+        no_overlap: Clips on which the curves share no value of the metric.
+        too_few_points: Clips on which a curve has not points enough.
+    """
+
+    family: str
+    anchor: str
+    metric: str
+    percent: float | None
+    interval: tuple[float, float] | None
+    points: tuple[int, int] | None
+    clips: int
+    no_overlap: tuple[str, ...]
+    too_few_points: tuple[str, ...]
+
+
+def means(results: Results) -> list[Mean]:
+    """A row for each codec and setting, in the order of the results."""
+    groups: dict[tuple[str, str], list[Point]] = {}
+    for point in results.points:
+        groups.setdefault((point.codec, point.setting), []).append(point)
+    return [_mean(codec, setting, points) for (codec, setting), points in groups.items()]
+
+
+def bd_rates(results: Results, metric: str) -> list[FamilyBdRate]:
+    """BD-rates of ours against every anchor family and against the best of all anchors.
+
+    Where nothing of ours took part, every anchor is compared with every other. The floor is
+    not compared: its curve says nothing about motion.
+
+    Args:
+        results: Of a run.
+        metric: Name of one of `METRICS`.
+
+    Raises:
+        OptionError: scipy is not installed.
+        KeyError: There is no such metric.
+    """
+    higher = {m.name: m.higher_is_better for m in METRICS}[metric]
+    ours = _families(results, "ours")
+    anchors = _families(results, "anchor")
+    compared = dict(anchors)
+    if len(anchors) > 1 and ours:
+        compared[BEST_ANCHOR] = frozenset().union(*anchors.values())
+    curves = _curves(results, metric)
+    clips = list(dict.fromkeys(point.clip for point in results.points))
+    return [
+        _compare(
+            (family, anchor, metric),
+            {
+                clip: bd_rate(
+                    _union(curves, clip, compared[anchor]),
+                    _union(curves, clip, members),
+                    higher_is_better=higher,
+                )
+                for clip in clips
+            },
+        )
+        for family, members in (ours or anchors).items()
+        for anchor in compared
+        if anchor != family
+    ]
+
+
+def _mean(codec: str, setting: str, points: list[Point]) -> Mean:
+    good = [point for point in points if point.error is None]
+    values = {
+        metric.name: [p.scores[metric.name].mean for p in good if metric.name in p.scores]
+        for metric in METRICS
+    }
+    return Mean(
+        codec=codec,
+        setting=setting,
+        rate_kbps=fmean(p.rate_kbps for p in good) if good else 0.0,
+        scores={name: fmean(v) for name, v in values.items() if v},
+        counted={name: len(v) for name, v in values.items() if v},
+        clips=len(good),
+        failed=len(points) - len(good),
+        encode_s=fmean(p.encode_s for p in good) if good else 0.0,
+        decode_s=fmean(p.decode_s for p in good) if good else 0.0,
+    )
+
+
+def _families(results: Results, role: str) -> dict[str, frozenset[str]]:
+    """Names of the codecs of each family of a role."""
+    families: dict[str, frozenset[str]] = {}
+    for codec in results.codecs:
+        if codec.role == role and codec.missing is None:
+            families[codec.family] = families.get(codec.family, frozenset()) | {codec.name}
+    return families
+
+
+_Curves = dict[tuple[str, str], list[tuple[float, float]]]
+
+
+def _curves(results: Results, metric: str) -> _Curves:
+    """(rate, metric) of every clip and codec."""
+    curves: _Curves = {}
+    for point in results.points:
+        if point.error is None and metric in point.scores and point.rate_kbps > 0:
+            pair = (point.rate_kbps, point.scores[metric].mean)
+            curves.setdefault((point.clip, point.codec), []).append(pair)
+    return curves
+
+
+def _union(curves: _Curves, clip: str, codecs: Iterable[str]) -> list[tuple[float, float]]:
+    return [pair for codec in codecs for pair in curves.get((clip, codec), [])]
+
+
+def _compare(what: tuple[str, str, str], by_clip: Mapping[str, BdRate | NoBdRate]) -> FamilyBdRate:
+    found = [value for value in by_clip.values() if isinstance(value, BdRate)]
+    refused = {clip: v.reason for clip, v in by_clip.items() if isinstance(v, NoBdRate)}
+    return FamilyBdRate(
+        *what,
+        percent=fmean(f.percent for f in found) if found else None,
+        interval=(fmean(f.interval[0] for f in found), fmean(f.interval[1] for f in found))
+        if found
+        else None,
+        points=(min(f.points[0] for f in found), min(f.points[1] for f in found))
+        if found
+        else None,
+        clips=len(found),
+        no_overlap=tuple(c for c, why in refused.items() if why is Refusal.NO_COMMON_INTERVAL),
+        too_few_points=tuple(c for c, why in refused.items() if why is Refusal.TOO_FEW_POINTS),
+    )

@@ -1,0 +1,370 @@
+"""`imfcodec bench`: rate-distortion curves of this codec and of others."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from imfcodec.cli.compare import metrics_option, recogniser_option, yunet_option
+from imfcodec.cli.failures import Stopped
+from imfcodec.cli.job_progress import job_progress
+from imfcodec.cli.options import json_option, overwrite_option, quiet_option
+from imfcodec.cli.output import show_columns, show_json, show_lines, show_rows, show_warnings
+from imfcodec.cli.records import Record
+from imfcodec.cli.text import path_text, plural
+from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputExists
+
+if TYPE_CHECKING:
+    from imfcodec.bench.results import Results
+    from imfcodec.bench.runner import Execute, Plan, Run
+    from imfcodec.bench.speed import SpeedResult
+    from imfcodec.bench.summary import FamilyBdRate, Mean
+
+_PATH = click.Path(path_type=Path)
+_RESULTS = "results.json"
+_SHOWN_FAILURES = 5
+
+
+def _cores() -> int:
+    # Fewer than the machine has, where the process is confined to some of them.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _names(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    """Comma-separated names."""
+    if value is None:
+        return None
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not names:
+        raise click.BadParameter("names nothing", ctx, parameter)
+    return names
+
+
+@click.command(short_help="Measure rate-distortion curves beside other codecs.")
+@click.argument("clips", metavar="[CLIPS]...", nargs=-1, type=_PATH)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder for results and report; made if it is missing.",
+)
+@click.option(
+    "--clips-from",
+    type=_PATH,
+    metavar="CSV",
+    help="Take clips from the column clip of this file; they lie beside or below it.",
+)
+@click.option("--split", help="Of --clips-from, only rows with this value in the column split.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N clips.")
+@click.option(
+    "--codecs",
+    callback=_names,
+    metavar="NAME,...",
+    help="Codecs, families or patterns; a selection for a first look without it.",
+)
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="NAME|ID|PATH",
+    help="Weights of the network, a curve for each; repeat for more. The default ones without it.",
+)
+@metrics_option
+@yunet_option
+@recogniser_option
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=_cores,
+    metavar="N",
+    help="Jobs at a time, one thread each; as many as there are cores without it.",
+)
+@click.option(
+    "--ray", metavar="ADDRESS", help="Run the jobs on the Ray cluster there, not on this machine."
+)
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where measured points are kept; in the user's cache folder without it.",
+)
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep measured points.")
+@click.option(
+    "--speed",
+    is_flag=True,
+    help="Also time encoding and decoding of the first clip, on this machine, beside two anchors.",
+)
+@overwrite_option
+@json_option
+@quiet_option
+def bench(
+    clips: tuple[Path, ...],
+    out: Path,
+    clips_from: Path | None,
+    split: str | None,
+    limit: int | None,
+    codecs: tuple[str, ...] | None,
+    weights: tuple[str, ...],
+    metrics: tuple[str, ...] | None,
+    yunet: Path | None,
+    recogniser: Path | None,
+    jobs: int,
+    ray: str | None,
+    cache: Path | None,
+    no_cache: bool,
+    speed: bool,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Code CLIPS, files and folders, with several codecs and report rate against quality.
+
+    Every clip is coded at every setting of every codec, decoded from the written file, and
+    scored frame by frame. DIR/results.json holds all points with machine, commit and versions;
+    DIR/index.html shows them.
+
+    A clip that cannot be measured on, and a job that fails, stay in the results as failed and
+    are counted beside each mean. What was measured is kept: a run that was stopped goes on
+    where it was if it is started again, and one with more metrics measures only those. Coding
+    times are those of --jobs jobs beside each other.
+    """
+    _check(clips, clips_from, split, cache, no_cache, out, overwrite)
+    from imfcodec.bench.cache import Cache, default_cache_folder
+    from imfcodec.bench.clips import find_clips, open_clips, read_manifest
+    from imfcodec.bench.codecs.lineup import lineup
+    from imfcodec.bench.runner import Plan, Run
+    from imfcodec.bench.scoring import ScoreOptions
+    from imfcodec.bench.summary import means
+
+    paths = find_clips(clips) if clips else []
+    if clips_from is not None:
+        paths += read_manifest(clips_from, split)
+    coders = lineup(codecs, weights=weights or (None,))
+    usable, unusable = open_clips(paths[:limit])
+    plan = Plan(usable, coders, ScoreOptions(metrics, yunet, recogniser), unusable)
+    command = shlex.join(["imfcodec", *sys.argv[1:]])
+    with ExitStack() as stack:
+        if no_cache:
+            # Kept for as long as the report needs the coded clips.
+            temporary = tempfile.TemporaryDirectory(prefix="imfcodec-bench-")
+            cache = Path(stack.enter_context(temporary))
+        run = Run(plan, Cache(cache or default_cache_folder()), _executor(jobs, ray))
+        try:
+            with job_progress("bench", wanted=not (as_json or quiet)) as advance:
+                run.measure(advance)
+        except (Stopped, KeyboardInterrupt):
+            _write(run.results(command), out, None, None)
+            if not quiet:
+                show_warnings([f"stopped; what was measured is in {path_text(str(out))}"])
+            raise
+        results = run.results(command)
+        timed = _time(usable[0].path, weights, quiet=as_json or quiet) if speed else None
+        _say("report: curves and pictures", quiet=as_json or quiet)
+        files = _write(results, out, run, timed)
+    rows = means(results)
+    savings = _savings(results)
+    if as_json:
+        record = _record(out, files, results, rows, savings, run.from_cache)
+        show_json({**record, "speed": timed and asdict(timed)})
+    elif not quiet:
+        show_columns(_means_table(rows, metrics))
+        if savings:
+            show_lines([""])
+            show_columns(_savings_table(savings))
+        if timed is not None:
+            _show_speed(timed)
+        failed = sum(point.error is not None for point in results.points)
+        points = f"{len(results.points)}, {run.from_cache} from the cache, {failed} failed"
+        show_lines([""])
+        show_rows([("points", points), ("report", path_text(str(out / "index.html")))])
+        _warn(results, plan)
+    if not any(row.clips for row in rows):
+        raise ImfcodecError(f"every job has failed; the first: {results.points[0].error}")
+
+
+def _check(
+    clips: tuple[Path, ...],
+    clips_from: Path | None,
+    split: str | None,
+    cache: Path | None,
+    no_cache: bool,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Refuse what cannot work before anything is measured."""
+    if not clips and clips_from is None:
+        raise OptionError("no clips: name files or folders, or use --clips-from")
+    if split is not None and clips_from is None:
+        raise OptionError("--split goes with --clips-from")
+    if cache is not None and no_cache:
+        raise OptionError("--cache and --no-cache exclude each other")
+    if (out / _RESULTS).exists() and not overwrite and not _stopped(out / _RESULTS):
+        raise OutputExists(f"{out / _RESULTS}: exists already; ask for overwriting to replace it")
+    from imfcodec.video.failures import writing
+
+    with writing(str(out)):
+        out.mkdir(parents=True, exist_ok=True)
+
+
+def _stopped(path: Path) -> bool:
+    """Whether these are the results of a run that was stopped: going on replaces them."""
+    from imfcodec.bench.results import Results
+    from imfcodec.bench.runner import NOT_MEASURED
+
+    try:
+        return any(point.error == NOT_MEASURED for point in Results.load(path).points)
+    except InputUnreadable:
+        return False
+
+
+def _executor(jobs: int, address: str | None) -> Execute:
+    if address is not None:
+        from imfcodec.bench.cluster import run_on_ray
+
+        return partial(run_on_ray, address=address)
+    from imfcodec.bench.local import run_locally
+
+    return partial(run_locally, workers=jobs)
+
+
+def _say(what: str, *, quiet: bool) -> None:
+    """What is going on, for who sits and waits."""
+    if not quiet and sys.stderr is not None and sys.stderr.isatty():
+        click.echo(what, err=True)
+
+
+def _time(clip: Path, weights: tuple[str, ...], *, quiet: bool) -> SpeedResult:
+    """Speed with one thread and with all cores, when nothing else of the run is left."""
+    from imfcodec.bench.speed import measure_speed
+    from imfcodec.config import MAX_THREADS
+
+    threads = sorted({1, min(_cores(), MAX_THREADS)})
+    return measure_speed(
+        clip,
+        weights=weights[0] if weights else None,
+        threads=threads,
+        progress=lambda what: _say(f"speed: {what}", quiet=quiet),
+    )
+
+
+def _show_speed(timed: SpeedResult) -> None:
+    from rich.console import Console
+
+    from imfcodec.bench.speed import terminal_table
+
+    show_lines([""])
+    Console().print(terminal_table(timed))
+
+
+def _write(results: Results, out: Path, run: Run | None, timed: SpeedResult | None) -> list[Path]:
+    """Results and report; without ``run`` a report without pictures, which take a while."""
+    from imfcodec.bench.report import write_report
+    from imfcodec.video.failures import writing
+
+    with writing(str(out)):
+        pictures = None if run is None else run.pictures
+        return write_report(results, out, pictures=pictures, speed=timed)
+
+
+def _savings(results: Results) -> list[FamilyBdRate]:
+    """BD-rates by the headline metric among those that were measured, and by PSNR-RGB."""
+    from imfcodec.bench.results import METRICS
+    from imfcodec.bench.summary import bd_rates
+
+    held = {name for point in results.points for name in point.scores}
+    measured = [metric.name for metric in METRICS if metric.name in held]
+    chosen = dict.fromkeys([*measured[:1], *(m for m in measured if m == "psnr_rgb_db")])
+    return [row for metric in chosen for row in bd_rates(results, metric)]
+
+
+def _means_table(rows: list[Mean], asked: tuple[str, ...] | None) -> Iterator[tuple[str, ...]]:
+    from imfcodec.bench.results import METRICS
+
+    held = {name for row in rows for name in row.scores}
+    shown = [m.name for m in METRICS if m.name in held and (asked or not m.name.startswith(_PARTS))]
+    yield ("codec", "setting", "kbps", *shown, "clips", "failed")
+    for row in rows:
+        yield (
+            row.codec,
+            row.setting,
+            f"{row.rate_kbps:.2f}" if row.clips else "-",
+            *(_mean_text(row, name) for name in shown),
+            str(row.clips),
+            str(row.failed),
+        )
+
+
+_PARTS = ("eyes_", "mouth_")
+"""Left to the report, unless metrics were asked for by name: a terminal is only so wide."""
+
+
+def _mean_text(row: Mean, name: str) -> str:
+    if name not in row.scores:
+        return "-"
+    text = f"{row.scores[name]:.{2 if name.endswith('_db') or name == 'vmaf' else 4}f}"
+    # A mean over fewer clips than the row's says so.
+    return text if row.counted[name] == row.clips else f"{text} ({row.counted[name]})"
+
+
+def _savings_table(rows: list[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
+    yield ("BD-rate of", "against", "by", "rate", "interval", "points", "clips", "left out")
+    for row in rows:
+        left_out = [
+            f"{len(clips)} {why}"
+            for clips, why in ((row.no_overlap, "no overlap"), (row.too_few_points, "few points"))
+            if clips
+        ]
+        yield (
+            row.family,
+            row.anchor,
+            row.metric,
+            "-" if row.percent is None else f"{row.percent:+.1f} %",
+            "-" if row.interval is None else f"{row.interval[0]:.4g} to {row.interval[1]:.4g}",
+            "-" if row.points is None else "{1} on {0}".format(*row.points),
+            str(row.clips),
+            ", ".join(left_out) or "-",
+        )
+
+
+def _record(
+    out: Path,
+    files: list[Path],
+    results: Results,
+    rows: list[Mean],
+    savings: list[FamilyBdRate],
+    from_cache: int,
+) -> Record:
+    return {
+        "out": str(out),
+        "files": [str(file) for file in files],
+        "points": len(results.points),
+        "from_cache": from_cache,
+        "failed": [asdict(point) for point in results.points if point.error is not None],
+        "codecs_missing": {c.name: c.missing for c in results.codecs if c.missing},
+        "metrics_missing": dict(results.metrics_missing),
+        "means": [asdict(row) for row in rows],
+        "bd_rates": [asdict(row) for row in savings],
+    }
+
+
+def _warn(results: Results, plan: Plan) -> None:
+    show_warnings(f"left out: {clip.error}" for clip in plan.unusable)
+    show_warnings(f"{c.name} left out: {c.missing}" for c in results.codecs if c.missing)
+    show_warnings(f"{name} left out: {why}" for name, why in results.metrics_missing.items())
+    unusable = {clip.name for clip in plan.unusable}
+    failed = [p for p in results.points if p.error is not None and p.clip not in unusable]
+    show_warnings(f"{p.clip}, {p.codec} {p.setting}: {p.error}" for p in failed[:_SHOWN_FAILURES])
+    if len(failed) > _SHOWN_FAILURES:
+        show_warnings([f"{plural(len(failed), 'job')} failed in all; see the report"])

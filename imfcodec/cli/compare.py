@@ -1,0 +1,158 @@
+"""`imfcodec compare`: how far one video is from another."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imfcodec.bench.results import METRICS
+from imfcodec.cli.options import json_option, quiet_option
+from imfcodec.cli.output import show_columns, show_json, show_warnings
+from imfcodec.cli.progress import progress
+from imfcodec.cli.text import path_text
+from imfcodec.errors import UnsupportedVideo
+
+if TYPE_CHECKING:
+    from imfcodec.bench.clip import Clip, Picture
+    from imfcodec.bench.results import Score
+
+_PATH = click.Path(path_type=Path)
+
+
+class MetricNames(click.ParamType[tuple[str, ...]]):
+    """Names of metrics with commas between them: psnr_rgb_db,ssim."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Read the text of an option; a tuple is one already."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in str(value).split(","))
+        known = [metric.name for metric in METRICS]
+        for name in names:
+            if name not in known:
+                self.fail(f"{name!r} is none of {', '.join(known)}", param, ctx)
+        return names
+
+
+metrics_option = click.option(
+    "--metrics",
+    type=MetricNames(),
+    metavar="NAME,...",
+    help="What to measure; all that can be measured without it.",
+)
+yunet_option = click.option(
+    "--yunet",
+    type=_PATH,
+    metavar="FILE",
+    envvar="IMFCODEC_YUNET",
+    help="ONNX file of the face detector YuNet, for eyes, mouth and identity; "
+    "IMFCODEC_YUNET without it.",
+)
+recogniser_option = click.option(
+    "--recogniser",
+    type=_PATH,
+    metavar="FILE",
+    envvar="IMFCODEC_RECOGNISER",
+    help="Safetensors file of the face recogniser MobileFaceNet, for identity; "
+    "IMFCODEC_RECOGNISER without it.",
+)
+
+
+@click.command(short_help="Measure how far a video is from its source.")
+@click.argument("source", metavar="SOURCE", type=_PATH)
+@click.argument("coded", metavar="CODED", type=_PATH)
+@metrics_option
+@yunet_option
+@recogniser_option
+@json_option
+@quiet_option
+def compare(
+    source: Path,
+    coded: Path,
+    metrics: tuple[str, ...] | None,
+    yunet: Path | None,
+    recogniser: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure the video CODED against SOURCE, frame by frame.
+
+    Both have the same size and number of frames, eight or more. Printed are the mean over all
+    frames, the mean over the worst 5 % and the number of the worst one. A frame without any error
+    counts as 100 dB; XPSNR and motion error have one value for the whole video. LPIPS and motion
+    error are better when lower, the others when higher.
+
+    Metrics are lpips_alex, lpips_squeeze, psnr_rgb_db, psnr_y_db, ssim, ms_ssim, xpsnr_db, vmaf,
+    motion_error, identity, and LPIPS (AlexNet), PSNR-RGB and motion error of the eyes and the
+    mouth, called eyes_lpips_alex and so on. One that cannot be measured is left out with a
+    warning, or is an error if --metrics names it.
+    """
+    from imfcodec.bench.clip import Clip
+    from imfcodec.bench.scoring import ScoreOptions, Scorer
+
+    first, second = Clip.open(source), Clip.open(coded)
+    _check(first, second)
+    scorer = Scorer(ScoreOptions(metrics, yunet, recogniser))
+    with progress("compare", lambda: first.duration_s, wanted=not (as_json or quiet)) as advance:
+        frames, scores = scorer.score(first, _counted(second, advance))
+    if as_json:
+        show_json(
+            {
+                "source": str(source),
+                "coded": str(coded),
+                "frames": frames,
+                "scores": {name: dataclasses.asdict(score) for name, score in scores.items()},
+                "missing": scorer.missing,
+            }
+        )
+    else:
+        show_columns(_rows(scores))
+        if not quiet:
+            show_warnings(
+                f"{name} is left out: {reason}" for name, reason in scorer.missing.items()
+            )
+
+
+def _check(source: Clip, coded: Clip) -> None:
+    """See that the two can be compared."""
+    sizes = [f"{clip.width}x{clip.height}" for clip in (source, coded)]
+    if sizes[0] != sizes[1]:
+        raise UnsupportedVideo(
+            f"{path_text(str(coded.path))} is {sizes[1]}, "
+            f"{path_text(str(source.path))} is {sizes[0]}: only equal sizes can be compared"
+        )
+    if source.frames != coded.frames:
+        raise UnsupportedVideo(
+            f"{path_text(str(coded.path))} has {coded.frames} frames, "
+            f"{path_text(str(source.path))} has {source.frames}: they cannot be paired"
+        )
+
+
+def _counted(clip: Clip, advance: Callable[[int, float], None] | None) -> Iterator[Picture]:
+    """The pictures of a clip, each reported when it is taken."""
+    for number, picture in enumerate(clip.pictures(), 1):
+        if advance:
+            advance(number, float(number / clip.rate))
+        yield picture
+
+
+def _rows(scores: dict[str, Score]) -> Iterator[tuple[str, ...]]:
+    yield "metric", "mean", "worst 5 %", "worst frame", "better"
+    for metric in METRICS:
+        score = scores.get(metric.name)
+        if score is not None:
+            yield (
+                metric.label,
+                f"{score.mean:.4f}",
+                "-" if score.worst is None else f"{score.worst:.4f}",
+                "-" if score.worst_frame is None else str(score.worst_frame),
+                "higher" if metric.higher_is_better else "lower",
+            )

@@ -1,0 +1,203 @@
+"""Speed: what is measured adds up, and nothing of the measuring process gets in."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from imfcodec.bench.clip import Clip
+from imfcodec.bench.codecs.x264 import X264
+from imfcodec.bench.report import write_report
+from imfcodec.bench.speed import (
+    SpeedResult,
+    SpeedRow,
+    Stage,
+    measure,
+    measure_speed,
+    terminal_table,
+)
+from imfcodec.bench.speed import memory as memory_module
+from imfcodec.bench.speed.commands import (
+    AnchorCommand,
+    OurCommand,
+    decode_anchor,
+    decode_ours,
+    encode_anchor,
+    encode_ours,
+)
+from imfcodec.bench.speed.network_parts import PARTS, timed_parts
+from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError
+from tests.bench.samples import sample_results
+from tests.tiny import TINY, tiny_model
+
+ROW = SpeedRow(
+    "imfcodec [fast]",
+    True,
+    "decode",
+    "cpu",
+    2,
+    frames=100,
+    wall_s=4.0,
+    rate_kbps=3.25,
+    peak_memory_bytes=300 << 20,
+    stages=(Stage("read", 1.5), Stage("alignment", 10.0, True), Stage("frame decoder", 15.0, True)),
+)
+RESULT = SpeedResult("anna", 256, 256, 100, "a machine", (ROW,))
+
+
+def test_speeds_follow_from_times() -> None:
+    assert ROW.fps == 25
+    assert ROW.network_fps == 40
+    assert ROW.other_ms_per_frame == pytest.approx(13.5)
+
+
+def test_result_goes_through_a_file(tmp_path: Path) -> None:
+    RESULT.save(tmp_path / "speed.json")
+    assert SpeedResult.load(tmp_path / "speed.json") == RESULT
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": "imfcodec-speed-1"}', '{"format": "x"}'])
+def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "speed.json").write_text(text)
+    with pytest.raises(InputUnreadable):
+        SpeedResult.load(tmp_path / "speed.json")
+
+
+def test_terminal_shows_every_figure_and_takes_names_as_they_are() -> None:
+    console = Console(file=io.StringIO(), width=140, record=True)
+    console.print(terminal_table(RESULT))
+    text = console.export_text()
+    for part in ("decode imfcodec [fast]", "3.25", "25.0", "40.0", "300", "alignment 10.00"):
+        assert part in text
+
+
+def test_report_shows_the_speed(tmp_path: Path) -> None:
+    results = dataclasses.replace(sample_results(), points=())
+    written = write_report(results, tmp_path, speed=RESULT)
+    assert SpeedResult.load(tmp_path / "speed.json") == RESULT
+    page = written[-1].read_text("utf-8")
+    assert "decode imfcodec [fast]" in page
+    assert '<th scope="col" class="number">alignment</th>' in page
+    assert ">13.50</td>" in page
+
+
+def test_our_commands_account_for_their_time(
+    small_video: Path, tmp_path: Path, tiny_weights: str
+) -> None:
+    command = OurCommand(Clip.open(small_video), tiny_weights, "cpu", 1, tmp_path)
+    encoded, decoded = encode_ours(command), decode_ours(command)
+    assert encoded.frames == decoded.frames == 12
+    assert encoded.rate_kbps == pytest.approx(decoded.rate_kbps)
+    for row in (encoded, decoded):
+        spent = sum(stage.ms_per_frame for stage in row.stages) + row.other_ms_per_frame
+        assert spent == pytest.approx(1000 * row.wall_s / row.frames, rel=0.02)
+        assert row.network_fps is not None
+        assert row.network_fps > row.fps
+    assert {"read", "key frame", "token encoder", "entropy"} <= {s.name for s in encoded.stages}
+    network = [stage for stage in decoded.stages if stage.network]
+    assert [stage.name for stage in network] == [*PARTS, "rest of the network"]
+    assert all(stage.ms_per_frame > 0 for stage in network)
+
+
+def test_an_anchor_is_decoded_from_what_it_wrote(small_video: Path, tmp_path: Path) -> None:
+    clip = Clip.open(small_video)
+    command = AnchorCommand(clip, X264(threads=1), "crf40", 1, tmp_path)
+    row, encoded = encode_anchor(command)
+    assert row.rate_kbps == pytest.approx(8 * encoded.size_bytes / clip.duration_s / 1000)
+    decoded = decode_anchor(command, encoded)
+    assert [stage.name for stage in decoded.stages] == ["decode", "write"]
+    assert decoded.other_ms_per_frame < 0.1 * 1000 / decoded.fps
+    encoded.path.unlink()
+    with pytest.raises(ImfcodecError):
+        decode_anchor(command, encoded)
+
+
+def test_hooks_time_each_block_and_go_away() -> None:
+    model = tiny_model()
+    token = torch.zeros(1, TINY.token_size)
+    picture = torch.zeros(1, 3, 64, 64)
+    with timed_parts("cpu") as times, torch.inference_mode():
+        model(token, [picture], [token])
+    assert set(times.milliseconds) == set(PARTS)
+    before = dict(times.milliseconds)
+    with torch.inference_mode():
+        model(token, [picture], [token])
+    assert times.milliseconds == before
+
+
+def test_peak_memory_is_that_of_the_process_alone() -> None:
+    """What the parent holds does not count; what the process itself held once does."""
+    held = np.ones(30_000_000)  # 240 MB
+    code = (
+        "import runpy, sys; peak = runpy.run_path(sys.argv[1])['peak_memory_bytes']\n"
+        "print(peak()); block = bytearray(b'x') * 80_000_000; del block; print(peak())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(memory_module.__file__)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    before, after = map(int, done.stdout.split())
+    assert before < held.nbytes / 2
+    assert after > before + 60_000_000
+    assert runpy.run_path(str(memory_module.__file__))["peak_memory_bytes"]() > held.nbytes
+
+
+@pytest.mark.parametrize("threads", [(), (0,), (1, -2)])
+def test_threads_must_be_given(small_video: Path, threads: tuple[int, ...]) -> None:
+    with pytest.raises(OptionError):
+        measure_speed(small_video, threads=threads)
+
+
+def test_each_number_of_threads_is_measured_with_all_codecs(
+    small_video: Path, tiny_weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process: new ones take seconds each."""
+    cores: list[int] = []
+
+    def here(threads: int, run: Callable[..., Any], *args: Any) -> Any:
+        cores.append(threads)
+        return run(*args)
+
+    monkeypatch.setattr(measure, "_alone", here)
+    said: list[str] = []
+    result = measure_speed(small_video, weights=tiny_weights, threads=(1, 2), progress=said.append)
+    assert (result.clip, result.frames) == ("small", 12)
+    assert [(row.ours, row.task) for row in result.rows] == 2 * [
+        (True, "encode"),
+        (True, "decode"),
+        (False, "encode"),
+        (False, "decode"),
+        (False, "encode"),
+        (False, "decode"),
+    ]
+    assert [row.threads for row in result.rows] == cores == 6 * [1] + 6 * [2]
+    assert len(said) == 8
+    assert all(row.fps > 0 for row in result.rows)
+
+
+def test_a_command_has_a_process_and_its_cores_to_itself() -> None:
+    if not hasattr(os, "sched_getaffinity"):
+        assert measure._alone(1, os.getpid) != os.getpid()
+        return
+    before = os.sched_getaffinity(0)
+    assert len(measure._alone(1, os.sched_getaffinity, 0)) == 1
+    assert os.sched_getaffinity(0) == before
+
+
+def test_an_end_without_an_answer_is_an_error_of_ours() -> None:
+    with pytest.raises(ImfcodecError, match="abruptly"):
+        measure._alone(1, os._exit, 3)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from imfcodec.errors import OptionError
+from imfcodec.metrics.face_boxes import MIN_BOX, Face, FaceFinder, FaceTrack, follow_face
+
+SIDE = 200
+LANDMARKS = np.array([[-20.0, -15], [20, -15], [0, 5], [-14, 30], [14, 30]])
+"""Around the middle of a face; its unit is from the eyes to the mouth, 45."""
+
+
+def face(x: float, y: float, size: float = 1.0) -> Face:
+    half = 50 * size
+    box = (x - half, y - half, x + half, y + half)
+    return Face(box, LANDMARKS * size + (x, y))
+
+
+class Faces(FaceFinder):
+    """Finds what it is told, frame by frame."""
+
+    def __init__(self, frames: list[list[Face]]) -> None:
+        self.frames = iter(frames)
+
+    def find(self, picture: np.ndarray) -> list[Face]:
+        return next(self.frames)
+
+
+def track(frames: list[list[Face]]) -> FaceTrack | None:
+    pictures = np.zeros((len(frames), SIDE, SIDE, 3), np.uint8)
+    return follow_face(pictures, Faces(frames))
+
+
+def test_boxes_follow_the_face_and_keep_their_size() -> None:
+    found = track([[face(90 + n, 100)] for n in range(5)])
+    assert found is not None
+    assert found.unit == pytest.approx(45)
+    # 2 x 0.8 units around the eyes, 1.4 x 1 around the mouth.
+    assert found.eyes(0) == (slice(67, 103), slice(45, 135))
+    assert found.eyes(3) == (slice(67, 103), slice(48, 138))
+    mouths = [found.mouth(n) for n in range(5)]
+    assert {(r.stop - r.start, c.stop - c.start) for r, c in mouths} == {(45, 63)}
+
+
+def test_boxes_stay_in_the_picture_and_keep_their_size_there() -> None:
+    found = track([[face(10, 190)], [face(100, 100)]])
+    assert found is not None
+    sizes = {(r.stop - r.start, c.stop - c.start) for r, c in map(found.mouth, range(2))}
+    assert sizes == {(45, 63)}
+    rows, columns = found.mouth(0)
+    assert (rows.stop, columns.start) == (SIDE, 0)
+
+
+def test_a_small_face_has_boxes_that_networks_can_take() -> None:
+    found = track([[face(100, 100, size=0.2)]])
+    assert found is not None
+    assert {s.stop - s.start for s in (*found.eyes(0), *found.mouth(0))} == {MIN_BOX}
+
+
+def test_gaps_are_filled_between_and_held_at_the_ends() -> None:
+    found = track([[], [face(80, 100)], [], [face(100, 100)], [face(110, 100)], []])
+    assert found is not None
+    noses = found.landmarks[:, 2, 0]
+    assert noses.tolist() == pytest.approx([80, 80, 90, 100, 110, 110])
+
+
+def test_the_largest_face_is_followed_even_when_another_grows() -> None:
+    growing = [face(150, 60, size=0.3 + 0.2 * n) for n in range(5)]
+    found = track([[growing[n], face(70 + n, 120)] for n in range(5)])
+    assert found is not None
+    assert found.landmarks[:, 2, 0].tolist() == pytest.approx([70, 71, 72, 73, 74])
+
+
+def test_another_face_is_no_substitute_but_a_jump_of_the_only_one_is() -> None:
+    two = [face(40, 40, 0.5), face(160, 160, 0.5)]
+    found = track([[face(100, 100, 0.5)], two, [face(20, 100, 0.5)]])
+    assert found is not None
+    assert found.landmarks[:, 2, 0].tolist() == pytest.approx([100, 60, 20])
+
+
+@pytest.mark.parametrize("frames", [[[]] * 4, [[face(100, 100)], [], []], []])
+def test_a_face_that_is_hardly_there_is_none(frames: list[list[Face]]) -> None:
+    assert track(frames) is None
+
+
+def test_a_model_that_is_none(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    with pytest.raises(OptionError, match="no such file"):
+        FaceFinder(tmp_path / "model.onnx")
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(OptionError, match="cannot load"):
+        FaceFinder(tmp_path / "model.onnx")
+
+
+def test_a_missing_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(OptionError, match="opencv-python-headless"):
+        FaceFinder(tmp_path / "model.onnx")
+
+
+@pytest.mark.data
+def test_a_real_face(data: Path, metrics_folder: Path) -> None:
+    pytest.importorskip("cv2")
+    with av.open(str(data / "val" / "classic_akiyo_0.mp4")) as container:
+        frames = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+        pictures = [next(frames) for _ in range(4)]
+    found = follow_face(pictures, FaceFinder(metrics_folder / "yunet_n_dynamic.onnx"))
+    assert found is not None
+    left_eye, right_eye, nose, left_corner, right_corner = found.landmarks[0]
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_eye[1] < nose[1] < left_corner[1]
+    assert left_corner[0] < right_corner[0]
+    # The whites and pupils of eyes vary more than the skin of a cheek.
+    luma = pictures[0].mean(-1)
+    row, column = round(nose[1]), round(left_eye[0])
+    cheek = luma[row - 5 : row + 5, column - 5 : column + 5]
+    assert luma[found.eyes(0)].std() > 2 * cheek.std()
