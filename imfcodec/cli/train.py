@@ -225,14 +225,13 @@ def export_command(
     from imfcodec.training.export import export
     from imfcodec.training.manifest import register
     from imfcodec.training.model_card import add_entry
+    from imfcodec.training.prepare.sources import find_sources
 
     try:
         config = TrainConfig.from_json((run / "config.json").read_text())
     except OSError as error:
         raise InputUnreadable(f"{run} is no training run: {error}") from error
-    paths = sorted(clips.glob("*.mp4"))
-    if not paths:
-        raise InputUnreadable(f"there is no video in {clips}")
+    paths = [source.path for source in find_sources([clips])]
     # Every so-many-th clip, so that all kinds are there.
     chosen = paths[:: max(1, len(paths) // count)]
     file, _ = export(run / EMA_FILE, config.model, chosen, folder, name)

@@ -12,6 +12,7 @@ from imfcodec.model.layers import ResidualBlock, activation
 from imfcodec.model.token_normalisation import TokenNormalisation
 
 POOLED_SIDE = 4
+MULTIPLE = 16  # the stages halve four times
 
 
 class LatentTokenEncoder(nn.Module):
@@ -51,5 +52,6 @@ class LatentTokenEncoder(nn.Module):
         short = min(height, width)
         if short <= side:
             return picture
-        size = (round(height * side / short), round(width * side / short))
+        # Whole cells at every stage, whatever the aspect.
+        size = [MULTIPLE * round(x * side / short / MULTIPLE) for x in (height, width)]
         return F.interpolate(picture, size, mode="area")

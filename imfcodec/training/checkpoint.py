@@ -93,9 +93,9 @@ def load_initial(path: Path, trainee: Trainee) -> None:
             # How neighbouring tokens differ is not in such a file: a step is the scale to begin.
             step = tensors["entropy.step"].log()
             tensors = {**network, "quantiser.log_step": step, "quantiser.log_scale": step}
-        for name in trainee.load_state_dict(tensors, strict=False).missing_keys:
-            if not name.startswith("landmark_head."):  # no receiver has one
-                raise KeyError(name)
+        missing = trainee.load_state_dict(tensors, strict=False).missing_keys
+        if missing:
+            raise KeyError(missing[0])
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network: {error}") from error
 

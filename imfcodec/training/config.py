@@ -58,7 +58,6 @@ class TrainConfig:
         ada_target: Target of the sign of the discriminator's real logits (ADA).
         flow: Weight of optical-flow supervision; it falls linearly to 0.
         flow_end: Share of all steps at which it reaches 0.
-        landmarks: Weight of reading facial landmarks from the tokens, where the shard has them.
         rate: Weight of a bit of token rate (the lambda of rate against quality).
         noise_steps: Steps over which quantisation noise is brought in.
         two_references: Share of the steps that see more than one reference (2 to 4).
@@ -96,7 +95,6 @@ class TrainConfig:
     ada_target: float = 0.6
     flow: float = 1.0
     flow_end: float = 0.5
-    landmarks: float = 0.2
     rate: float = 0.0005
     noise_steps: int = 600
     two_references: float = 0.1

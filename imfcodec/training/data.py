@@ -116,15 +116,12 @@ class Batch:
         references: Decoded key frames x_r, one tensor per reference.
         flow: Optical flow from x_c to the first reference in units of the picture
             [B, 2, f, f], and 1 where it is trusted [B, 1, f, f]; None when not asked for.
-        landmarks: Of x_c and of the first reference [2, B, 10], NaN where no face was found;
-            None when the shard has none.
     """
 
     current: Tensor
     neighbour: Tensor
     references: list[Tensor]
     flow: tuple[Tensor, Tensor] | None
-    landmarks: Tensor | None = None
 
 
 class PairSampler:
@@ -179,13 +176,7 @@ class PairSampler:
         references = [
             self._pictures([p.references[r] for p in picks], looks, size) for r in range(count)
         ]
-        return Batch(
-            current,
-            neighbour,
-            references,
-            self._flow(picks, looks) if flow else None,
-            self._landmarks(picks, looks),
-        )
+        return Batch(current, neighbour, references, self._flow(picks, looks) if flow else None)
 
     def _pick(self, rng: np.random.Generator, references: int) -> Pick:
         identity = self.identities[rng.choice(len(self.identities), p=self.weights)]
@@ -241,14 +232,6 @@ class PairSampler:
         )
         flow, trust = Look.apply_to_flow(looks, flow, trust)
         return flow.to(self.device), trust.to(self.device)
-
-    def _landmarks(self, picks: list[Pick], looks: list[Look]) -> Tensor | None:
-        known = self.shard.landmarks
-        if known is None:
-            return None
-        frames = [[p.current for p in picks], [p.reference_frames[0] for p in picks]]
-        points = [Look.apply_to_landmarks(looks, torch.from_numpy(known[f])) for f in frames]
-        return torch.stack(points).to(self.device)
 
 
 def _to_device(pictures: Pictures, device: str, chunk: int = 2048) -> Tensor:

@@ -17,8 +17,10 @@ from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.training.trainee import Trainee
-from imfcodec.video import AudioMode, MediaReader
+from imfcodec.video import AudioMode, CodingGeometry, MediaReader
 from imfcodec.weights import WeightsFile
+
+BATCH = 16  # frames per pass
 
 
 def export(
@@ -51,10 +53,11 @@ def export(
 
 
 def tokens_of(trainee: Trainee, clip: Path, frames: int) -> npt.NDArray[np.float32]:
-    """Unquantised tokens of a clip's first frames: float32 [n, d_m]."""
-    with MediaReader(clip, audio=AudioMode.NONE) as reader:
-        pictures = [frame.rgb for frame in islice(reader.pictures(), frames)]
+    """Unquantised tokens of a clip's first frames, sized as a sender does: float32 [n, d_m]."""
     parts = []
-    for begin in range(0, len(pictures), 16):
-        parts.append(trainee.imf.encode_token(to_tensor(np.stack(pictures[begin : begin + 16]))))
+    with MediaReader(clip, audio=AudioMode.NONE) as reader:
+        geometry = CodingGeometry.fit(reader.info.width, reader.info.height)
+        pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
+        while batch := list(islice(pictures, BATCH)):
+            parts.append(trainee.imf.encode_token(to_tensor(np.stack(batch))))
     return torch.cat(parts).numpy()

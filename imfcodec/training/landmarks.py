@@ -1,4 +1,4 @@
-"""Facial landmarks of a shard's frames: what shows an untrained network where a head is.
+"""Facial landmarks of a shard's frames: where optical flow starts to look for a head.
 
 ``landmarks.f32`` lies beside ``frames.u8``: ten float32 per frame, x and y of the eye to the left
 in the picture, the eye to the right, the nose, and the corners of the mouth to the left and to
@@ -15,8 +15,6 @@ import numpy.typing as npt
 FILE = "landmarks.f32"
 POINTS = 5
 VALUES = 2 * POINTS
-MIRRORED = (1, 0, 2, 4, 3)
-"""Which point takes whose place when left and right are exchanged."""
 
 REACH_X, REACH_Y = 2.2, 3.0
 """Half axes of the ellipse that moves with the landmarks, in twice their mean distance from

@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imfcodec.training.landmarks import MIRRORED
-
 ANGLE = 0.2  # radians, largest rotation either way
 ZOOM = 0.15  # largest natural logarithm of the zoom either way
 SHIFT = 0.08  # of the picture, largest shift either way
@@ -76,19 +74,6 @@ class Look:
                 back = torch.linalg.inv(_matrix(look.affine)[:, :2]).to(flow)
                 flow[n] = torch.einsum("ij,jyx->iyx", back, flow[n])
         return flow, _move(looks, trust, "nearest", "zeros")
-
-    @staticmethod
-    def apply_to_landmarks(looks: list[Look], points: Tensor) -> Tensor:
-        """Where `apply` puts points [B, 10] in units of the picture."""
-        moved = []
-        for look, p in zip(looks, points.view(len(looks), -1, 2), strict=True):
-            if look.flip:
-                p = (p * p.new_tensor([-1.0, 1.0]) + p.new_tensor([1.0, 0.0]))[list(MIRRORED)]
-            if look.affine:
-                matrix = _matrix(look.affine).to(p)
-                p = (((p * 2 - 1) - matrix[:, 2]) @ torch.linalg.inv(matrix[:, :2]).t() + 1) / 2
-            moved.append(p.flatten())
-        return torch.stack(moved)
 
 
 def _flip(looks: list[Look], x: Tensor) -> Tensor:

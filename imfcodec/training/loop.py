@@ -26,7 +26,6 @@ from imfcodec.training.losses import (
     flow_loss,
     hinge_discriminator,
     hinge_generator,
-    landmark_loss,
     pyramid_l1,
     r1_penalty,
 )
@@ -109,7 +108,8 @@ def train(
         numbers |= {f"scaler/{k}": v for k, v in scaler.state_dict().items()}
         save_state(run, modules, optimisers, numbers)
 
-    generator_pass = _parallel(_compiled(trainee, config), processes)
+    plain_pass = _parallel(trainee, processes)
+    generator_pass = torch.compile(plain_pass) if config.compile else plain_pass
     judge_pass = _parallel(judge, processes)
     distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
     sampler = PairSampler(Shard(shard), config, device)
@@ -154,8 +154,10 @@ def train(
             piece = (processes.index + part * processes.count, pieces)
             noise = [n[piece[0] :: piece[1]].to(device) for n in whole_noise]
             last_part = part == config.accumulate - 1
-            with _synchronised(generator_pass, last_part), _autocast(device, config.precision):
-                rebuilt = generator_pass(batch, stage.size, noise)
+            # Operations are counted on the network as it is written.
+            forward = plain_pass if flops.counting else generator_pass
+            with _synchronised(plain_pass, last_part), _autocast(device, config.precision):
+                rebuilt = forward(batch, stage.size, noise)
                 target = reduce_to(batch.current, stage.size)
                 picture = rebuilt.picture.float()
                 some = {
@@ -170,10 +172,6 @@ def train(
                 if batch.flow is not None and len(rebuilt.displacement):
                     some["flow"] = flow_loss(rebuilt.displacement.float(), *batch.flow)
                     loss = loss + config.flow * _flow_weight(progress, config) * some["flow"]
-                if batch.landmarks is not None:
-                    said = rebuilt.landmarks.float()
-                    some["landmarks"] = landmark_loss(said, batch.landmarks)
-                    loss = loss + config.landmarks * some["landmarks"]
                 if gan_on:
                     judge.requires_grad_(False)
                     fake_look, real_look = ada.apply([picture, target], look_source)
@@ -310,10 +308,6 @@ def _average_of(trainee: Trainee) -> Trainee:
 def _follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
     for slow, fast in zip(ema.state_dict().values(), model.state_dict().values(), strict=True):
         slow.lerp_(fast, 1 - decay)
-
-
-def _compiled(module: nn.Module, config: TrainConfig) -> nn.Module:
-    return torch.compile(module) if config.compile else module  # type: ignore[return-value]
 
 
 def _parallel(module: nn.Module, processes: Processes) -> Any:

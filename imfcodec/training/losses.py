@@ -36,12 +36,6 @@ def flow_loss(displacement: Tensor, flow: Tensor, trust: Tensor) -> Tensor:
     return 64 * (error * trust).mean()
 
 
-def landmark_loss(said: Tensor, known: Tensor) -> Tensor:
-    """Mean absolute error of landmarks [..., 10] where they are known, in 1/64 of the picture."""
-    seen = known.isfinite()
-    return 64 * ((said - known.nan_to_num(0.0)).abs() * seen).sum() / known.numel()
-
-
 def hinge_discriminator(real: list[Tensor], fake: list[Tensor]) -> Tensor:
     """Hinge loss of D over its scales: mean of max(0, 1 - D(x)) + max(0, 1 + D(x_hat))."""
     terms = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from imfcodec.config import ModelConfig
 from imfcodec.model.imf import IMF
 from imfcodec.training.data import Batch
-from imfcodec.training.landmarks import VALUES
 from imfcodec.training.quantisation import TokenQuantiser
 
 
@@ -23,28 +22,21 @@ class Pass(NamedTuple):
         token: Normalised tokens of x_c [B, d_m].
         bits: Mean bits per token, scalar.
         displacement: Of the first reference [B, 2, h, w]; empty for the plain alignment.
-        landmarks: What the tokens of x_c and of the first reference say of them [2, B, 10].
     """
 
     picture: Tensor
     token: Tensor
     bits: Tensor
     displacement: Tensor
-    landmarks: Tensor
 
 
 class Trainee(nn.Module):
-    """The network, the token quantiser, and a reader of landmarks that no receiver needs."""
+    """The network and the token quantiser."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.imf = IMF(config)
         self.quantiser = TokenQuantiser(config.token_size)
-        self.landmark_head = nn.Sequential(
-            nn.Linear(config.token_size, 64), nn.LeakyReLU(0.2), nn.Linear(64, VALUES)
-        )
-        last: nn.Linear = self.landmark_head[-1]  # type: ignore[assignment]
-        nn.init.zeros_(last.weight)  # begins with the middle of the picture
 
     def forward(self, batch: Batch, size: int, noise: list[Tensor]) -> Pass:
         """Rebuild the targets of a batch as a receiver would, with noise for rounding.
@@ -67,7 +59,6 @@ class Trainee(nn.Module):
             tokens[0],
             self.quantiser.rate_bits(tokens[0], tokens[-1], noise[-1]),
             rebuilt.warps[0].displacement if rebuilt.warps else rebuilt.picture.new_zeros(0),
-            self.landmark_head(torch.stack([current, references[0]])) + 0.5,
         )
 
 

@@ -16,8 +16,9 @@ class FlopMeter:
     """Counts the floating-point operations of training steps.
 
     Convolutions, matrix products and attention count, forward and backward, a multiply-add as
-    two. Steps of one kind (size, batch, references, ...) cost the same: only the first of each
-    kind is counted, the others are looked up.
+    two; attention as a CPU fuses it does not, torch does not know its cost. Steps of one kind
+    (size, batch, references, ...) cost the same: only the first of each kind is counted, the
+    others are looked up.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,11 @@ class FlopMeter:
         self._kind: Hashable = None
         self._counter: FlopCounterMode | None = None
         self._total = 0
+
+    @property
+    def counting(self) -> bool:
+        """Whether the step that has begun is the first of its kind."""
+        return self._counter is not None
 
     def begin(self, kind: Hashable) -> None:
         """Before the first operation of a step."""

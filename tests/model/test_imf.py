@@ -137,3 +137,11 @@ def test_paper_preset_shapes_forward_and_backward() -> None:
 def test_configuration_round_trip() -> None:
     for config in PRESETS.values():
         assert ModelConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize("size", [(320, 352), (352, 320), (1056, 512), (64, 1024)])
+def test_token_encoder_takes_any_multiple_of_32(size: tuple[int, int]) -> None:
+    """Whatever it reduces the picture to must halve as often as its stages do."""
+    encoder = IMF(FAST).eval().latent_token_encoder
+    with torch.inference_mode():
+        assert encoder(torch.rand(1, 3, *size)).shape == (1, 32)

@@ -12,7 +12,9 @@ import imfcodec
 from imfcodec import weights
 from imfcodec.cli.main import imfcodec as command
 from imfcodec.training.loop import train
+from tests.conftest import moving_picture
 from tests.training.samples import small_run, write_shard
+from tests.training.test_prepare import write_video
 
 
 def test_train_export_encode(
@@ -40,6 +42,24 @@ def test_train_export_encode(
     report = imfcodec.encode(small_video, tmp_path / "a.imf")  # the folder's default
     assert report.weights == f"mine-{exported['id']}"
     assert imfcodec.decode(tmp_path / "a.imf", tmp_path / "a.mp4").frames == 12
+
+
+def test_clips_of_any_size(tmp_path: Path) -> None:
+    """Tables are fitted on pictures as a sender sizes them, not as the files hold them."""
+    run, folder = tmp_path / "run", tmp_path / "weights"
+    train(small_run(), write_shard(tmp_path / "shard"), None, run, device="cpu")
+    wide = [moving_picture(n, 322, 182) for n in range(12)]
+    write_video(tmp_path / "clips" / "deep" / "wide.mkv", wide)
+    result = CliRunner().invoke(
+        command,
+        ["train", "export", str(run), str(tmp_path / "clips"), "--to", str(folder)],
+        catch_exceptions=False,
+    )
+    assert result.exit_code == 0, result.output
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refused = CliRunner().invoke(command, ["train", "export", str(run), str(empty)])
+    assert refused.exit_code == 3
 
 
 def test_a_second_export_becomes_the_default(tmp_path: Path) -> None:

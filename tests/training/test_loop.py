@@ -17,9 +17,10 @@ from safetensors.torch import load_file
 
 from imfcodec.config import FAST
 from imfcodec.errors import InputUnreadable, OptionError, OutputFailed
-from imfcodec.training import checkpoint, landmarks, loop
+from imfcodec.training import checkpoint, data, landmarks, loop
 from imfcodec.training.config import Stage, TrainConfig
 from imfcodec.training.loop import train
+from imfcodec.training.optical_flow import optical_flow
 from tests.tiny import write_tiny_weights
 from tests.training.samples import small_run, write_shard
 
@@ -148,25 +149,32 @@ def test_it_starts_from_the_weights_of_the_codec(shard: Path, tmp_path: Path) ->
         train(small_run(model=FAST), shard, None, tmp_path / "b", device="cpu", initial=file.path)
 
 
-def test_landmarks_are_learned(shard: Path, tmp_path: Path) -> None:
-    """Where the shard knows landmarks, the tokens learn to say them."""
+def test_landmarks_reach_the_optical_flow(
+    shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each pair's landmarks are those of its own frames, of a decoded reference's too."""
     copy = tmp_path / "shard"
     shutil.copytree(shard, copy)
     frames = json.loads((copy / "index.json").read_text())["frames"]
-    number = np.arange(frames) % 12 * 3 + np.arange(frames) // 12 * 11
-    centre = np.stack([np.cos(number / 5), np.sin(number / 5)], 1) / 6 + 0.5
-    np.tile(centre, 5).astype(np.float32).tofile(copy / landmarks.FILE)
-    config = small_run(
-        stages=(Stage(32, 8, 40),),
-        learning_rate=2e-3,
-        log_steps=10,
-        affine=0.0,
-        flow=0.0,
-        landmarks=1.0,
-    )
-    train(config, copy, None, tmp_path / "run", device="cpu")
-    first, *_, last = records(tmp_path / "run")
-    assert last["landmarks"] < 0.7 * first["landmarks"]
+    known = np.repeat(np.arange(frames, dtype=np.float32)[:, None], landmarks.VALUES, 1)
+    known.tofile(copy / landmarks.FILE)
+    seen = []
+
+    def spy(current: list, reference: list, points: list | None) -> object:
+        assert points is not None
+        for here, there, (p, q) in zip(current, reference, points, strict=True):
+            assert np.array_equal(here, source.frames[int(p[0])])
+            # A decoded reference is nearest to the frame that it was coded from.
+            errors = [np.abs(there.astype(int) - f).mean() for f in source.frames]
+            seen.append(errors[int(q[0])] - min(errors))
+        return optical_flow(current, reference)
+
+    source = data.Shard(copy)
+    monkeypatch.setattr(data, "optical_flow", spy)
+    sampler = data.PairSampler(source, small_run(decoded_references=0.5))
+    sampler.draw(0, 16, 64, flow=True)
+    assert len(seen) == 16
+    assert max(seen) < 1
 
 
 def test_weights_and_biases(shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
