@@ -42,7 +42,7 @@ def overfit(
     clip: Path,
     run: Path,
     *,
-    steps: int = 1200,
+    steps: int = 2400,
     model: ModelConfig = FAST,
     learning_rate: float = 5e-4,
     device: str = "auto",

@@ -46,7 +46,7 @@ class IMF:
 
     @property
     def name(self) -> str:
-        """`imf-fast-fa100b86`."""
+        """`imf-fast-531e4352`."""
         return f"imf-{self._weights_label()}"
 
     @property
