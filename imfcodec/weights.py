@@ -157,11 +157,11 @@ def load(file: WeightsFile) -> Weights:
         raise WeightsCorrupt(f"{file.path} is not in format {FORMAT}")
     model = IMF(ModelConfig.from_json(metadata.get("config", "")))
     try:
-        model.load_state_dict({k: v.float() for k, v in _part(tensors, "model.").items()})
+        model.load_state_dict({k: v.float() for k, v in under("model.", tensors).items()})
     except RuntimeError as error:
         raise WeightsCorrupt(f"{file.path} does not fit its own configuration") from error
     tables = EntropyTables.from_arrays(
-        {k: v.numpy() for k, v in _part(tensors, "entropy.").items()}
+        {k: v.numpy() for k, v in under("entropy.", tensors).items()}
     )
     if tables.token_size != model.config.token_size:
         raise WeightsCorrupt(f"{file.path} has tables for another token size")
@@ -190,7 +190,8 @@ def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> Weights
     return WeightsFile(name, weights_id, path)
 
 
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 

@@ -8,7 +8,7 @@ clip.py, clips.py     what is measured on
 codecs/               ours, the frozen key frame, and the anchors, each behind `Codec`
 scoring.py, meters.py metrics of one decoded clip
 job.py                one codec at one setting on one clip -> a point
-cache.py, fingerprint.py   points that need not be measured again
+cache.py, fingerprint.py, source_code.py   points that need not be measured again
 local.py, cluster.py  jobs in processes of this machine, or on Ray
 runner.py             all jobs of a run
 results.py            what was found, as plain data

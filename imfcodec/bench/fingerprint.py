@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 import imfcodec
 from imfcodec.bench.environment import library_versions
+from imfcodec.bench.source_code import PACKAGE, source_digest
 from imfcodec.errors import InputUnreadable
 
 if TYPE_CHECKING:
     from imfcodec.bench.job import Job
     from imfcodec.bench.scoring import ScoreOptions
-
-_PACKAGE = Path(imfcodec.__file__).parent
 
 _CODING_CODE = ("bench/codecs", "keyframe", "video")
 """Our own codec's version covers the rest of the package."""
@@ -72,12 +71,10 @@ def _digest(parts: object) -> str:
 
 @cache
 def _code(parts: tuple[str, ...]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        path = _PACKAGE / part
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(f"{file.relative_to(_PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+    paths = [PACKAGE / part for part in parts]
+    return source_digest(
+        file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])
+    )
 
 
 @cache

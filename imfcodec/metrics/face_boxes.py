@@ -106,15 +106,24 @@ class FaceFinder:
         Args:
             picture: uint8 RGB [H, W, 3].
         """
-        height, width = picture.shape[:2]
-        self._net.setInputSize((width, height))
-        _, rows = self._net.detect(np.ascontiguousarray(picture[..., ::-1]))
         faces = []
-        for row in rows if rows is not None else ():
+        for row in self.rows(picture):
             left, top, wide, high = (float(v) for v in row[:4])
             landmarks = np.asarray(row[4:14], np.float64).reshape(5, 2)
             faces.append(Face((left, top, left + wide, top + high), landmarks))
         return faces
+
+    def rows(self, picture: Picture) -> list[npt.NDArray[np.float32]]:
+        """What YuNet says of each face in a picture, uint8 RGB [H, W, 3].
+
+        Returns:
+            float32 [15] each, in pixels: left, top, width, height, five landmarks x and y, and
+            its confidence.
+        """
+        height, width = picture.shape[:2]
+        self._net.setInputSize((width, height))
+        _, rows = self._net.detect(np.ascontiguousarray(picture[..., ::-1]))
+        return [] if rows is None else [np.asarray(row, np.float32) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from imfcodec.errors import OptionError
 from imfcodec.metrics.pictures import Picture
 from imfcodec.metrics.stacked import PIXEL_FORMAT, StackedPairs
+from imfcodec.video.ffmpeg_binary import ffmpeg_binary
 
 MIN_SIDE: Final = 17
 """Pixels on each side: libvmaf's widest window; it crashes on less."""
@@ -34,7 +35,10 @@ def vmaf_missing() -> str | None:
     """Why VMAF cannot be measured here, None if it can."""
     try:
         listed = subprocess.run(
-            [_ffmpeg(), "-hide_banner", "-filters"], capture_output=True, text=True, check=True
+            [ffmpeg_binary("VMAF"), "-hide_banner", "-filters"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
     except OptionError as error:
         return str(error)
@@ -86,7 +90,7 @@ class Vmaf:
         }
         words = [word for option in options.items() for word in option]
         self._process = subprocess.Popen(
-            [_ffmpeg(), "-v", "error", "-nostdin", *words, "-f", "null", "-"],
+            [ffmpeg_binary("VMAF"), "-v", "error", "-nostdin", *words, "-f", "null", "-"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -147,14 +151,3 @@ class Vmaf:
         """Let the process end, and say what it complained of."""
         _, complaint = self._process.communicate()
         return complaint.decode(errors="replace").strip() or f"exit {self._process.returncode}"
-
-
-def _ffmpeg() -> str:
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise OptionError("VMAF needs imageio-ffmpeg: pip install 'imfcodec[bench]'") from error
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise OptionError(f"imageio-ffmpeg has no ffmpeg binary: {error}") from error

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from imfcodec.errors import InputUnreadable, OutputFailed
 from imfcodec.training.trainee import Trainee
+from imfcodec.weights import under
 
 EMA_FILE = "ema.safetensors"
 STATE_FILE = "state.safetensors"
@@ -66,10 +67,10 @@ def load_state(
             numbers: dict[str, float] = json.loads((content.metadata() or {})["numbers"])
         tensors = load_file(path, device=device)
         for name, module in modules.items():
-            module.load_state_dict(_under(f"{name}/", tensors))
+            module.load_state_dict(under(f"{name}/", tensors))
         for name, optimiser in optimisers.items():
             states: dict[int, dict[str, Any]] = {}
-            for key, value in _under(f"{name}/", tensors).items():
+            for key, value in under(f"{name}/", tensors).items():
                 index, field = key.split("/")
                 # Adam counts its steps on the CPU, whatever the device of the weights.
                 states.setdefault(int(index), {})[field] = value.cpu() if field == "step" else value
@@ -89,7 +90,7 @@ def load_initial(path: Path, trainee: Trainee) -> None:
     try:
         tensors = load_file(path)
         if "entropy.step" in tensors:
-            network = {f"imf.{k}": v for k, v in _under("model.", tensors).items()}
+            network = {f"imf.{k}": v for k, v in under("model.", tensors).items()}
             # How neighbouring tokens differ is not in such a file: a step is the scale to begin.
             step = tensors["entropy.step"].log()
             tensors = {**network, "quantiser.log_step": step, "quantiser.log_scale": step}
@@ -110,7 +111,3 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
     except Exception as error:  # safetensors reports a full disk with an error of its own
         part.unlink(missing_ok=True)
         raise OutputFailed(f"cannot write {path}: {error}") from error
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -103,5 +103,5 @@ def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_binary_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vmaf, "_ffmpeg", lambda: "true")
+    monkeypatch.setattr(vmaf, "ffmpeg_binary", lambda what: "true")
     assert "without libvmaf" in (vmaf_missing() or "")

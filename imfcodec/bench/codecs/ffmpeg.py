@@ -27,6 +27,7 @@ from imfcodec.bench.codecs.anchor import Anchor
 from imfcodec.bench.codecs.anchor_colour import YuvToRgb, rgb_to_yuv
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
+from imfcodec.video.ffmpeg_binary import ffmpeg_binary
 
 _TAGS = (
     *("-colorspace", "bt709", "-color_primaries", "bt709"),
@@ -140,15 +141,7 @@ class FfmpegCodec(Anchor):
 
 
 def _binary() -> str:
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        message = "this codec needs imageio-ffmpeg: pip install 'imfcodec[bench]'"
-        raise OptionError(message) from error
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise OptionError(f"imageio-ffmpeg finds no ffmpeg binary: {error}") from error
+    return ffmpeg_binary("this codec")
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import imfcodec
 from imfcodec import weights
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
+from imfcodec.bench.source_code import PACKAGE, source_digest
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import DamagedStream, ImfcodecError, OptionError
 from imfcodec.receiver import Decoder
@@ -147,10 +147,9 @@ class IMF:
 @cache
 def _source_digest() -> str:
     """Eight digits of a hash over all code that takes part in writing and reading streams."""
-    package = Path(imfcodec.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        relative = path.relative_to(package)
-        if relative.parts[0] not in _WITHOUT_EFFECT:
-            digest.update(f"{relative.as_posix()}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:8]
+    files = (
+        path
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] not in _WITHOUT_EFFECT
+    )
+    return source_digest(files)[:8]

@@ -12,12 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.errors import OptionError
+from imfcodec.metrics.face_boxes import MODEL_VARIABLE, FaceFinder
 from imfcodec.training.landmarks import VALUES
-
-MODEL_VARIABLE = "IMFCODEC_YUNET"
-
-SCORE = 0.7
-"""YuNet's confidence above which a box is a face; clear faces have 0.9 and more."""
 
 SAME_FACE_OVERLAP = 0.3
 """Intersection over union of a face with itself some frames later, at least."""
@@ -83,7 +79,7 @@ class FaceDetector:
             OptionError: OpenCV is not installed, or there is no such model.
         """
         try:
-            import cv2
+            import cv2  # noqa: F401 - the message names this command's way out
         except ImportError as error:
             raise OptionError(
                 "looking for faces needs OpenCV: pip install 'imfcodec[train]', or use --no-face"
@@ -95,22 +91,11 @@ class FaceDetector:
                 f"(opencv_zoo): name it with --detector or {MODEL_VARIABLE}, or use --no-face"
             )
         self.digest = hashlib.sha256(model.read_bytes()).hexdigest()[:8]
-        logging = cv2.utils.logging
-        level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # it warns of what nobody asked for
-        try:
-            self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), SCORE)
-        except (cv2.error, AttributeError) as error:
-            raise OptionError(f"{model}: OpenCV cannot load it as YuNet") from error
-        finally:
-            logging.setLogLevel(level)
+        self._finder = FaceFinder(model)
 
     def detect(self, picture: npt.NDArray[np.uint8]) -> list[Box]:
         """Faces in a picture, RGB uint8 [H, W, 3]; boxes in its pixels."""
-        height, width = picture.shape[:2]
-        self._net.setInputSize((width, height))
-        _, rows = self._net.detect(np.ascontiguousarray(picture[..., ::-1]))
-        if rows is None:
-            return []
+        rows = self._finder.rows(picture)
         # Rounded, so that the last bits of the network do not move a crop.
         return [Box(*(round(float(v), 1) for v in row[:4])) for row in rows]
 
@@ -123,12 +108,11 @@ class FaceDetector:
         Returns:
             Ten numbers in units of the picture; NaN if there is no face.
         """
-        height, width = picture.shape[:2]
-        self._net.setInputSize((width, height))
-        _, rows = self._net.detect(np.ascontiguousarray(picture[..., ::-1]))
-        if rows is None:
+        rows = self._finder.rows(picture)
+        if not rows:
             return [float("nan")] * VALUES
         largest = max(rows, key=lambda row: float(row[2] * row[3]))
+        height, width = picture.shape[:2]
         return [float(v) / side for v, side in zip(largest[4:14], (width, height) * 5, strict=True)]
 
 
