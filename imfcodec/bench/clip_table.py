@@ -28,9 +28,10 @@ from rich.table import Table
 
 import imfcodec
 from imfcodec.config import EncodeOptions
-from imfcodec.metrics.fidelity import psnr_rgb_db, ssim
+from imfcodec.metrics.fidelity import psnr_rgb_db
 from imfcodec.metrics.motion import MotionError
 from imfcodec.metrics.perceptual import load_lpips
+from imfcodec.metrics.structure import ssim
 from imfcodec.receiver import Decoder
 from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.sender import encode

@@ -19,6 +19,7 @@ _DISTRIBUTIONS = (
     "lpips",
     "numpy",
     "opencv-python-headless",
+    "pytorch-msssim",
     "scikit-image",
     "scipy",
     "torch",

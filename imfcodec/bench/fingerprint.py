@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from imfcodec.bench.scoring import ScoreOptions
 
 _CODING_CODE = ("bench/codecs", "keyframe", "video")
-"""Our own codec's version covers the rest of the package."""
+_NOT_CODING_CODE = ("bench/codecs/imf.py", "bench/codecs/lineup.py")
+"""Our own codec's version covers its file and the rest of the package; the other one chooses."""
 _METRIC_CODE = ("bench/meters.py", "bench/scoring.py", "metrics", "video")
 
 _NEEDS_FACES = ("eyes_", "mouth_", "identity")
@@ -38,7 +39,7 @@ def coding_digest(job: Job) -> str:
             job.version,
             job.setting,
             imfcodec.__version__,
-            _code(_CODING_CODE),
+            _code(_CODING_CODE, _NOT_CODING_CODE),
         ]
     )
 
@@ -70,11 +71,10 @@ def _digest(parts: object) -> str:
 
 
 @cache
-def _code(parts: tuple[str, ...]) -> str:
+def _code(parts: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
     paths = [PACKAGE / part for part in parts]
-    return source_digest(
-        file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])
-    )
+    files = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    return source_digest(files - {PACKAGE / name for name in without})
 
 
 @cache

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -58,6 +59,9 @@ _LEAST_SIDE: Final = {
     "vmaf": MIN_SIDE,
 }
 """Pixels on the short side below which a metric is not defined."""
+
+_PACKAGES: Final = {"ssim": "skimage", "ms_ssim": "pytorch_msssim"}
+"""Modules without which a metric is missing."""
 
 _ONE_BY_ONE: Final[dict[str, Callable[[Picture, Picture], float]]] = {
     "psnr_rgb_db": lambda source, coded: capped_db(psnr_rgb_db(source, coded)),
@@ -272,6 +276,9 @@ def _why_missing(name: str, options: ScoreOptions) -> str | None:
             _recogniser(options.recogniser)
         if base.startswith("lpips_"):
             _lpips(base.removeprefix("lpips_"))
+        package = _PACKAGES.get(base)
+        if package and find_spec(package) is None:
+            return f"it needs {package}: pip install 'imfcodec[bench]'"
     except OptionError as error:
         return str(error)
     if base == "xpsnr_db":

@@ -75,7 +75,8 @@ def compare(
     Raises:
         InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo: One of them is no video.
     """
-    from imfcodec.metrics.fidelity import psnr_rgb_db, ssim
+    from imfcodec.metrics.fidelity import psnr_rgb_db
+    from imfcodec.metrics.structure import ssim
     from imfcodec.video import AudioMode, MediaReader
 
     result = Comparison()

@@ -12,9 +12,8 @@ from typing import Final
 import numpy as np
 
 from imfcodec.metrics.pictures import Picture, check_pictures
-from imfcodec.metrics.structure import ssim
 
-__all__ = ["EQUAL_DB", "capped_db", "check_pictures", "psnr_rgb_db", "psnr_y_db", "ssim"]
+__all__ = ["EQUAL_DB", "capped_db", "check_pictures", "psnr_rgb_db", "psnr_y_db"]
 
 EQUAL_DB: Final = 100.0
 """What the PSNR of equal frames counts as in a mean: more than any error in 8 bits leaves."""
