@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import sys
 import warnings
+from collections import OrderedDict
 from contextlib import redirect_stdout
 from typing import Any, Final
 
@@ -19,6 +21,9 @@ from imfcodec.errors import OptionError
 _PART_PIXELS: Final = 4 * 256 * 256
 """Pixels of source that one pass of the network takes: four pairs of 256x256, from where on a
 larger pass of AlexNet is no faster on a CPU, and one of SqueezeNet may be slower."""
+
+_REMEMBERED_BYTES: Final = 768 << 20
+"""Of source features that one network keeps: AlexNet's of some 300 pictures of 256x256."""
 
 _EPSILON: Final = 1e-10
 """As in the package: keeps the direction of a silent feature at 0."""
@@ -89,9 +94,10 @@ def load_lpips(net: str) -> nn.Module:
 class Lpips:
     """LPIPS of batches of 8-bit pictures: the package's network, laid out for speed.
 
-    Both pictures go through the backbone in one pass with channels innermost, and a layer's
-    distance is one weighted sum over channels. The values are those of the package's own
-    forward pass up to the order of additions.
+    Pictures go through the backbone with channels innermost, a layer's distance is one weighted
+    sum over channels, and the features of sources are remembered: a benchmark compares many
+    codecs with the same source. The values are those of the package's own forward pass up to the
+    order of additions.
     """
 
     def __init__(self, net: str) -> None:
@@ -107,6 +113,8 @@ class Lpips:
         self._scale: nn.Module = model.scaling_layer
         self._backbone: nn.Module = model.net.to(memory_format=torch.channels_last)
         self._weights: list[Tensor] = [layer.model[-1].weight.flatten() for layer in model.lins]
+        self._remembered: OrderedDict[bytes, list[Tensor]] = OrderedDict()
+        self._remembered_bytes = 0
 
     @torch.inference_mode()
     def __call__(
@@ -137,13 +145,36 @@ class Lpips:
         return torch.cat(parts).double().numpy() if parts else np.empty(0)
 
     def _distances(self, source: npt.NDArray[np.uint8], coded: npt.NDArray[np.uint8]) -> Tensor:
-        # [N, H, W, 3] seen as [N, 3, H, W] already is torch's channels_last.
-        pictures = torch.from_numpy(np.concatenate([source, coded])).permute(0, 3, 1, 2)
-        layers = self._backbone(self._scale(pictures.float() / 127.5 - 1))
+        pairs = zip(self._source_features(source), self._features(coded), strict=True)
         total = torch.zeros(len(source))
-        for weights, features in zip(self._weights, layers, strict=True):
-            features = features.permute(0, 2, 3, 1)
-            norm = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
-            x, y = (features / (norm + _EPSILON)).chunk(2)
+        for weights, (x, y) in zip(self._weights, pairs, strict=True):
             total += ((x - y).square_() @ weights).mean((1, 2))
         return total
+
+    def _source_features(self, source: npt.NDArray[np.uint8]) -> list[Tensor]:
+        """`_features`, out of the memory where they are in it; the oldest leave it first."""
+        key = hashlib.sha256(f"{source.shape}".encode() + source.tobytes()).digest()
+        if key in self._remembered:
+            self._remembered.move_to_end(key)
+            return self._remembered[key]
+        features = self._remembered[key] = self._features(source)
+        self._remembered_bytes += _size_bytes(features)
+        while self._remembered_bytes > _REMEMBERED_BYTES:
+            _, oldest = self._remembered.popitem(last=False)
+            self._remembered_bytes -= _size_bytes(oldest)
+        return features
+
+    def _features(self, pictures: npt.NDArray[np.uint8]) -> list[Tensor]:
+        """Of each layer, float32 [N, h, w, C], of length 1 at every place."""
+        # [N, H, W, 3] seen as [N, 3, H, W] already is torch's channels_last.
+        levels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+        layers = self._backbone(self._scale(levels.float() / 127.5 - 1))
+        places = (layer.permute(0, 2, 3, 1) for layer in layers)
+        return [
+            place / (torch.linalg.vector_norm(place, dim=-1, keepdim=True) + _EPSILON)
+            for place in places
+        ]
+
+
+def _size_bytes(tensors: list[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -115,3 +115,22 @@ def test_the_packages_own_example(
     lpips = Lpips(net)
     values = [float(lpips(picture("ex_ref"), picture(name))[0]) for name in ("ex_p0", "ex_p1")]
     assert values == pytest.approx(expected, abs=6e-4)
+
+
+def test_sources_are_remembered_within_bounds(
+    random_backbones: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(perceptual, "_PART_PIXELS", 32 * 32)  # one picture at a time
+    source, coded = pictures(3, 32), pictures(3, 32)[::-1].copy()
+    lpips = Lpips("alex")
+    seen: list[int] = []
+    lpips._backbone.register_forward_hook(lambda *_: seen.append(1))
+    first = lpips(source, coded)
+    assert len(seen) == 6
+    assert lpips(source, coded).tolist() == first.tolist()
+    assert len(seen) == 9  # the coded ones only
+    monkeypatch.setattr(perceptual, "_REMEMBERED_BYTES", 0)
+    lpips(pictures(4, 32), pictures(4, 32))
+    assert not lpips._remembered
+    assert lpips._remembered_bytes == 0
+    assert lpips(source, coded).tolist() == first.tolist()
