@@ -142,7 +142,8 @@ class EncodeOptions:
         key_preset: SVT-AV1 preset of key frames; 0 is slowest and smallest.
         keyframe_interval_s: Longest time between key frames in seconds; None sets no limit.
         scene_cut: Whether a scene cut begins a new key frame.
-        latency: "normal" collects a second of tokens per packet; "low" sends each at once.
+        latency: "normal" collects a second of tokens per packet; "low" sends each at once, which
+            leaves no time to smooth them.
         short_side: Side in pixels to which a larger picture's short side is reduced.
         audio: "opus" transcodes, "copy" keeps Opus, "none" drops it.
         audio_bitrate: Of the transcoded Opus track, bit/s.
@@ -152,7 +153,7 @@ class EncodeOptions:
     """
 
     weights: str | None = None
-    quantiser: int = 2
+    quantiser: int = 1
     key_crf: int = 34
     key_preset: int = 2
     keyframe_interval_s: float | None = None

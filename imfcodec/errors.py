@@ -113,6 +113,9 @@ class KeyframeCodecError(ImfcodecError):
     exit_code = 22
 
 
+UNUSABLE_VIDEO = (InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo)
+"""What a file raises that is no video to work on: one of many is then skipped and named."""
+
 ERRORS: tuple[type[ImfcodecError], ...] = (
     ImfcodecError,
     OptionError,

@@ -8,17 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imfcodec.bench.clip import Clip
-from imfcodec.errors import (
-    ImfcodecError,
-    InputUnreadable,
-    NoFrames,
-    NoVideoStream,
-    OptionError,
-    UnsupportedVideo,
-)
+from imfcodec.errors import UNUSABLE_VIDEO, ImfcodecError, InputUnreadable, OptionError
 from imfcodec.training.prepare.sources import SUFFIXES, find_sources
-
-_UNUSABLE = (InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo)
 
 
 @dataclass(frozen=True)
@@ -108,7 +99,7 @@ def open_clips(paths: Iterable[Path]) -> tuple[tuple[Clip, ...], tuple[UnusableC
             raise OptionError(f"{other} and {path} are both called {path.stem}: rename one")
         try:
             clips.append(Clip.open(path))
-        except _UNUSABLE as error:
+        except UNUSABLE_VIDEO as error:
             unusable.append(UnusableClip(path, error))
     if unusable and not clips:
         reasons = "; ".join(str(clip.error) for clip in unusable[:3])

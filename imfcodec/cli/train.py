@@ -219,24 +219,13 @@ def export_command(
 
     The folder's manifest makes them its default, and its MODEL_CARD.md gets an entry to fill in.
     """
-    from imfcodec.errors import InputUnreadable
-    from imfcodec.training.checkpoint import EMA_FILE
-    from imfcodec.training.config import TrainConfig
-    from imfcodec.training.export import export
-    from imfcodec.training.manifest import register
-    from imfcodec.training.model_card import add_entry
+    from imfcodec.training.export_run import export_run
     from imfcodec.training.prepare.sources import find_sources
 
-    try:
-        config = TrainConfig.from_json((run / "config.json").read_text())
-    except OSError as error:
-        raise InputUnreadable(f"{run} is no training run: {error}") from error
     paths = [source.path for source in find_sources([clips])]
     # Every so-many-th clip, so that all kinds are there.
     chosen = paths[:: max(1, len(paths) // count)]
-    file, _ = export(run / EMA_FILE, config.model, chosen, folder, name)
-    register(folder, file, config.model, json.loads(config.to_json()))
-    add_entry(folder, file, run, config)
+    file = export_run(run, chosen, folder, name)
     if as_json:
         show_json({"name": file.name, "id": file.id.hex(), "path": str(file.path)})
     else:

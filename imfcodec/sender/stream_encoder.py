@@ -19,6 +19,7 @@ from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
 from imfcodec.receiver.reconstruction import Reconstructor, to_tensor
 from imfcodec.receiver.report import StageTimes
 from imfcodec.sender.keyframe_policy import KeyframePolicy
+from imfcodec.sender.token_smoothing import RADIUS, smooth
 from imfcodec.weights import Weights
 
 PACKET_S = Fraction(1)
@@ -42,7 +43,7 @@ class StreamEncoder:
     """Turns frames, one by one, into key and token packets.
 
         frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket
-                        └─ else: collect ─ E_T ─ quantise ─ code ─ TokenPacket
+                        └─ else: collect ─ E_T ─ smooth ─ quantise ─ code ─ TokenPacket
 
     Attributes:
         key_config: The key codec's configuration for the stream header; known after the first
@@ -77,6 +78,7 @@ class StreamEncoder:
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
         self._key_token: npt.NDArray[np.int32] | None = None
+        self._before = np.empty((0, 0), np.float32)
         self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
         self._psnr: list[float] = []
 
@@ -106,7 +108,8 @@ class StreamEncoder:
             return
         frames, self._pending = self._pending, []
         pictures = np.stack([f.picture for f in frames])
-        tokens = self._tokens(pictures)
+        latent = self._latent(pictures)
+        tokens = self._quantiser.quantise(self._steady(latent))
         first = frames[0]
         chained = self._chain_pts is not None and (
             (self._low_latency and first.pts - self._chain_pts < self._packet_ticks)
@@ -127,11 +130,13 @@ class StreamEncoder:
             config, data = self._encoder.encode(frame.picture, self._options.key_crf)
             decoded = self._decoder.decode(data, config)
         # The token is that of the decoded picture: what the receiver's features show.
-        token = self._tokens(decoded[None])
+        latent = self._latent(decoded[None])
+        token = self._quantiser.quantise(latent)
         with self._timed("entropy"):
             self._coder.reset()
             payload = self._coder.encode(token)
         self._key_token = token[0]
+        self._before = latent[:0]
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
         if self._monitor:
@@ -145,14 +150,21 @@ class StreamEncoder:
         return KeyPacket(frame.number, frame.pts, payload, data, config=own)
 
     @torch.inference_mode()
-    def _tokens(self, pictures: Picture) -> npt.NDArray[np.int32]:
-        """Quantised tokens of uint8 [N, H, W, 3]: int32 [N, d_m]."""
+    def _latent(self, pictures: Picture) -> npt.NDArray[np.float32]:
+        """Tokens of uint8 [N, H, W, 3]: float32 [N, d_m]."""
         with self._timed("token encoder"):
             parts = [
                 self._model.encode_token(to_tensor(pictures[n : n + ENCODER_BATCH])).numpy()
                 for n in range(0, len(pictures), ENCODER_BATCH)
             ]
-            return self._quantiser.quantise(np.concatenate(parts))
+            return np.concatenate(parts)
+
+    def _steady(self, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The pending frames' tokens as they are to be coded: float32 [N, d_m]."""
+        if self._low_latency:
+            return latent  # to smooth without frames to come would only delay
+        before, self._before = self._before, latent[-RADIUS:]
+        return smooth(latent, before, self._quantiser.step)
 
     def _measure(self, tokens: npt.NDArray[np.int32], pictures: Picture) -> None:
         if self._monitor is None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from imfcodec.config import FAST, EncodeOptions, ModelConfig
 from imfcodec.sender import EncodeReport, encode
-from imfcodec.training.checkpoint import EMA_FILE
 from imfcodec.training.config import Stage, TrainConfig
-from imfcodec.training.export import export
+from imfcodec.training.export_run import export_run
 from imfcodec.training.loop import train
-from imfcodec.training.manifest import register
 from imfcodec.training.precision import natural_precision
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.run import prepare
@@ -82,8 +79,7 @@ def overfit(
         minutes=minutes,
     )
     figures = train(config, shard, shard, run / "run", device=device, initial=initial, say=say)
-    weights, _ = export(run / "run" / EMA_FILE, model, [clip], run / "weights", "overfit")
-    register(run / "weights", weights, model, json.loads(config.to_json()))
+    weights = export_run(run / "run", [clip], run / "weights", "overfit")
     stream = run / f"{clip.stem}.imf"
     options = EncodeOptions(
         weights=str(weights.path), short_side=SIDE, measure=True, audio="none", overwrite=True

@@ -57,7 +57,7 @@ class Frozen:
     @property
     def settings(self) -> tuple[str, ...]:
         """Constant rate factors, from low to high rate; 63 is the highest."""
-        return tuple(f"crf{crf}" for crf in (63, 56, 48, 40, 32, 24, 16))
+        return tuple(f"crf{crf}" for crf in (56, 48, 40, 32))
 
     def missing(self) -> str | None:
         """Whether this build of PyAV lacks the AV1 coders."""

@@ -72,12 +72,11 @@ class IMF:
         only key frame hardly help, more key frames do.
         """
         return (
-            "crf46-q3",
-            "crf40-q2",
-            "crf34-q2",
-            "crf34-q2-k6",
-            "crf34-q2-k4",
-            "crf34-q2-k2",
+            "crf46-q2",
+            "crf40-q1",
+            "crf34-q1",
+            "crf34-q1-k5",
+            "crf34-q1-k2.5",
         )
 
     def missing(self) -> str | None:

@@ -37,7 +37,7 @@ class LibAom(FfmpegCodec):
     @property
     def settings(self) -> tuple[str, ...]:
         """Constant rate factors; 63 is the highest."""
-        return tuple(f"crf{crf}" for crf in (63, 60, 57, 53, 49, 45))
+        return tuple(f"crf{crf}" for crf in (63, 59, 54, 47))
 
     def options(self, setting: str) -> tuple[str, ...]:
         """Equal shortest and longest intervals: libaom adds no key frame of its own."""

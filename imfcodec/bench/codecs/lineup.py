@@ -22,7 +22,6 @@ DEFAULT = (
     "frozen",
     "svtav1-ra-p2",
     "svtav1-ra-p2-half",
-    "svtav1-ra-p2-192px",
     "svtav1-ra-p2-192px-half",
     "x265",
     "x264",

@@ -60,7 +60,7 @@ class SvtAv1(PyAvCodec):
         Random access at full size and rate costs the most bits at each of them.
         """
         costly = self.sampling == Sampling() and not self.low_delay
-        ladder = (70, 66, 62, 57, 51, 45) if costly else (70, 66, 61, 55, 48, 40)
+        ladder = (70, 66, 62, 57, 51) if costly else (70, 66, 61, 55, 48)
         return tuple(f"crf{crf}" for crf in ladder)
 
     def options(self, setting: str) -> tuple[tuple[str, str], ...]:

@@ -30,7 +30,7 @@ class Vp9(PyAvCodec):
     @property
     def settings(self) -> tuple[str, ...]:
         """Constant rate factors; 63 is the highest."""
-        return tuple(f"crf{crf}" for crf in (63, 60, 56, 51, 46, 40))
+        return tuple(f"crf{crf}" for crf in (63, 58, 52, 45))
 
     def options(self, setting: str) -> tuple[tuple[str, str], ...]:
         """Equal shortest and longest intervals: libvpx adds no key frame of its own."""

@@ -18,7 +18,7 @@ _INTRA_TYPES = frozenset((7, 8, 9))
 class Vvc(FfmpegCodec):
     """VVenC, random access, one key frame per clip, read back by ffmpeg's own decoder."""
 
-    preset: str = "slow"
+    preset: str = "medium"
 
     encoder: ClassVar[str] = "libvvenc"
     decoder: ClassVar[str] = "vvc"
@@ -28,7 +28,7 @@ class Vvc(FfmpegCodec):
 
     @property
     def stem(self) -> str:
-        """`vvc-slow`."""
+        """`vvc-medium`."""
         return f"vvc-{self.preset}"
 
     @property
@@ -39,7 +39,7 @@ class Vvc(FfmpegCodec):
     @property
     def settings(self) -> tuple[str, ...]:
         """Quantisers; 63 is the highest."""
-        return tuple(f"qp{qp}" for qp in (58, 53, 48, 43, 37, 31))
+        return tuple(f"qp{qp}" for qp in (58, 51, 44, 37))
 
     def options(self, setting: str) -> tuple[str, ...]:
         """No access unit delimiters, no intra picture but the first."""

@@ -39,7 +39,7 @@ class X264(PyAvCodec):
     @property
     def settings(self) -> tuple[str, ...]:
         """Constant rate factors; 51 is the highest."""
-        return tuple(f"crf{crf}" for crf in (51, 47, 43, 39, 35, 30))
+        return tuple(f"crf{crf}" for crf in (51, 45, 39, 33))
 
     def options(self, setting: str) -> tuple[tuple[str, str], ...]:
         """Of libx264."""

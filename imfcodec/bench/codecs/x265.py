@@ -28,7 +28,7 @@ class X265(PyAvCodec):
     @property
     def settings(self) -> tuple[str, ...]:
         """Constant rate factors; 51 is the highest."""
-        return tuple(f"crf{crf}" for crf in (51, 47, 43, 39, 35, 31))
+        return tuple(f"crf{crf}" for crf in (51, 46, 41, 36))
 
     def options(self, setting: str) -> tuple[tuple[str, str], ...]:
         """`info=0`: no message with the encoder's settings."""

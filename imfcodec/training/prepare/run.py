@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imfcodec.errors import (
-    InputUnreadable,
-    NoFrames,
-    NoVideoStream,
-    OptionError,
-    UnsupportedVideo,
-)
+from imfcodec.errors import UNUSABLE_VIDEO, NoFrames, OptionError
 from imfcodec.training.prepare.dataset import MANIFEST, Dataset
 from imfcodec.training.prepare.extract import Extractor
 from imfcodec.training.prepare.faces import FaceDetector
@@ -28,9 +22,6 @@ from imfcodec.training.prepare.sources import Source, find_sources
 
 Advance = Callable[[int, float], None]
 """Takes the frames scanned and the bytes of all sources that are done, fractions included."""
-
-UNUSABLE = (InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo)
-"""What makes a source be skipped; whatever else is raised ends the run."""
 
 _SCAN_SHARE = 0.5  # of the work on a source, for the progress: the rest is the second pass
 _NOMINAL_FPS = 25.0  # for the progress as well, where the source names none
@@ -166,7 +157,7 @@ def _prepare_source(
                 )
             )
         return replace(record, clips=clips)
-    except UNUSABLE as error:
+    except UNUSABLE_VIDEO as error:
         return replace(record, error=str(error), shots=())
 
 
