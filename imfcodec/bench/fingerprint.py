@@ -25,6 +25,8 @@ _CODING_CODE = ("bench/codecs", "keyframe", "video")
 _NOT_CODING_CODE = ("bench/codecs/imf.py", "bench/codecs/lineup.py")
 """Our own codec's version covers its file and the rest of the package; the other one chooses."""
 _METRIC_CODE = ("bench/meters.py", "bench/scoring.py", "metrics", "video")
+_NOT_METRIC_CODE = ("metrics/bd_rate.py",)
+"""What is made of points after they are measured."""
 
 _NEEDS_FACES = ("eyes_", "mouth_", "identity")
 _NEEDS_RECOGNISER = ("identity",)
@@ -58,7 +60,9 @@ def metric_digest(metric: str, options: ScoreOptions) -> str:
         )
     ]
     versions = sorted(library_versions().items())
-    return _digest([metric, models, imfcodec.__version__, _code(_METRIC_CODE), versions])
+    return _digest(
+        [metric, models, imfcodec.__version__, _code(_METRIC_CODE, _NOT_METRIC_CODE), versions]
+    )
 
 
 def bytes_digest(data: bytes) -> str:

@@ -97,7 +97,7 @@ def measure(job: Job) -> Outcome:
     try:
         with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
             return _measure(job, Path(folder))
-    except (ImfcodecError, FFmpegError, OSError) as error:
+    except (ImfcodecError, FFmpegError, OSError, MemoryError) as error:
         return job.failed(f"{type(error).__name__}: {error}")
 
 

@@ -25,7 +25,11 @@ from types import FrameType
 from imfcodec.bench.job import Job, Outcome, measure
 
 LONGEST_S = 1800.0
-"""How long a job may take: encoders have been seen to wait for themselves for ever."""
+"""How long a job on a short clip may take: encoders have been seen to wait for themselves for
+ever."""
+
+LONGEST_S_PER_FRAME = 2.0
+"""The same for every frame of a clip, where that is more."""
 
 _LOOK_S = 1.0
 """From one look at the clock to the next."""
@@ -45,7 +49,8 @@ def run_locally(
     Args:
         jobs: Taken as workers become free.
         workers: How many processes at most.
-        longest_s: A job that takes longer has failed, and its process is killed.
+        longest_s: A job that takes longer, and longer than its clip's frames allow, has failed,
+            and its process is killed.
 
     Yields:
         Each job with what came of it, in the order in which they are done.
@@ -64,7 +69,9 @@ def run_locally(
             # A dead worker is ready as well: its end of the pipe is closed.
             ready = wait([worker.connection for worker in busy], _LOOK_S)
             for worker in busy:
-                if worker.connection not in ready and worker.seconds > longest_s:
+                if worker.connection not in ready and worker.seconds > max(
+                    longest_s, LONGEST_S_PER_FRAME * worker.job.clip.frames
+                ):
                     worker.give_up()  # which closes its end of the pipe
             for worker in [worker for worker in busy if worker.connection in ready]:
                 done, outcome = worker.job, worker.outcome()

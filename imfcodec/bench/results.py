@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imfcodec.errors import InputUnreadable
+from imfcodec.video.atomic import AtomicOutput
 
 FORMAT = "imfcodec-bench-1"
 
@@ -153,9 +154,11 @@ class Results:
     metrics_missing: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write JSON; infinities and NaN, which JSON lacks, become strings."""
+        """Write JSON, whole or not at all; infinities and NaN, which JSON lacks, become strings."""
         record = {"format": FORMAT, **dataclasses.asdict(self)}
-        path.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n")
+        text = json.dumps(_plain(record), indent=1, allow_nan=False) + "\n"
+        with AtomicOutput(path, overwrite=True) as output:
+            output.file.write(text.encode())
 
     @classmethod
     def load(cls, path: Path) -> Results:

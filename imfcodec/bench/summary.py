@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -54,6 +54,8 @@ class FamilyBdRate:
         clips: How many clips were compared.
         no_overlap: Clips on which the curves share no value of the metric.
         too_few_points: Clips on which a curve has not points enough.
+        partly_failed: Clips that were compared although a point of either side has failed
+            there: what is left of a family may be worse than the family.
     """
 
     family: str
@@ -65,6 +67,7 @@ class FamilyBdRate:
     clips: int
     no_overlap: tuple[str, ...]
     too_few_points: tuple[str, ...]
+    partly_failed: tuple[str, ...]
 
 
 def means(results: Results) -> list[Mean]:
@@ -102,12 +105,13 @@ def bd_rates(results: Results, metric: str) -> list[FamilyBdRate]:
             (family, anchor, metric),
             {
                 clip: bd_rate(
-                    _union(curves, clip, compared[anchor]),
-                    _union(curves, clip, members),
+                    _of(curves, clip, compared[anchor]),
+                    _of(curves, clip, members),
                     higher_is_better=higher,
                 )
                 for clip in clips
             },
+            _failures(results, compared[anchor] | members),
         )
         for family, members in (ours or anchors).items()
         for anchor in compared
@@ -156,11 +160,20 @@ def _curves(results: Results, metric: str) -> _Curves:
     return curves
 
 
-def _union(curves: _Curves, clip: str, codecs: Iterable[str]) -> list[tuple[float, float]]:
-    return [pair for codec in codecs for pair in curves.get((clip, codec), [])]
+def _of(curves: _Curves, clip: str, codecs: Iterable[str]) -> list[list[tuple[float, float]]]:
+    return [curves[clip, codec] for codec in sorted(codecs) if (clip, codec) in curves]
 
 
-def _compare(what: tuple[str, str, str], by_clip: Mapping[str, BdRate | NoBdRate]) -> FamilyBdRate:
+def _failures(results: Results, codecs: Collection[str]) -> set[str]:
+    """Clips on which a point of these codecs has failed."""
+    return {point.clip for point in results.points if point.error and point.codec in codecs}
+
+
+def _compare(
+    what: tuple[str, str, str],
+    by_clip: Mapping[str, BdRate | NoBdRate],
+    failures: Collection[str],
+) -> FamilyBdRate:
     found = [value for value in by_clip.values() if isinstance(value, BdRate)]
     refused = {clip: v.reason for clip, v in by_clip.items() if isinstance(v, NoBdRate)}
     return FamilyBdRate(
@@ -175,4 +188,5 @@ def _compare(what: tuple[str, str, str], by_clip: Mapping[str, BdRate | NoBdRate
         clips=len(found),
         no_overlap=tuple(c for c, why in refused.items() if why is Refusal.NO_COMMON_INTERVAL),
         too_few_points=tuple(c for c, why in refused.items() if why is Refusal.TOO_FEW_POINTS),
+        partly_failed=tuple(c for c in by_clip if c in failures and c not in refused),
     )

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import click
 
 from imfcodec.cli.compare import metrics_option, recogniser_option, yunet_option
-from imfcodec.cli.failures import Stopped
 from imfcodec.cli.job_progress import job_progress
 from imfcodec.cli.options import json_option, overwrite_option, quiet_option
 from imfcodec.cli.output import show_columns, show_json, show_lines, show_rows, show_warnings
@@ -164,15 +163,18 @@ def bench(
         try:
             with job_progress("bench", wanted=not (as_json or quiet)) as advance:
                 run.measure(advance)
-        except (Stopped, KeyboardInterrupt):
+        except BaseException:  # Ctrl-C, a full disk, a bug: what was measured is not lost
             _write(run.results(command), out, None, None)
             if not quiet:
                 show_warnings([f"stopped; what was measured is in {path_text(str(out))}"])
             raise
         results = run.results(command)
-        timed = _time(usable[0].path, weights, quiet=as_json or quiet) if speed else None
         _say("report: curves and pictures", quiet=as_json or quiet)
-        files = _write(results, out, run, timed)
+        files = _write(results, out, run, None)
+        timed = None
+        if speed:
+            timed = _time(usable[0].path, weights, quiet=as_json or quiet)
+            files = _write(results, out, run, timed)
     rows = means(results)
     savings = _savings(results)
     if as_json:
@@ -323,7 +325,11 @@ def _savings_table(rows: list[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
     for row in rows:
         left_out = [
             f"{len(clips)} {why}"
-            for clips, why in ((row.no_overlap, "no overlap"), (row.too_few_points, "few points"))
+            for clips, why in (
+                (row.no_overlap, "no overlap"),
+                (row.too_few_points, "few points"),
+                (row.partly_failed, "with failed points"),
+            )
             if clips
         ]
         yield (

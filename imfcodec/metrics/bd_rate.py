@@ -1,7 +1,8 @@
 """How much rate one codec saves over another at equal quality (Bjøntegaard's delta rate).
 
 Per clip: the Pareto front of each curve, a monotone cubic (PCHIP) through log rate as a function
-of the metric, the mean distance of the two on the interval of the metric that both reach.
+of the metric, of several curves the least rate at each value, and the mean distance of the two
+sides over the values of the metric that both reach.
 
     log rate │ anchor  ╭──
              │     ╭───╯ ╭─    percent = 100 (exp(mean distance) - 1): negative saves rate
@@ -17,15 +18,18 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from imfcodec.errors import OptionError
 
-if TYPE_CHECKING:
-    from scipy.interpolate import PchipInterpolator
-
 MIN_POINTS: Final = 4
-"""Fewer points on a front leave its shape to the interpolation."""
+"""Fewer points on the fronts of a side leave its shape to the interpolation."""
+
+_SAMPLES: Final = 8192
+"""Values of the metric at which the two sides are compared."""
 
 
 class RatePoint(NamedTuple):
@@ -36,6 +40,8 @@ class RatePoint(NamedTuple):
 
 
 Curve = tuple[RatePoint, ...]
+Points = Iterable[RatePoint | tuple[float, float]]
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class BdRate:
         percent: Rate of the test curve against the anchor's at equal quality, less 100 %:
             -60 says that the test needs 40 % of the anchor's rate.
         interval: The lowest and the highest value of the metric that both curves reach.
-        points: How many points carry each curve, (anchor, test).
+        points: How many points carry each side, (anchor, test).
     """
 
     percent: float
@@ -74,51 +80,93 @@ class NoBdRate:
     detail: str
 
 
+class Envelope:
+    """Several curves as one: the least rate at which any of them reaches a value of the metric.
+
+    Attributes:
+        points: How many points carry it.
+        low, high: The lowest and the highest value of the metric that a curve reaches; both NaN
+            where no curve can be interpolated.
+    """
+
+    def __init__(self, curves: Iterable[Points], *, higher_is_better: bool) -> None:
+        """Interpolate the front of each curve that has two points or more on it.
+
+        Raises:
+            OptionError: scipy is not installed.
+            ValueError: A rate is not above 0.
+        """
+        try:
+            from scipy.interpolate import PchipInterpolator
+        except ImportError as error:
+            raise OptionError("BD-rate needs scipy: pip install 'imfcodec[bench]'") from error
+        fronts = [front(curve, higher_is_better=higher_is_better) for curve in curves]
+        drawn = [sorted(f, key=lambda point: point.quality) for f in fronts if len(f) > 1]
+        self.points = sum(map(len, fronts))
+        self.low = min((f[0].quality for f in drawn), default=math.nan)
+        self.high = max((f[-1].quality for f in drawn), default=math.nan)
+        self._log_rates = [
+            PchipInterpolator(
+                [point.quality for point in f],
+                [math.log(point.rate) for point in f],
+                extrapolate=False,
+            )
+            for f in drawn
+        ]
+
+    def log_rate(self, quality: Values) -> Values:
+        """Natural logarithm of the least rate; NaN where no curve reaches the value."""
+        least = np.full(len(quality), np.nan)
+        for log_rate in self._log_rates:
+            least = np.fmin(least, log_rate(quality))
+        return least
+
+
 def bd_rate(
-    anchor: Iterable[RatePoint | tuple[float, float]],
-    test: Iterable[RatePoint | tuple[float, float]],
-    *,
-    higher_is_better: bool,
+    anchor: Iterable[Points], test: Iterable[Points], *, higher_is_better: bool
 ) -> BdRate | NoBdRate:
-    """Compare two curves of one clip.
+    """Compare two sides on one clip, each of one curve or the `Envelope` of several.
 
     Interpolation needs curves on which more rate is better; of each only its `front` counts.
 
     Args:
-        anchor: (rate, metric) of the curve that is compared with, in any order.
-        test: The same of the curve in question, in the same units.
+        anchor: Curves of what is compared with, each (rate, metric) in any order.
+        test: The same of the codec in question, in the same units.
         higher_is_better: Direction of the metric.
 
     Raises:
         OptionError: scipy is not installed.
         ValueError: A rate is not above 0.
     """
-    fronts = [front(curve, higher_is_better=higher_is_better) for curve in (anchor, test)]
-    for name, curve in zip(("anchor", "test"), fronts, strict=True):
-        if len(curve) < MIN_POINTS:
+    sides = [Envelope(curves, higher_is_better=higher_is_better) for curves in (anchor, test)]
+    for name, side in zip(("anchor", "test"), sides, strict=True):
+        if side.points < MIN_POINTS:
             return NoBdRate(
                 Refusal.TOO_FEW_POINTS,
-                f"the {name} has {len(curve)} points on which more rate is better; "
+                f"the {name} has {side.points} points on which more rate is better; "
                 f"it takes {MIN_POINTS}",
             )
-    low = max(min(point.quality for point in curve) for curve in fronts)
-    high = min(max(point.quality for point in curve) for curve in fronts)
-    if not low < high:
+    low, high = max(side.low for side in sides), min(side.high for side in sides)
+    steps = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    values = low + (high - low) * steps
+    distance = sides[1].log_rate(values) - sides[0].log_rate(values)
+    both = np.isfinite(distance)
+    if not low < high or not both.any():
         return NoBdRate(
             Refusal.NO_COMMON_INTERVAL,
-            f"one curve ends at {high:.6g}, where the other begins at {low:.6g} only",
+            f"no value of the metric is reached by both: the anchor goes from "
+            f"{sides[0].low:.6g} to {sides[0].high:.6g}, the test from {sides[1].low:.6g} to "
+            f"{sides[1].high:.6g}",
         )
-    log_rates = [float(_log_rate(curve).integrate(low, high)) / (high - low) for curve in fronts]
-    percent = 100 * math.expm1(log_rates[1] - log_rates[0])
-    return BdRate(percent, (low, high), (len(fronts[0]), len(fronts[1])))
+    percent = 100 * math.expm1(float(distance[both].mean()))
+    return BdRate(percent, (low, high), (sides[0].points, sides[1].points))
 
 
-def front(points: Iterable[RatePoint | tuple[float, float]], *, higher_is_better: bool) -> Curve:
+def front(points: Points, *, higher_is_better: bool) -> Curve:
     """The Pareto front: points that are strictly better than every point of no higher rate.
 
-    Of a single curve it drops the points at which more rate does not help, of several curves
-    together it is their envelope: the best of them at each rate. Points whose metric is not a
-    finite number are left out.
+    It drops the points at which more rate does not help, and those whose metric is not a finite
+    number.
 
     Args:
         points: (rate, metric), in any order.
@@ -139,15 +187,3 @@ def front(points: Iterable[RatePoint | tuple[float, float]], *, higher_is_better
         if not kept or sign * point.quality > sign * kept[-1].quality:
             kept.append(point)
     return tuple(kept)
-
-
-def _log_rate(curve: Curve) -> PchipInterpolator:
-    """Natural logarithm of the rate as a function of the metric."""
-    try:
-        from scipy.interpolate import PchipInterpolator
-    except ImportError as error:
-        raise OptionError("BD-rate needs scipy: pip install 'imfcodec[bench]'") from error
-    points = sorted(curve, key=lambda point: point.quality)
-    return PchipInterpolator(
-        [point.quality for point in points], [math.log(point.rate) for point in points]
-    )

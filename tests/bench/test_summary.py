@@ -107,8 +107,21 @@ def test_clips_that_cannot_be_compared_are_named() -> None:
     assert row.clips == 1
     assert row.no_overlap == ("far",)
     assert row.too_few_points == ("few", "broken")
+    assert row.partly_failed == ()
     (none,) = bd_rates(results(codecs, curve("few", "a", count=3)), "psnr_y_db")
     assert (none.percent, none.interval, none.points, none.clips) == (None, None, None, 0)
+
+
+def test_what_was_compared_without_some_of_its_points_is_named() -> None:
+    codecs = [entry("us", "ours"), entry("a-big", "anchor", "a"), entry("a-small", "anchor", "a")]
+    points = [
+        *(*curve("one", "us"), *curve("one", "a-big"), *curve("one", "a-small", 3.0)),
+        *(*curve("two", "us"), *curve("two", "a-small", 3.0)),
+        Point("two", "a-big", "2.0", error="it broke"),
+    ]
+    (row,) = bd_rates(results(codecs, points), "psnr_y_db")
+    assert row.clips == 2
+    assert row.partly_failed == ("two",)
 
 
 def test_without_ours_every_anchor_is_compared_with_every_other() -> None:

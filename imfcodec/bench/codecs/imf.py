@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import av
 import torch
 
 import imfcodec
@@ -89,10 +90,11 @@ class IMF:
         return None
 
     def version(self) -> str:
-        """Release and source of the package, weights, torch, threads and device."""
+        """Release and source of the package, weights, libraries, threads and device."""
         return (
             f"imfcodec {imfcodec.__version__} source {_source_digest()}, "
             f"weights {self._weights_label()}, torch {torch.__version__}, "
+            f"PyAV {av.__version__}, "
             f"threads={self.threads} device={self.device}"
         )
 

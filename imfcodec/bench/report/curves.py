@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
 
 from imfcodec.bench.results import METRICS, Metric, Results
 from imfcodec.bench.summary import Mean, means
-from imfcodec.metrics.bd_rate import front
+from imfcodec.metrics.bd_rate import Envelope, front
+
+_LINE_POINTS: Final = 160
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,17 @@ class Curve:
     Attributes:
         family: Its name.
         role: "ours", "anchor" or "floor".
-        envelope: The points that no other point of the family beats, by rising rate.
+        envelope: The points that no other point of the family beats, by rising rate; an
+            incomplete mean beats none.
+        line: (rate in kbit/s, value) along the curve as BD-rate takes it: the least rate of any
+            member at each value, interpolated; NaN where no member reaches a value.
         members: All points of each codec of the family, by rising rate.
     """
 
     family: str
     role: str
     envelope: tuple[CurvePoint, ...]
+    line: tuple[tuple[float, float], ...]
     members: tuple[tuple[CurvePoint, ...], ...]
 
 
@@ -62,14 +71,38 @@ def curves(results: Results, metric: Metric) -> tuple[Curve, ...]:
         )
         if members:
             envelope = best((p for points in members for p in points), metric)
-            found.append(Curve(family, codecs[0].role, envelope, members))
+            line = _line(members, metric)
+            found.append(Curve(family, codecs[0].role, envelope, line, members))
     return tuple(found)
 
 
 def best(points: Iterable[CurvePoint], metric: Metric) -> tuple[CurvePoint, ...]:
-    """The points that no cheaper point equals or beats, by rising rate."""
+    """The points that no cheaper point equals or beats, by rising rate.
+
+    A mean that lacks clips may be so good because it lacks them: it drops no complete one.
+    """
     by_values = {(p.rate_kbps, p.value): p for p in points}
-    return tuple(by_values[p] for p in front(by_values, higher_is_better=metric.higher_is_better))
+    complete = [values for values, point in by_values.items() if point.complete]
+    kept = {
+        *front(complete, higher_is_better=metric.higher_is_better),
+        *front(by_values, higher_is_better=metric.higher_is_better),
+    }
+    return tuple(by_values[values] for values in sorted(kept))
+
+
+def _line(
+    members: Iterable[tuple[CurvePoint, ...]], metric: Metric
+) -> tuple[tuple[float, float], ...]:
+    """Through complete means, or through all where there are not two complete ones."""
+    everything = [[(p.rate_kbps, p.value) for p in points] for points in members]
+    whole = [[(p.rate_kbps, p.value) for p in points if p.complete] for points in members]
+    for curves in (whole, everything):
+        envelope = Envelope(curves, higher_is_better=metric.higher_is_better)
+        if envelope.low < envelope.high:
+            values = np.linspace(envelope.low, envelope.high, _LINE_POINTS)
+            rates = np.exp(envelope.log_rate(values))
+            return tuple(zip(rates.tolist(), values.tolist(), strict=True))
+    return ()
 
 
 def _points(results: Results, rows: Iterable[Mean], metric: Metric) -> tuple[CurvePoint, ...]:

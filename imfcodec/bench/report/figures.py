@@ -79,10 +79,10 @@ def image(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
 
 def _draw_curve(axes: Axes, curve: Curve, stroke: Stroke, theme: Theme) -> None:
     for member in curve.members:
-        if not set(member) <= set(curve.envelope) or len(curve.members) > 1:
+        if len(curve.members) > 1 or not set(member) <= set(curve.envelope):
             axes.plot(*_xy(member), color=stroke.colour, linewidth=0.7, alpha=0.28, zorder=2)
     axes.plot(
-        *_xy(curve.envelope),
+        *np.array(curve.line).reshape(-1, 2).T,
         color=stroke.colour,
         linewidth=stroke.width,
         linestyle=stroke.dashes,

@@ -79,8 +79,8 @@ def render(
 
 _RULE = (
     f"Ours at the setting whose mean rate is nearest to {SHOWN_RATE_KBPS:g} kbps, on clips "
-    "spread evenly from its worst to its best. Beside it the best anchor whose rate on this "
-    f"clip is within a factor of {RATE_TOLERANCE:g} of ours, or else the nearest in rate."
+    "spread evenly from its worst to its best. Beside it the best anchor of at most "
+    f"{RATE_TOLERANCE:g} times its rate on this clip; where all need more, one of the least."
 )
 
 

@@ -19,7 +19,7 @@ def bd_tables(results: Results) -> tuple[Table, ...]:
 
 
 def refusals(results: Results) -> tuple[str, ...]:
-    """A line for each comparison that left clips out, and why."""
+    """A line for each comparison that left clips or points out, and why."""
     return tuple(
         line
         for metric in measured_metrics(results)
@@ -67,6 +67,8 @@ def _refusal(rate: FamilyBdRate, metric: Metric) -> Iterator[str]:
         yield f"{what}: no common interval on {_names(rate.no_overlap)}"
     if rate.too_few_points:
         yield f"{what}: too few points on {_names(rate.too_few_points)}"
+    if rate.partly_failed:
+        yield f"{what}: compared with points missing on {_names(rate.partly_failed)}"
 
 
 def _names(clips: tuple[str, ...], most: int = 8) -> str:

@@ -2,7 +2,8 @@
 
 The codec is the first of ours, at the setting whose mean rate is nearest to
 `SHOWN_RATE_KBPS`. The clips are spread evenly from its worst to its best. Beside it stands,
-clip by clip, the best anchor within `RATE_TOLERANCE` of its rate, or else the nearest in rate.
+clip by clip, the best anchor of no more than `RATE_TOLERANCE` times its rate; where every anchor
+needs more, the best of those within that factor of the lowest of their rates.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from imfcodec.bench.summary import means
 
 SHOWN_RATE_KBPS: Final = 5.0
 RATE_TOLERANCE: Final = 1.25
-"""Rates within this factor of each other compete."""
+"""An anchor may have this much more rate: it has no point at just the same."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,10 @@ def _rival(results: Results, ours: Point, metric: Metric) -> Point | None:
         if p.codec in anchors and p.clip == ours.clip and not p.error and p.rate_kbps > 0
     ]
 
-    def distance(point: Point) -> float:
-        return abs(math.log(point.rate_kbps / ours.rate_kbps))
-
-    near = [p for p in rivals if distance(p) <= math.log(RATE_TOLERANCE)]
-    if near:
-        return min(near, key=lambda point: _badness(point, metric))
-    return min(rivals, key=distance, default=None)
+    if not rivals:
+        return None
+    limit = RATE_TOLERANCE * max(ours.rate_kbps, min(p.rate_kbps for p in rivals))
+    return min((p for p in rivals if p.rate_kbps <= limit), key=lambda p: _badness(p, metric))
 
 
 def _badness(point: Point, metric: Metric) -> float:
