@@ -16,6 +16,5 @@ summary.py            means and BD-rates
 report/               curves, tables and a page to look at
 speed/                frames per second, time per stage, memory
 environment.py        machine, commit, versions
-clip_table.py         a small table per clip, without anchors
 demo_clip.py          a talking head made from a bundled photograph, for trying things out
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -11,16 +12,23 @@ from torch import Tensor, nn
 class TokenNormalisation(nn.Module):
     """Per-dimension normalisation by batch statistics; running ones once training is over.
 
-    Batch normalisation without affine part, with one addition: where several processes share a
-    batch, ``mean_over_processes`` makes their statistics one, gradients included.
+    Batch normalisation without affine part, with two additions. Where several processes share a
+    batch, ``mean_over_processes`` makes their statistics one, gradients included. And with
+    ``renormalise`` tokens come out as the running statistics have them, as they do after
+    training, while gradients stay those of batch normalisation (batch renormalisation, Ioffe
+    2017): a small batch's statistics otherwise shift and scale all of its tokens at random.
     """
 
     MOMENTUM = 0.02
     EPSILON = 1e-5
+    AGREEMENT = 3.0
+    """Ratio of standard deviations, and distance of means in standard deviations, from which on
+    running statistics are too far from the batch's to be used: early in training."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.mean_over_processes: Callable[[Tensor], Tensor] | None = None
+        self.renormalise = False
         self.running_mean: Tensor
         self.running_var: Tensor
         self.register_buffer("running_mean", torch.zeros(size))
@@ -28,14 +36,26 @@ class TokenNormalisation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, d_m] -> [B, d_m]."""
-        mean, variance = self.running_mean, self.running_var
-        if self.training:
-            moments = torch.stack([x.float().mean(0), x.float().square().mean(0)])
-            if self.mean_over_processes is not None:
-                moments = self.mean_over_processes(moments)
-            mean = moments[0]
-            variance = (moments[1] - mean.square()).clamp_min(0)
-            with torch.no_grad():
-                self.running_mean.lerp_(mean, self.MOMENTUM)
-                self.running_var.lerp_(variance, self.MOMENTUM)
-        return (x - mean) * torch.rsqrt(variance + self.EPSILON)
+        if not self.training:
+            return (x - self.running_mean) * torch.rsqrt(self.running_var + self.EPSILON)
+        moments = torch.stack([x.float().mean(0), x.float().square().mean(0)])
+        if self.mean_over_processes is not None:
+            moments = self.mean_over_processes(moments)
+        mean = moments[0]
+        variance = (moments[1] - mean.square()).clamp_min(0)
+        token = (x - mean) * torch.rsqrt(variance + self.EPSILON)
+        if self.renormalise:
+            scale, shift = self._correction(mean.detach(), variance.detach())
+            token = token * scale + shift
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.MOMENTUM)
+            self.running_var.lerp_(variance, self.MOMENTUM)
+        return token
+
+    def _correction(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift [d_m] that turn the batch's statistics into the running ones."""
+        deviation = (self.running_var + self.EPSILON).sqrt()
+        scale = (variance + self.EPSILON).sqrt() / deviation
+        shift = (mean - self.running_mean) / deviation
+        agree = (scale.log().abs() < math.log(self.AGREEMENT)) & (shift.abs() < self.AGREEMENT)
+        return torch.where(agree, scale, 1.0), torch.where(agree, shift, 0.0)

@@ -58,11 +58,16 @@ class TrainConfig:
         ada_target: Target of the sign of the discriminator's real logits (ADA).
         flow: Weight of optical-flow supervision; it falls linearly to 0.
         flow_end: Share of all steps at which it reaches 0.
+        motion: Weight of the error of the difference between a frame and its neighbour; costs a
+            second pass through the receiver's network.
+        motion_start: Share of all steps before that comes in.
         rate: Weight of a bit of token rate (the lambda of rate against quality).
         noise_steps: Steps over which quantisation noise is brought in.
         two_references: Share of the steps that see more than one reference (2 to 4).
         decoded_references: Share of references that are AV1-decoded key frames.
         hard: Share of targets that are the most different of three candidates.
+        renormalise: Whether tokens are normalised by running statistics (see
+            `model.token_normalisation`) instead of by those of each batch.
         affine: Share of the pairs that are rotated, zoomed and shifted a little as a whole.
         minutes: Of the whole run, over all its resumptions; None for no limit. Whichever of steps
             and minutes is nearer its end then drives learning rate, GAN and flow weight, so that
@@ -95,11 +100,14 @@ class TrainConfig:
     ada_target: float = 0.6
     flow: float = 1.0
     flow_end: float = 0.5
+    motion: float = 0.0
+    motion_start: float = 0.0
     rate: float = 0.0005
     noise_steps: int = 600
     two_references: float = 0.1
     decoded_references: float = 0.6
     hard: float = 0.5
+    renormalise: bool = False
     affine: float = 0.2
     minutes: float | None = None
     accumulate: int = 1

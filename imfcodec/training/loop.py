@@ -26,6 +26,7 @@ from imfcodec.training.losses import (
     flow_loss,
     hinge_discriminator,
     hinge_generator,
+    motion_loss,
     pyramid_l1,
     r1_penalty,
 )
@@ -84,6 +85,7 @@ def train(
     if initial is not None:
         load_initial(initial, trainee)
     trainee.imf.latent_token_encoder.normalise.mean_over_processes = processes.mean
+    trainee.imf.latent_token_encoder.normalise.renormalise = config.renormalise
     judge = TwoScaleDiscriminator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = _average_of(trainee)
     optimiser = torch.optim.Adam(trainee.parameters(), config.learning_rate, config.betas)
@@ -131,6 +133,7 @@ def train(
         stage = config.stage_at(step)
         progress = max(step / config.steps, spent)
         gan_on = config.gan > 0 and progress >= config.gan_start
+        moving = config.motion > 0 and progress >= config.motion_start
         penalise = gan_on and config.r1 > 0 and step % config.r1_every == 0
         # Noise and augmentation are functions of the step, like the batch.
         noise_source.manual_seed(config.seed * 1_000_003 + step)
@@ -150,14 +153,14 @@ def train(
             if not part:
                 references, size = len(batch.references), config.model.token_size
                 whole_noise = token_noise(noise_source, stage.batch, references, size, amount)
-                flops.begin((stage, references, batch.flow is None, gan_on, penalise))
+                flops.begin((stage, references, batch.flow is None, gan_on, penalise, moving))
             piece = (processes.index + part * processes.count, pieces)
             noise = [n[piece[0] :: piece[1]].to(device) for n in whole_noise]
             last_part = part == config.accumulate - 1
             # Operations are counted on the network as it is written.
             forward = plain_pass if flops.counting else generator_pass
             with _synchronised(plain_pass, last_part), _autocast(device, config.precision):
-                rebuilt = forward(batch, stage.size, noise)
+                rebuilt = forward(batch, stage.size, noise, moving)
                 target = reduce_to(batch.current, stage.size)
                 picture = rebuilt.picture.float()
                 some = {
@@ -172,6 +175,11 @@ def train(
                 if batch.flow is not None and len(rebuilt.displacement):
                     some["flow"] = flow_loss(rebuilt.displacement.float(), *batch.flow)
                     loss = loss + config.flow * _flow_weight(progress, config) * some["flow"]
+                if moving:
+                    beside = rebuilt.neighbour.float()
+                    target_beside = reduce_to(batch.neighbour, stage.size)
+                    some["motion"] = motion_loss(picture, beside, target, target_beside)
+                    loss = loss + config.motion * some["motion"]
                 if gan_on:
                     judge.requires_grad_(False)
                     fake_look, real_look = ada.apply([picture, target], look_source)

@@ -19,6 +19,11 @@ def pyramid_l1(picture: Tensor, target: Tensor, levels: int = 3) -> Tensor:
     return total / levels
 
 
+def motion_loss(picture: Tensor, beside: Tensor, target: Tensor, target_beside: Tensor) -> Tensor:
+    """Mean |(x_hat_c - x_hat_n) - (x_c - x_n)|, as the motion error has it; all [B, 3, H, W]."""
+    return ((picture - beside) - (target - target_beside)).abs().mean()
+
+
 def flow_loss(displacement: Tensor, flow: Tensor, trust: Tensor) -> Tensor:
     """Mean distance of the displacement from optical flow where that is trusted.
 

@@ -22,12 +22,14 @@ class Pass(NamedTuple):
         token: Normalised tokens of x_c [B, d_m].
         bits: Mean bits per token, scalar.
         displacement: Of the first reference [B, 2, h, w]; empty for the plain alignment.
+        neighbour: The frame beside x_c, rebuilt [B, 3, S, S]; empty when not asked for.
     """
 
     picture: Tensor
     token: Tensor
     bits: Tensor
     displacement: Tensor
+    neighbour: Tensor
 
 
 class Trainee(nn.Module):
@@ -38,27 +40,37 @@ class Trainee(nn.Module):
         self.imf = IMF(config)
         self.quantiser = TokenQuantiser(config.token_size)
 
-    def forward(self, batch: Batch, size: int, noise: list[Tensor]) -> Pass:
+    def forward(
+        self, batch: Batch, size: int, noise: list[Tensor], neighbour: bool = False
+    ) -> Pass:
         """Rebuild the targets of a batch as a receiver would, with noise for rounding.
 
         Args:
             batch: Pictures of which the token encoder sees every pixel.
             size: Side in pixels at which the rest of the network works.
             noise: Uniform in -1/2..1/2 and scaled by how far quantisation has been brought in:
-                one [B, d_m] for x_c, one for each reference, and one for the rate.
+                one [B, d_m] for x_c, one for each reference, one for the neighbour, and one
+                for the rate.
+            neighbour: Whether the neighbour is rebuilt as well, from the same references.
         """
         pictures = [batch.current, *batch.references, batch.neighbour]
         tokens = self.imf.encode_token(_layout(torch.cat(pictures))).chunk(len(pictures))
         step = self.quantiser.step
-        current, *references = (t + n * step for t, n in zip(tokens[:-1], noise[:-1], strict=True))
-        rebuilt = self.imf(
-            current, [_layout(reduce_to(r, size)) for r in batch.references], references
+        current, *reference_tokens, beside = (
+            t + n * step for t, n in zip(tokens, noise[:-1], strict=True)
         )
+        references = [
+            self.imf.reference(_layout(reduce_to(picture, size)), token)
+            for picture, token in zip(batch.references, reference_tokens, strict=True)
+        ]
+        rebuilt = self.imf.reconstruct(current, references)
+        nothing = rebuilt.picture.new_zeros(0)
         return Pass(
             rebuilt.picture,
             tokens[0],
             self.quantiser.rate_bits(tokens[0], tokens[-1], noise[-1]),
-            rebuilt.warps[0].displacement if rebuilt.warps else rebuilt.picture.new_zeros(0),
+            rebuilt.warps[0].displacement if rebuilt.warps else nothing,
+            self.imf.reconstruct(beside, references).picture if neighbour else nothing,
         )
 
 
@@ -66,7 +78,7 @@ def token_noise(
     generator: torch.Generator, batch: int, references: int, token_size: int, amount: float
 ) -> list[Tensor]:
     """Noise for `Trainee.forward` over a whole batch, on the CPU: the same on every machine."""
-    shape = (references + 2, batch, token_size)
+    shape = (references + 3, batch, token_size)
     noise = (torch.rand(shape, generator=generator) - 0.5).unbind(0)
     # The rate is always that of full quantisation; what the decoder sees is warmed in.
     return [*(n * amount for n in noise[:-1]), noise[-1]]

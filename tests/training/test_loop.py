@@ -55,8 +55,14 @@ def test_a_run_leaves_what_it_promises(shard: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"gan_start": 0.3, "r1_every": 2}, {"precision": "fp16"}, {"precision": "bf16"}],
-    ids=["plain", "gan", "fp16", "bf16"],
+    [
+        {},
+        {"gan_start": 0.3, "r1_every": 2},
+        {"motion": 5.0, "motion_start": 0.3, "renormalise": True},
+        {"precision": "fp16"},
+        {"precision": "bf16"},
+    ],
+    ids=["plain", "gan", "motion", "fp16", "bf16"],
 )
 def test_resume_continues_bit_for_bit(shard: Path, tmp_path: Path, change: dict) -> None:
     config = small_run(**change)
@@ -75,20 +81,28 @@ def test_resume_continues_bit_for_bit(shard: Path, tmp_path: Path, change: dict)
         assert same(tmp_path / "cut" / name, tmp_path / "whole" / name)
 
 
+def test_the_motion_term_comes_in_when_it_is_due(shard: Path, tmp_path: Path) -> None:
+    train(small_run(motion=5.0, motion_start=0.5), shard, None, tmp_path / "run", device="cpu")
+    first, last = records(tmp_path / "run")
+    assert "motion" not in first
+    assert last["motion"] > 0
+
+
 def test_accumulation_counts_every_pair(shard: Path, tmp_path: Path) -> None:
     train(small_run(accumulate=2), shard, None, tmp_path / "a", device="cpu")
     assert records(tmp_path / "a")[-1]["step"] == 10
 
 
-@pytest.mark.parametrize("gan", [False, True])
-def test_two_processes_equal_one(shard: Path, tmp_path: Path, gan: bool) -> None:
+@pytest.mark.parametrize(
+    "change", [{}, {"gan_start": 0.3, "motion": 5.0, "renormalise": True}], ids=["plain", "all"]
+)
+def test_two_processes_equal_one(shard: Path, tmp_path: Path, change: dict) -> None:
     """The same global batch through Gloo gives the same losses."""
-    start = 0.3 if gan else 1.0
-    train(small_run(gan_start=start), shard, None, tmp_path / "one", device="cpu")
+    train(small_run(**change), shard, None, tmp_path / "one", device="cpu")
     code = (
         "import sys; from pathlib import Path; from imfcodec.training.loop import train;"
         "from tests.training.samples import small_run; a, b = map(Path, sys.argv[1:]);"
-        f"train(small_run(gan_start={start}), a, None, b, device='cpu')"
+        f"train(small_run(**{change!r}), a, None, b, device='cpu')"
     )
     script = tmp_path / "two.py"
     script.write_text(code)
