@@ -73,7 +73,6 @@ class IMF:
         only key frame hardly help, more key frames do.
         """
         return (
-            "crf46-q2",
             "crf40-q1",
             "crf34-q1",
             "crf34-q1-k5",
