@@ -69,7 +69,7 @@ class IMF:
     def settings(self) -> tuple[str, ...]:
         """From low to high rate.
 
-        Below the third, key frames of lower quality save the bits; above it more bits in the
+        Below the second, key frames of lower quality save the bits; above it more bits in the
         only key frame hardly help, more key frames do.
         """
         return (
