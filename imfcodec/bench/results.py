@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from imfcodec.errors import InputUnreadable
-from imfcodec.video.atomic import AtomicOutput
 
 FORMAT = "imfcodec-bench-1"
 
@@ -155,6 +154,8 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Write JSON, whole or not at all; infinities and NaN, which JSON lacks, become strings."""
+        from imfcodec.video.atomic import AtomicOutput  # the command's help names METRICS only
+
         record = {"format": FORMAT, **dataclasses.asdict(self)}
         text = json.dumps(_plain(record), indent=1, allow_nan=False) + "\n"
         with AtomicOutput(path, overwrite=True) as output:
