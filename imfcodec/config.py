@@ -34,7 +34,7 @@ class ModelConfig:
             frame is reduced to it. None: the frame as it is.
         token_encoder_channels: Channels of E_T's residual down-blocks.
         token_encoder_hidden: Width of the linear layers between E_T's last map and the token.
-            motion_channels: Channels of IMF_D on its canonical grids 4x4, 8x8, 16x16, ...
+        motion_channels: Channels of IMF_D on its canonical grids 4x4, 8x8, 16x16, ...
         motion_convolutions: StyleGAN2 convolutions per grid.
         attention_scales: Scales at which IMF_A runs, coarse to fine.
         attention_dims: Width of the attention at each of those scales.
@@ -45,6 +45,9 @@ class ModelConfig:
             correspondences, refined, sample the finer features).
         decoder_channels: Channels of the frame decoder. Paper: its up-blocks, coarse to fine.
             Displacement: at scales 8, 4, 2.
+        relative_tokens: Whether E_T sees a frame beside its reference, t = E_T(x, x_r), or alone
+            (the paper).
+        token_encoder_grid: Side in cells of E_T's last map.
     """
 
     preset: str
@@ -64,6 +67,8 @@ class ModelConfig:
     attention_blocks: tuple[int, ...]
     fine: str
     decoder_channels: tuple[int, ...]
+    relative_tokens: bool = False
+    token_encoder_grid: int = 4
 
     def to_json(self) -> str:
         """One line of JSON, stable key order."""
@@ -125,6 +130,8 @@ FAST = ModelConfig(
     attention_blocks=(1, 1, 1),
     fine="displacement",
     decoder_channels=(96, 56, 32),
+    relative_tokens=True,
+    token_encoder_grid=8,
 )
 """The preset that is shipped: real time on two CPU cores is its first constraint."""
 

@@ -50,7 +50,7 @@ def tiny_model(seed: int = 0) -> IMF:
     torch.manual_seed(seed)
     model = IMF(TINY).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
-        if name.split(".")[-2] in ("direct", "last", "residual"):
+        if name.split(".")[-2] in ("last", "painting"):
             parameter.normal_(std=0.02)
     model.latent_token_encoder.normalise.running_var.fill_(1e-4)
     return model

@@ -17,7 +17,7 @@ from imfcodec.model.layers import (
     zero_convolution,
 )
 
-OPEN = 4.0  # logit offset: visibility starts at its upper end and can only be lowered
+OPEN = 4.0  # logit offset: visibility starts near its upper end
 
 
 class Warp(NamedTuple):
@@ -35,8 +35,8 @@ class Warp(NamedTuple):
 
 
 def visibility_of(logit: Tensor) -> Tensor:
-    """Logit -> visibility in (0, 1], exactly 1 at logit 0."""
-    return (torch.sigmoid(logit + OPEN) / torch.sigmoid(torch.tensor(OPEN))).clamp(max=1.0)
+    """Logit -> visibility, exactly 1 at logit 0; a little above it at most."""
+    return torch.sigmoid(logit + OPEN) / torch.sigmoid(torch.tensor(OPEN))
 
 
 def sample(features: Tensor, displacement: Tensor) -> Tensor:
@@ -54,16 +54,15 @@ def sample(features: Tensor, displacement: Tensor) -> Tensor:
 class Correspondence(nn.Module):
     """Displacement and visibility at the finest attention scale.
 
-        expected positions of every head - own position ─┬─ conv1 (0) ───────────┐
-        aligned features, m_c, m_r ──────────────────────┴─ conv3 ─ conv3 (0) ───┴─ d, v
+        expected positions of every head - own position ─┐
+        aligned features, m_c, m_r ──────────────────────┴─ conv3 ─ conv3 ─ conv3 (0) ─ d, v
 
-    Layers marked (0) start at zero, so that an untrained network returns its reference.
+    The layer marked (0) starts at zero, so that an untrained network returns its reference.
     """
 
     def __init__(self, feature_channels: int, dim: int, heads: int, hidden: int = 64) -> None:
         super().__init__()
         found = 3 * heads
-        self.direct = zero_convolution(2 * heads, 2, 1, bias=False)
         self.first = convolution(feature_channels + 2 * dim + found, hidden)
         self.second = convolution(hidden, hidden)
         self.last = zero_convolution(hidden, 3)
@@ -93,13 +92,12 @@ class Correspondence(nn.Module):
             )
             hidden = activation(self.second(activation(self.first(inputs))))
             out = self.last(hidden)
-            displacement = self.direct(offsets) + out[:, :2] * 0.2
-            warps.append(Warp(displacement, visibility_of(out[:, 2:])))
+            warps.append(Warp(out[:, :2] * 0.2, visibility_of(out[:, 2:])))
         return warps
 
 
 class Refinement(nn.Module):
-    """Doubles a warp's resolution and corrects it; the correction starts at zero."""
+    """Brings a warp to a scale and corrects it there; the correction starts at zero."""
 
     def __init__(self, state_channels: int, feature_channels: int, hidden: int = 24) -> None:
         super().__init__()
@@ -107,7 +105,7 @@ class Refinement(nn.Module):
         self.last = zero_convolution(hidden, 3)
 
     def forward(self, state: Tensor, sampled: Tensor, warp: Warp) -> Warp:
-        """Decoder state and the reference's sampled features, both at the new scale."""
+        """Decoder state and the reference's sampled features, both at that scale."""
         height, width = state.shape[-2:]
         displacement = resize(warp.displacement, height, width)
         visibility = resize(warp.visibility, height, width)
@@ -117,5 +115,5 @@ class Refinement(nn.Module):
         out = self.last(hidden)
         return Warp(
             displacement + out[:, :2] * 0.1,
-            (visibility * visibility_of(out[:, 2:])).clamp(max=1.0),
+            visibility * visibility_of(out[:, 2:]),
         )

@@ -7,45 +7,47 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imfcodec.config import ModelConfig
-from imfcodec.model.correspondence import Correspondence, Refinement, Warp, sample
+from imfcodec.model.correspondence import Correspondence, Refinement, Warp, sample, visibility_of
 from imfcodec.model.implicit_motion_alignment import Alignment
 from imfcodec.model.layers import activation, convolution, resize, zero_convolution
 
 
 class DisplacementFrameDecoder(nn.Module):
-    """x_hat = sum_r w_r sample(x_r, d_r) + residual.
+    """x_hat = v sum_r w_r sample(x_r, d_r) + painting.
 
-        aligned f^32, f^16, f^8 ─ fuse ─ h8 ─┬─ correspondence ─ d, v
-                                             up ─ ++ sampled f^4 ─ conv ─ h4 ─ refine d, v
-                                                                   up ─ ++ sampled f^2, x_r ─ h2
-                                                                   residual ─ + sampled x_r ─ x_hat
+        aligned f^32, f^16, f^8 ─ fuse ─ h8 ─┬─ correspondence ─ d ─┬─ ++ sampled f^8 ─ h8
+                                             └────── refine d ──────┘
+        h8 ─ up ─ ++ sampled f^4 ─ h4 ─ refine d ─ up ─ ++ sampled f^2, x_r ─ h2 ─ v, painting
 
+    v lets the painting replace what was sampled where the reference does not show what is needed.
     Convolutions run at half the picture's size and below: the sampled picture enters them, and
-    the residual leaves them, with 2x2 pixels folded into channels. The residual and the
-    displacement start at zero: an untrained network returns its reference.
+    the painting leaves them, with 2x2 pixels folded into channels. Painting and displacement start
+    at zero: an untrained network returns its reference.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         coarse, middle, fine = config.attention_dims
         wide, half, quarter = config.decoder_channels
-        f2, f4 = config.feature_channels[:2]
+        f2, f4, f8 = config.feature_channels[:3]
         self.fuse16 = convolution(coarse + middle, middle)
         self.fuse8 = convolution(middle + fine, wide)
         self.correspondence = Correspondence(wide, fine, config.attention_heads)
+        self.refine8 = Refinement(wide, f8, 48)
+        self.conv8 = convolution(wide + f8, wide)
         self.enter4 = convolution(wide + f4, half)
         self.refine4 = Refinement(half, f4)
         self.conv4 = convolution(half + f4, half)
         self.enter2 = convolution(half + f2 + 12, quarter)
         self.conv2 = convolution(quarter, quarter)
-        self.residual = zero_convolution(quarter, 12)
+        self.painting = zero_convolution(quarter, 16)
 
     def forward(
         self,
         aligned: list[Alignment],
         motion: Tensor,
         reference_motions: list[Tensor],
-        fine: list[tuple[Tensor, Tensor, Tensor]],
+        fine: list[tuple[Tensor, Tensor, Tensor, Tensor]],
     ) -> tuple[Tensor, list[Warp]]:
         """Rebuild a batch of frames.
 
@@ -53,7 +55,7 @@ class DisplacementFrameDecoder(nn.Module):
             aligned: Alignments at scales 32, 16, 8.
             motion: m_c at scale 8 [B, dim, H / 8, W / 8].
             reference_motions: m_r of each reference at scale 8.
-            fine: Of each reference: f^4, f^2 and the picture x_r itself.
+            fine: Of each reference: f^8, f^4, f^2 and the picture x_r itself.
 
         Returns:
             Pictures [B, 3, H, W] (0..1 but for overshoot, which the caller clips) and the warp
@@ -65,23 +67,31 @@ class DisplacementFrameDecoder(nn.Module):
         warps = self.correspondence(h8, motion, reference_motions, aligned[-1])
         masses = [aligned[-1].mass[:, r].mean(1, keepdim=True) for r in range(len(fine))]
 
-        size4 = fine[0][0].shape[-2:]
-        sampled4 = _gather([f[0] for f in fine], warps, masses)
-        h4 = activation(self.enter4(torch.cat([resize(h8, *size4), sampled4], 1)))
         warps = [
-            self.refine4(h4, sample(f[0], w.displacement), w)
+            self.refine8(h8, sample(f[0], w.displacement), w)
             for f, w in zip(fine, warps, strict=True)
         ]
-        sampled4 = _gather([f[0] for f in fine], warps, masses)
+        sampled8 = _gather([f[0] for f in fine], warps, masses)
+        h8 = h8 + activation(self.conv8(torch.cat([h8, sampled8], 1)))
+
+        size4 = fine[0][1].shape[-2:]
+        sampled4 = _gather([f[1] for f in fine], warps, masses)
+        h4 = activation(self.enter4(torch.cat([resize(h8, *size4), sampled4], 1)))
+        warps = [
+            self.refine4(h4, sample(f[1], w.displacement), w)
+            for f, w in zip(fine, warps, strict=True)
+        ]
+        sampled4 = _gather([f[1] for f in fine], warps, masses)
         h4 = h4 + activation(self.conv4(torch.cat([h4, sampled4], 1)))
 
-        size2 = fine[0][1].shape[-2:]
-        sampled2 = _gather([f[1] for f in fine], warps, masses)
-        picture = _blend([f[2] for f in fine], warps, masses)
+        size2 = fine[0][2].shape[-2:]
+        sampled2 = _gather([f[2] for f in fine], warps, masses)
+        picture = _blend([f[3] for f in fine], warps, masses)
         folded = F.pixel_unshuffle(picture, 2)
         h2 = activation(self.enter2(torch.cat([resize(h4, *size2), sampled2, folded], 1)))
         h2 = h2 + activation(self.conv2(h2))
-        return picture + F.pixel_shuffle(self.residual(h2), 2), warps
+        painting = F.pixel_shuffle(self.painting(h2), 2)
+        return visibility_of(painting[:, 3:]) * picture + painting[:, :3], warps
 
 
 def _gather(features: list[Tensor], warps: list[Warp], masses: list[Tensor]) -> Tensor:

@@ -23,13 +23,13 @@ class Reference(NamedTuple):
     Attributes:
         keys_and_values: Per attention scale, coarse to fine, what the attention reads.
         motion: m_r at the finest attention scale [B, dim, h, w].
-        fine: f^4 [B, C4, H / 4, W / 4] and f^2 [B, C2, H / 2, W / 2].
+        fine: f^8 [B, C8, H / 8, W / 8], f^4 [B, C4, H / 4, W / 4] and f^2 [B, C2, H / 2, W / 2].
         picture: The decoded key frame x_r [B, 3, H, W] in 0..1.
     """
 
     keys_and_values: tuple[tuple[Tensor, Tensor], ...]
     motion: Tensor
-    fine: tuple[Tensor, Tensor]
+    fine: tuple[Tensor, Tensor, Tensor]
     picture: Tensor
 
     def expand(self, batch: int) -> Reference:
@@ -41,7 +41,7 @@ class Reference(NamedTuple):
         return Reference(
             tuple((grow(k), grow(v)) for k, v in self.keys_and_values),
             grow(self.motion),
-            (grow(self.fine[0]), grow(self.fine[1])),
+            (grow(self.fine[0]), grow(self.fine[1]), grow(self.fine[2])),
             grow(self.picture),
         )
 
@@ -60,6 +60,8 @@ class Reconstruction(NamedTuple):
 
 class IMF(nn.Module):
     """x_hat_c = D_F(IMF_A(IMF_D(t_c), IMF_D(t_r), E_F(x_r))), t = E_T(x) (paper, eq. 1).
+
+    Preset `fast` has t = E_T(x, x_r), see `LatentTokenEncoder`.
 
         x_r ─ E_F ─ f_r ────────────┐
         t_r ─ IMF_D ─ m_r ─── IMF_A ─ D_F ─ x_hat_c
@@ -89,9 +91,13 @@ class IMF(nn.Module):
             DisplacementFrameDecoder(config) if self.guided else FrameDecoder(config)
         )
 
-    def encode_token(self, picture: Tensor) -> Tensor:
-        """T = E_T(x): [B, 3, H, W] in 0..1 -> [B, d_m]."""
-        return self.latent_token_encoder(picture)
+    def encode_token(self, picture: Tensor, reference: Tensor) -> Tensor:
+        """T = E_T(x) or E_T(x, x_r): [B, 3, H, W] in 0..1 each -> [B, d_m]."""
+        return self.latent_token_encoder(picture, reference)
+
+    def key_token(self, picture: Tensor) -> Tensor:
+        """T_r = E_T(x_r) or E_T(x_r, x_r) of decoded key frames: [B, 3, H, W] -> [B, d_m]."""
+        return self.encode_token(picture, picture)
 
     def motions(self, token: Tensor, height: int, width: int) -> list[Tensor]:
         """M = IMF_D(t) on the attention grids of a height x width picture, coarse to fine."""
@@ -109,7 +115,9 @@ class IMF(nn.Module):
             a.keys_and_values(m, features[s])  # type: ignore[operator]
             for a, m, s in zip(self.alignments, motions, self.config.attention_scales, strict=True)
         )
-        return Reference(keys_and_values, motions[-1], (features[4], features[2]), picture)
+        return Reference(
+            keys_and_values, motions[-1], (features[8], features[4], features[2]), picture
+        )
 
     def reconstruct(self, token: Tensor, references: list[Reference]) -> Reconstruction:
         """Rebuild frames from their tokens t_c [B, d_m] and 1 to 4 references of batch B."""

@@ -52,7 +52,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
-        y = self.second(activation(self.first(activation(x)))) * self.gain
+        y = self.second(activation(self.first(activation(x))))
+        y = y * self.gain.to(y.dtype)  # mixed precision stays narrow
         if self.stride == 2:
             x = F.avg_pool2d(x, 2)
         if self.shortcut is not None:
@@ -81,8 +82,9 @@ class StyledConvolution(nn.Module):
         scale = self.affine(style)
         energy = self.weight.square().sum((2, 3))  # [outputs, inputs]
         demodulation = torch.rsqrt(scale.square() @ energy.t() + 1e-8)
-        x = F.conv2d(x * scale[:, :, None, None], self.weight, padding=1)
-        return activation(x * demodulation[:, :, None, None] + self.bias) * math.sqrt(2)
+        x = F.conv2d(x * scale[:, :, None, None].to(x.dtype), self.weight, padding=1)
+        gain = (demodulation * math.sqrt(2))[:, :, None, None].to(x.dtype)
+        return activation(x * gain + self.bias.to(x.dtype) * math.sqrt(2))
 
 
 class FeedForward(nn.Module):
@@ -131,4 +133,4 @@ def resize(x: Tensor, height: int, width: int) -> Tensor:
     """Bilinear resampling of [B, C, H, W] to (height, width); the map itself when it fits."""
     if x.shape[-2:] == (height, width):
         return x
-    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
+    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False).to(x.dtype)

@@ -77,6 +77,7 @@ class StreamEncoder:
         self._stages = stages
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
+        self._reference = np.empty((0, 0, 3), np.uint8)
         self._key_token: npt.NDArray[np.int32] | None = None
         self._before = np.empty((0, 0), np.float32)
         self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
@@ -108,7 +109,7 @@ class StreamEncoder:
             return
         frames, self._pending = self._pending, []
         pictures = np.stack([f.picture for f in frames])
-        latent = self._latent(pictures)
+        latent = self._latent(pictures, self._reference)
         tokens = self._quantiser.quantise(self._steady(latent))
         first = frames[0]
         chained = self._chain_pts is not None and (
@@ -130,7 +131,8 @@ class StreamEncoder:
             config, data = self._encoder.encode(frame.picture, self._options.key_crf)
             decoded = self._decoder.decode(data, config)
         # The token is that of the decoded picture: what the receiver's features show.
-        latent = self._latent(decoded[None])
+        self._reference = decoded
+        latent = self._latent(decoded[None], decoded)
         token = self._quantiser.quantise(latent)
         with self._timed("entropy"):
             self._coder.reset()
@@ -150,13 +152,15 @@ class StreamEncoder:
         return KeyPacket(frame.number, frame.pts, payload, data, config=own)
 
     @torch.inference_mode()
-    def _latent(self, pictures: Picture) -> npt.NDArray[np.float32]:
-        """Tokens of uint8 [N, H, W, 3]: float32 [N, d_m]."""
+    def _latent(self, pictures: Picture, reference: Picture) -> npt.NDArray[np.float32]:
+        """Tokens of uint8 [N, H, W, 3] beside their reference [H, W, 3]: float32 [N, d_m]."""
         with self._timed("token encoder"):
-            parts = [
-                self._model.encode_token(to_tensor(pictures[n : n + ENCODER_BATCH])).numpy()
-                for n in range(0, len(pictures), ENCODER_BATCH)
-            ]
+            origin = to_tensor(reference[None])
+            parts = []
+            for n in range(0, len(pictures), ENCODER_BATCH):
+                some = to_tensor(pictures[n : n + ENCODER_BATCH])
+                token = self._model.encode_token(some, origin.expand(len(some), -1, -1, -1))
+                parts.append(token.numpy())
             return np.concatenate(parts)
 
     def _steady(self, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -66,6 +66,10 @@ class TrainConfig:
         two_references: Share of the steps that see more than one reference (2 to 4).
         decoded_references: Share of references that are AV1-decoded key frames.
         hard: Share of targets that are the most different of three candidates.
+        near: Share of targets at most ``near_frames`` frames of the shard away from their first
+            reference, as in a stream whose references are renewed often.
+        near_frames: See ``near``.
+        still: Share of targets that are their first reference's own frame.
         renormalise: Whether tokens are normalised by running statistics (see
             `model.token_normalisation`) instead of by those of each batch.
         affine: Share of the pairs that are rotated, zoomed and shifted a little as a whole.
@@ -107,6 +111,9 @@ class TrainConfig:
     two_references: float = 0.1
     decoded_references: float = 0.6
     hard: float = 0.5
+    near: float = 0.0
+    near_frames: int = 20
+    still: float = 0.0
     renormalise: bool = False
     affine: float = 0.2
     minutes: float | None = None

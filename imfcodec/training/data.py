@@ -185,7 +185,13 @@ class PairSampler:
         drawn = [self._reference(rng, clip) for _ in range(references)]
         refs, frames = tuple(d[:2] for d in drawn), tuple(d[2] for d in drawn)
         count = self.CANDIDATES if rng.random() < self.config.hard else 1
-        candidates = clip.start + rng.integers(clip.count, size=count)
+        low, high = clip.start, clip.start + clip.count
+        if self.config.near > 0 and rng.random() < self.config.near:
+            reach = self.config.near_frames
+            low, high = max(low, frames[0] - reach), min(high, frames[0] + reach + 1)
+        if self.config.still > 0 and rng.random() < self.config.still:
+            low, high = frames[0], frames[0] + 1
+        candidates = rng.integers(low, high, size=count)
         current = candidates[0]
         if count > 1:
             coarse = self._source(refs[0])[::8, ::8].astype(np.int16)

@@ -13,6 +13,7 @@ import torch
 from imfcodec import weights
 from imfcodec.config import ModelConfig
 from imfcodec.entropy import EntropyTables
+from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
 from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
@@ -21,6 +22,8 @@ from imfcodec.video import AudioMode, CodingGeometry, MediaReader
 from imfcodec.weights import WeightsFile
 
 BATCH = 16  # frames per pass
+KEY_FRAMES = 50  # frames that share a key frame, where tokens are relative to one
+KEY_CRF = 40  # of those key frames
 
 
 def export(
@@ -46,18 +49,36 @@ def export(
     trainee.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Tokens as the shipped float16 weights give them, not as the float32 checkpoint does.
     trainee.imf.half().float()
-    tokens = [tokens_of(trainee, clip, frames) for clip in clips]
+    tokens = [run for clip in clips for run in tokens_of(trainee, clip, frames)]
     step = trainee.quantiser.step.numpy().astype(np.float32)
     tables = fit_tables(step, tokens)
     return weights.write(folder, name, trainee.imf, tables), tables
 
 
-def tokens_of(trainee: Trainee, clip: Path, frames: int) -> npt.NDArray[np.float32]:
-    """Unquantised tokens of a clip's first frames, sized as a sender does: float32 [n, d_m]."""
-    parts = []
+def tokens_of(trainee: Trainee, clip: Path, frames: int) -> list[npt.NDArray[np.float32]]:
+    """Unquantised tokens of a clip's first frames, sized as a sender does: float32 [n, d_m] each.
+
+    One run of tokens for each key frame, whose own comes first.
+    """
+    relative = trainee.imf.config.relative_tokens
+    runs = []
     with MediaReader(clip, audio=AudioMode.NONE) as reader:
         geometry = CodingGeometry.fit(reader.info.width, reader.info.height)
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
-        while batch := list(islice(pictures, BATCH)):
-            parts.append(trainee.imf.encode_token(to_tensor(np.stack(batch))))
-    return torch.cat(parts).numpy()
+        while run := list(islice(pictures, KEY_FRAMES if relative else frames)):
+            x = to_tensor(np.stack(run))
+            key = to_tensor(_as_received(run[0])[None]) if relative else x[:1]
+            parts = [
+                trainee.imf.encode_token(part, key.expand(len(part), -1, -1, -1))
+                for part in x[1:].split(BATCH)
+                if len(part)
+            ]
+            runs.append(torch.cat([trainee.imf.key_token(key), *parts]).numpy())
+    return runs
+
+
+def _as_received(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A key frame, coded and decoded: uint8 [H, W, 3]."""
+    height, width = picture.shape[:2]
+    sequence, data = Av1PictureEncoder(width, height, preset=6).encode(picture, KEY_CRF)
+    return Av1PictureDecoder(width, height, sequence).decode(data)

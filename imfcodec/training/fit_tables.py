@@ -34,7 +34,8 @@ def fit_tables(
 
     Args:
         step: Learned quantisation steps [d_m].
-        clips: Tokens of whole clips at their native frame rate, float32 [n, d_m] each.
+        clips: Tokens of clips at their native frame rate, a key frame's first, float32 [n, d_m]
+            each.
     """
     levels = [_fit_level([np.rint(c / (step * s)).astype(np.int64) for c in clips]) for s in SCALES]
     return EntropyTables(np.asarray(step, np.float32), np.asarray(SCALES, np.float32), levels)

@@ -30,7 +30,9 @@ class PerceptualLoss(nn.Module):
 
     def forward(self, picture: Tensor, target: Tensor) -> Tensor:
         """[B, 3, H, W] each -> scalar."""
-        x, y = picture * 2 - 1, target * 2 - 1
+        x, y = (
+            (z * 2 - 1).contiguous(memory_format=torch.channels_last) for z in (picture, target)
+        )
         return torch.stack([distance(x, y).mean() for distance in self.distances]).sum()
 
 

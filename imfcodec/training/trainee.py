@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,9 @@ from imfcodec.config import ModelConfig
 from imfcodec.model.imf import IMF
 from imfcodec.training.data import Batch
 from imfcodec.training.quantisation import TokenQuantiser
+
+RATE_SHARE = 4
+"""One pair of so many has its token rate measured; a process's batch should be a multiple."""
 
 
 class Pass(NamedTuple):
@@ -53,11 +57,19 @@ class Trainee(nn.Module):
                 for the rate.
             neighbour: Whether the neighbour is rebuilt as well, from the same references.
         """
-        pictures = [batch.current, *batch.references, batch.neighbour]
-        tokens = self.imf.encode_token(_layout(torch.cat(pictures))).chunk(len(pictures))
+        # Tokens are all relative to one picture, the first reference.
+        origin = batch.references[0]
+        # The rate is measured on some pairs: it needs a token more than everything else.
+        share = len(origin) if neighbour else math.ceil(len(origin) / RATE_SHARE)
+        pictures = [batch.current, *batch.references, batch.neighbour[:share]]
+        origins = [*[origin] * (len(pictures) - 1), origin[:share]]
+        sizes = [len(p) for p in pictures]
+        tokens = self.imf.encode_token(
+            _layout(torch.cat(pictures)), _layout(torch.cat(origins))
+        ).split(sizes)
         step = self.quantiser.step
         current, *reference_tokens, beside = (
-            t + n * step for t, n in zip(tokens, noise[:-1], strict=True)
+            t + n[: len(t)] * step for t, n in zip(tokens, noise[:-1], strict=True)
         )
         references = [
             self.imf.reference(_layout(reduce_to(picture, size)), token)
@@ -68,7 +80,7 @@ class Trainee(nn.Module):
         return Pass(
             rebuilt.picture,
             tokens[0],
-            self.quantiser.rate_bits(tokens[0], tokens[-1], noise[-1]),
+            self.quantiser.rate_bits(tokens[0][:share], tokens[-1], noise[-1][:share]),
             rebuilt.warps[0].displacement if rebuilt.warps else nothing,
             self.imf.reconstruct(beside, references).picture if neighbour else nothing,
         )

@@ -64,7 +64,11 @@ class Validation:
         chosen = shard.frames[clip.start : clip.start + min(clip.count, TOKENS)]
         frames = torch.from_numpy(chosen.copy())
         pictures = frames.permute(0, 3, 1, 2).float().div(255)
-        parts = [model.imf.encode_token(p.to(self._device)) for p in pictures.split(BATCH)]
+        origin = pictures[:1].to(self._device)
+        parts = [
+            model.imf.encode_token(p.to(self._device), origin.expand(len(p), -1, -1, -1))
+            for p in pictures.split(BATCH)
+        ]
         return torch.cat(parts).float().cpu()
 
     def _draw(self, size: int) -> list[Batch]:
@@ -76,10 +80,9 @@ class Validation:
 
     def _rebuild(self, model: Trainee, batch: Batch, size: int) -> Tensor:
         step = model.quantiser.step
-        current, reference = (
-            torch.round(model.imf.encode_token(x) / step) * step
-            for x in (batch.current, batch.references[0])
-        )
+        origin = batch.references[0]
+        tokens = model.imf.encode_token(batch.current, origin), model.imf.key_token(origin)
+        current, reference = (torch.round(t / step) * step for t in tokens)
         rebuilt = model.imf(current, [reduce_to(batch.references[0], size)], [reference])
         return rebuilt.picture.float().clamp(0, 1)
 

@@ -32,10 +32,10 @@ def gmac(run) -> float:
 def test_fast_costs_what_it_may() -> None:
     model = build(FAST)
     picture = torch.rand(1, 3, 256, 256)
-    token = model.encode_token(picture)
+    token = model.encode_token(picture, picture)
     reference = model.reference(picture, token)
     per_frame = gmac(lambda: model.reconstruct(token, [reference]))
-    per_token = gmac(lambda: model.encode_token(picture))
+    per_token = gmac(lambda: model.encode_token(picture, picture))
     parameters = sum(p.numel() for p in model.parameters())
     assert 0.5 < per_frame <= 6
     assert 0.05 < per_token <= 1.5
@@ -58,7 +58,7 @@ def test_untrained_fast_network_returns_its_reference(references: int) -> None:
 def test_any_multiple_of_32(size: tuple[int, int]) -> None:
     model = tiny_model()
     picture = torch.rand(1, 3, *size)
-    token = model.encode_token(picture)
+    token = model.encode_token(picture, picture)
     assert token.shape == (1, TINY.token_size)
     assert model(token, [picture], [token]).picture.shape == picture.shape
 
@@ -67,7 +67,7 @@ def test_any_multiple_of_32(size: tuple[int, int]) -> None:
 def test_token_size_is_a_parameter(token_size: int) -> None:
     model = build(dataclasses.replace(TINY, token_size=token_size))
     picture = torch.rand(2, 3, 64, 64)
-    token = model.encode_token(picture)
+    token = model.encode_token(picture, picture)
     assert token.shape == (2, token_size)
     assert model(token, [picture], [token]).picture.shape == picture.shape
 
@@ -103,7 +103,7 @@ def test_every_parameter_learns() -> None:
     """Two references, backward: no part of the network is cut off from the loss."""
     model = tiny_model().requires_grad_(True)
     pictures = [torch.rand(2, 3, 64, 64) for _ in range(2)]
-    tokens = [model.encode_token(torch.rand(2, 3, 64, 64)) for _ in range(3)]
+    tokens = [model.encode_token(torch.rand(2, 3, 64, 64), pictures[0]) for _ in range(3)]
     model(tokens[0], pictures, tokens[1:]).picture.square().mean().backward()
     silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
@@ -126,7 +126,7 @@ def test_paper_preset_shapes_forward_and_backward() -> None:
     motions = model.latent_token_decoder(token)
     assert [m.shape[-1] for m in motions] == [8, 16, 32, 64]
     model.eval()  # normalisation over a batch of one token is no statistic
-    encoded = model.encode_token(picture)
+    encoded = model.encode_token(picture, picture)
     assert encoded.shape == (1, 32)
     result = model(encoded, [picture], [token])
     assert result.picture.shape == (1, 3, 256, 256)
@@ -144,4 +144,14 @@ def test_token_encoder_takes_any_multiple_of_32(size: tuple[int, int]) -> None:
     """Whatever it reduces the picture to must halve as often as its stages do."""
     encoder = IMF(FAST).eval().latent_token_encoder
     with torch.inference_mode():
-        assert encoder(torch.rand(1, 3, *size)).shape == (1, 32)
+        assert encoder(torch.rand(1, 3, *size), torch.rand(1, 3, *size)).shape == (1, 32)
+
+
+def test_a_relative_token_depends_on_the_reference() -> None:
+    relative = tiny_model()
+    absolute = build(dataclasses.replace(TINY, relative_tokens=False))
+    picture, one, other = (torch.rand(1, 3, 64, 64) for _ in range(3))
+    assert not torch.equal(
+        relative.encode_token(picture, one), relative.encode_token(picture, other)
+    )
+    assert torch.equal(absolute.encode_token(picture, one), absolute.encode_token(picture, other))
