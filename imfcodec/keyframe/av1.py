@@ -183,7 +183,7 @@ class Av1PictureDecoder:
             raise KeyframeCodecError(f"libdav1d is not available: {error}") from error
         coder.options = {
             "threads": "1",
-            "framesizelimit": str(width * height),
+            "max_pixels": str(width * height),  # before dav1d takes memory for more
             "alllayers": "0",
         }
         frames: list[av.VideoFrame] = []

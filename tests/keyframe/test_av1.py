@@ -122,7 +122,12 @@ def test_cut_predicted_data_is_our_error(
 
 
 def test_wrong_size_is_refused(coded: CodedPicture) -> None:
-    with pytest.raises((LimitExceeded, CorruptStream)):
+    with pytest.raises(LimitExceeded, match="64x64"):
+        Av1PictureDecoder(128, 64).decode(coded)
+
+
+def test_a_larger_picture_is_refused_before_it_is_decoded(coded: CodedPicture) -> None:
+    with pytest.raises(CorruptStream, match="does not decode"):
         Av1PictureDecoder(32, 32).decode(coded)
 
 
