@@ -65,13 +65,13 @@ def rewritten(stream: bytes, change: Callable[[Packet], Packet | None]) -> bytes
                 pass
             case _:
                 data += write_frame(TYPE_END, write_end(changed, timeline), with_mark=False)
-        match packet:
-            case KeyPacket():
-                timeline.anchor(packet.frame_number, packet.pts)
-            case PredictedKeyPacket():
-                timeline.pass_predicted_key(packet.frame_number, packet.pts)
-            case TokenPacket():
-                timeline.pass_frames(packet.first_frame, len(packet.pts))
+        match changed or packet:
+            case KeyPacket(number, pts):
+                timeline.anchor(number, pts)
+            case PredictedKeyPacket(number, pts):
+                timeline.pass_predicted_key(number, pts)
+            case TokenPacket(number, stamps):
+                timeline.pass_frames(number, len(stamps))
     return data
 
 
@@ -175,6 +175,29 @@ def test_tokens_that_name_an_older_key_frame_are_lost(stream: bytes) -> None:
         return replace(packet, key=0) if hit else packet
 
     assert_lost(stream, rewritten(stream, change), range(5, 8))
+
+
+def test_timestamps_that_hang_on_a_lost_key_frame_do_no_harm(stream: bytes) -> None:
+    """Frame 4 and later ones come early; without it, tokens 5 to 7 seem later than frame 8."""
+
+    def early_ticks(number: int) -> int:
+        return 700 if number >= 8 else 400 if number >= 4 else 0
+
+    def earlier(packet: Packet) -> Packet:
+        match packet:
+            case PredictedKeyPacket(number, pts):
+                return replace(packet, pts=pts - early_ticks(number))
+            case TokenPacket(first, stamps):
+                return replace(packet, pts=tuple(pts - early_ticks(first) for pts in stamps))
+        return packet
+
+    early = rewritten(stream, earlier)
+    data = rewritten(early, predicted_4(lambda p: None))
+    whole, frames = frames_of(early), frames_of(data)
+    assert [f.pts for f in whole] == [512 * n - early_ticks(n) for n in range(FRAMES)]
+    assert [(f.number, f.pts) for f in frames if not f.lost] == [
+        (f.number, f.pts) for f in whole if f.number not in range(4, 8)
+    ]
 
 
 def test_nothing_is_predicted_from_a_lost_base(stream: bytes, tmp_path: Path) -> None:
