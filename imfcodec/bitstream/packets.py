@@ -80,8 +80,8 @@ class KeyPacket:
 class PredictedKeyPacket:
     """A key frame whose picture and token are coded from those of its base.
 
-    The base is an earlier `KeyPacket`. The frame replaces all references; no other frame is
-    coded from its picture.
+    The base is the last `KeyPacket` before. The frame replaces all references; no other key frame
+    is coded from it.
 
     Attributes:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.

@@ -12,10 +12,10 @@ class Timeline:
 
         anchor_pts + floor((n - anchor_frame) * nominal_duration + 1/2)
 
-    where the anchor is the last key frame; before any key frame it is frame 0 at pts 0. A
-    predicted key frame of regular timing is put there by, and goes on from, the last key frame
-    that is no predicted one: it has a rounded pts that is no good anchor. The sum is never
-    carried from frame to frame, so that a lost packet shifts no later frame.
+    where the anchor is the last key frame; before any key frame it is frame 0 at pts 0. The sum
+    is never carried from frame to frame, so that a lost packet shifts no later frame. For the
+    same reason a predicted key frame is placed from its base, and where it lies regularly, its
+    rounded pts is no anchor: the base remains it.
 
     Attributes:
         next_frame: Number of the frame expected next, from 0.
