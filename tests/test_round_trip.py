@@ -86,11 +86,58 @@ def test_low_latency_sends_each_token_at_once(small_video: Path) -> None:
 
 @pytest.mark.usefixtures("tiny_weights")
 def test_keyframe_interval_and_index(small_video: Path) -> None:
-    data = encoded(small_video, keyframe_interval_s=0.2)
+    data = encoded(small_video, keyframe_interval_s=0.2, predict_keys=False)
     summary = imfcodec.inspect(io.BytesIO(data))
-    assert [n for n, _ in summary.key_frames] == [0, 5, 10]
+    assert summary.key_frames == [(0, 0, False), (5, 5 * 512, False), (10, 10 * 512, False)]
     assert summary.packets["index"] == 1
+    assert summary.sizes.predicted_key_bytes == 0
     assert len(list(imfcodec.Decoder(io.BytesIO(data)))) == 12
+
+
+@pytest.mark.usefixtures("tiny_weights")
+@pytest.mark.parametrize("latency", ["normal", "low"])
+def test_predicted_key_frames(small_video: Path, latency: str) -> None:
+    file = io.BytesIO()
+    report = imfcodec.encode(
+        small_video, file, weights="tiny", keyframe_interval_s=0.2, latency=latency, measure=True
+    )
+    assert (report.key_frames, report.predicted_key_frames) == (3, 2)
+    assert 0 < report.sizes.predicted_key_bytes < report.sizes.key_bytes
+    summary = imfcodec.inspect(io.BytesIO(file.getvalue()))
+    assert summary.key_frames == [(0, 0, False), (5, 5 * 512, True), (10, 10 * 512, True)]
+    assert summary.packets["predicted key"] == 2
+    assert "index" not in summary.packets
+    decoder = imfcodec.Decoder(io.BytesIO(file.getvalue()))
+    frames = list(decoder)
+    assert [f.pts for f in frames] == [512 * n for n in range(12)]
+    assert not any(f.lost for f in frames)
+    assert (decoder.report.key_frames, decoder.report.predicted_key_frames) == (3, 2)
+    assert decoder.report.sizes == report.sizes
+    errors = [
+        np.square(f.rgb.astype(float) - moving_picture(n)).mean() for n, f in enumerate(frames)
+    ]
+    psnr = np.mean([10 * np.log10(255**2 / e) for e in errors])
+    assert report.psnr_db == pytest.approx(psnr, abs=1.5)  # of what H.264 left of the source
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_a_picture_that_prediction_does_not_help_is_a_base(tmp_path: Path) -> None:
+    """The scene changes with the second interval, and no cut may tell."""
+    path = tmp_path / "two.mkv"
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 256, (16, 16, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv444p"
+        for n in range(15):
+            picture = moving_picture(n) if n < 5 else np.roll(blocks, n, 1)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = encoded(path, keyframe_interval_s=0.2, scene_cut=False)
+    keys = imfcodec.inspect(io.BytesIO(data)).key_frames
+    assert [(key.number, key.predicted) for key in keys] == [(0, False), (5, False), (10, True)]
+    assert len(list(imfcodec.Decoder(io.BytesIO(data)))) == 15
 
 
 def test_same_bytes_on_one_and_two_threads(small_video: Path, tiny_folder: Path) -> None:

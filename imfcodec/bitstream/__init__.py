@@ -31,7 +31,9 @@ from imfcodec.bitstream.packets import (
     IndexPacket,
     KeyPacket,
     Packet,
+    PredictedKeyPacket,
     TokenPacket,
+    low_bits,
 )
 from imfcodec.bitstream.reader import StreamReader
 from imfcodec.bitstream.signature import SIGNATURE
@@ -57,11 +59,13 @@ __all__ = [
     "KeyPacket",
     "Limits",
     "Packet",
+    "PredictedKeyPacket",
     "SizeLedger",
     "StreamHeader",
     "StreamReader",
     "StreamWriter",
     "TokenPacket",
+    "low_bits",
     "read_header",
     "write_header",
 ]

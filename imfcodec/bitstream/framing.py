@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, check_size
 from imfcodec.bitstream.packets import (
     TYPE_AUDIO,
-    TYPE_CRITICAL_EXTENSION,
     TYPE_END,
+    TYPE_EXTENSION,
     TYPE_INDEX,
     TYPE_KEY,
-    TYPE_OPTIONAL_EXTENSION,
+    TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
 )
 from imfcodec.bitstream.source import ByteSource
@@ -20,7 +20,7 @@ from imfcodec.bitstream.varint import read_varint, write_varint
 from imfcodec.errors import CorruptStream, LimitExceeded
 
 SYNC_MARK = b"\x00IMK"
-"""Precedes key packets. No head begins with 0x00, because there is no type 0."""
+"""Precedes key packets, not predicted ones. No head begins with 0x00: there is no type 0."""
 
 _TYPE_BITS = 3
 _CRC_BYTES = 4
@@ -32,8 +32,8 @@ TYPE_NAMES = {
     TYPE_AUDIO: "audio packet",
     TYPE_INDEX: "index packet",
     TYPE_END: "end packet",
-    TYPE_OPTIONAL_EXTENSION: "extension packet",
-    TYPE_CRITICAL_EXTENSION: "critical extension packet",
+    TYPE_PREDICTED_KEY: "predicted key packet",
+    TYPE_EXTENSION: "extension packet",
 }
 
 
@@ -143,8 +143,8 @@ def _check_payload_size(packet_type: int, size_bytes: int, limits: Limits) -> No
         TYPE_AUDIO: limits.max_audio_bytes,
         TYPE_INDEX: limits.max_index_bytes,
         TYPE_END: limits.max_end_bytes,
-        TYPE_OPTIONAL_EXTENSION: limits.max_extension_bytes,
-        TYPE_CRITICAL_EXTENSION: limits.max_extension_bytes,
+        TYPE_PREDICTED_KEY: limits.max_predicted_key_bytes,
+        TYPE_EXTENSION: limits.max_extension_bytes,
     }[packet_type]
     check_size(TYPE_NAMES[packet_type], size_bytes, limit_bytes)
 

@@ -13,8 +13,8 @@ TYPE_TOKENS = 2
 TYPE_AUDIO = 3
 TYPE_INDEX = 4
 TYPE_END = 5
-TYPE_OPTIONAL_EXTENSION = 6
-TYPE_CRITICAL_EXTENSION = 7
+TYPE_PREDICTED_KEY = 6
+TYPE_EXTENSION = 7
 
 SLOTS = 4
 """Reference slots of a receiver."""
@@ -32,13 +32,22 @@ def _check_pts(pts: int) -> None:
     require(-_PTS_BOUND < pts < _PTS_BOUND, f"timestamp {pts}")
 
 
+def low_bits(frame_number: int) -> int:
+    """What packets name a frame by: the low 8 bits of its number."""
+    return frame_number & 0xFF
+
+
+def _check_low_bits(value: int, what: str) -> None:
+    require(0 <= value < 256, f"{what} {value}")
+
+
 def _is_rising(values: Sequence[int]) -> bool:
     return all(earlier < later for earlier, later in pairwise(values))
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPacket:
-    """A frame coded as a picture, to which later frames refer.
+    """A frame coded as a picture of its own, to which later frames refer.
 
     Attributes:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.
@@ -68,6 +77,36 @@ class KeyPacket:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictedKeyPacket:
+    """A key frame whose picture and token are coded from those of its base.
+
+    The base is the last `KeyPacket` before. The frame replaces all references; no other key frame
+    is coded from it.
+
+    Attributes:
+        frame_number: Frames before it in display order, 0 to 2**48 - 1.
+        pts: Timestamp in ticks of the video time base, within +-2**62.
+        base: Low 8 bits of the base's frame number.
+        token: Entropy-coded token of this frame; opaque here.
+        picture: Coded picture; opaque here.
+
+    Raises:
+        CorruptStream: A value is outside its range.
+    """
+
+    frame_number: int
+    pts: int
+    base: int
+    token: bytes
+    picture: bytes
+
+    def __post_init__(self) -> None:
+        _check_frame_number(self.frame_number)
+        _check_pts(self.pts)
+        _check_low_bits(self.base, "base")
+
+
+@dataclass(frozen=True, slots=True)
 class TokenPacket:
     """Consecutive frames coded as tokens.
 
@@ -75,7 +114,9 @@ class TokenPacket:
         first_frame: Number of the first frame, 0 to 2**48 - 1.
         pts: Timestamp of each frame in ticks of the video time base, rising, within +-2**62.
         payload: Range-coded tokens; opaque here.
-        chained: Whether the entropy coder continues from the token packet before.
+        key: Low 8 bits of the number of the last key frame before, from which the first token
+            is predicted. None where the packet is chained: the entropy coder continues from
+            the packet that ends with the frame before the first one.
 
     Raises:
         CorruptStream: A value is outside its range, or there is no frame.
@@ -84,7 +125,12 @@ class TokenPacket:
     first_frame: int
     pts: tuple[int, ...]
     payload: bytes
-    chained: bool = False
+    key: int | None = None
+
+    @property
+    def chained(self) -> bool:
+        """Whether the entropy coder continues from the packet before."""
+        return self.key is None
 
     def __post_init__(self) -> None:
         require(len(self.pts) > 0, "no frames")
@@ -93,6 +139,8 @@ class TokenPacket:
         _check_pts(self.pts[0])
         _check_pts(self.pts[-1])
         require(_is_rising(self.pts), "timestamps do not rise")
+        if self.key is not None:
+            _check_low_bits(self.key, "key frame")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,21 +232,34 @@ class ExtensionPacket:
     """Data that this version of the format does not define.
 
     Attributes:
-        critical: Whether a reader that does not know it must refuse the stream.
-        data: A varint subtype, then what the subtype says.
+        subtype: What it is, 0 to 2**64 - 1.
+        data: What the subtype says.
 
     Raises:
-        CorruptStream: There is no subtype.
+        CorruptStream: A value is outside its range.
     """
 
-    critical: bool
+    subtype: int
     data: bytes
 
+    @property
+    def critical(self) -> bool:
+        """Whether a reader that does not know the subtype must refuse the stream."""
+        return bool(self.subtype & 1)
+
     def __post_init__(self) -> None:
-        require(len(self.data) > 0, "an extension without a subtype")
+        require(0 <= self.subtype < 1 << 64, f"extension subtype {self.subtype}")
 
 
-Packet = KeyPacket | TokenPacket | AudioPacket | IndexPacket | EndPacket | ExtensionPacket
+Packet = (
+    KeyPacket
+    | PredictedKeyPacket
+    | TokenPacket
+    | AudioPacket
+    | IndexPacket
+    | EndPacket
+    | ExtensionPacket
+)
 
 
 @dataclass(frozen=True, slots=True)

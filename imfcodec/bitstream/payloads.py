@@ -13,7 +13,9 @@ from imfcodec.bitstream.packets import (
     IndexEntry,
     IndexPacket,
     KeyPacket,
+    PredictedKeyPacket,
     TokenPacket,
+    low_bits,
 )
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.bitstream.varint import write_svarint, write_varint
@@ -24,9 +26,12 @@ _KEY_SLOT_SHIFT = 1
 _KEY_CONFIG = 1 << 3
 _KEY_KNOWN_FLAGS = (1 << 4) - 1
 
-_TOKENS_IRREGULAR = 1 << 0
-_TOKENS_CHAINED = 1 << 1
-_TOKENS_COUNT_SHIFT = 2
+_PREDICTED_IRREGULAR = 1 << 0
+_PREDICTED_TOKEN_SHIFT = 1
+
+_TOKENS_IRREGULAR = 0
+_TOKENS_CHAINED = 1 << 0
+_TOKENS_COUNT_SHIFT = 1
 
 
 def write_key(packet: KeyPacket) -> bytes:
@@ -66,15 +71,43 @@ def read_key(payload: Cursor, limits: Limits) -> KeyPacket:
     )
 
 
+def write_predicted_key(packet: PredictedKeyPacket, timeline: Timeline) -> bytes:
+    """Writes the payload of a predicted key packet, with its timestamp only if irregular."""
+    irregular = packet.pts != timeline.nominal_key_pts(packet.frame_number)
+    size_and_flag = len(packet.token) << _PREDICTED_TOKEN_SHIFT | irregular * _PREDICTED_IRREGULAR
+    numbers = bytes([low_bits(packet.frame_number), packet.base])
+    pts = write_svarint(packet.pts) if irregular else b""
+    return write_varint(size_and_flag) + numbers + pts + packet.token + packet.picture
+
+
+def read_predicted_key(payload: Cursor, timeline: Timeline, limits: Limits) -> PredictedKeyPacket:
+    """Reads the payload of a predicted key packet; the timeline completes number and timestamp."""
+    size_and_flag = payload.varint()
+    size_bytes = size_and_flag >> _PREDICTED_TOKEN_SHIFT
+    check_size("token", size_bytes, limits.max_predicted_key_bytes)
+    frame_number = timeline.unwrap(payload.u8())
+    base = payload.u8()
+    irregular = size_and_flag & _PREDICTED_IRREGULAR
+    return PredictedKeyPacket(
+        frame_number=frame_number,
+        pts=payload.svarint() if irregular else timeline.nominal_key_pts(frame_number),
+        base=base,
+        token=payload.take(size_bytes),
+        picture=payload.rest(),
+    )
+
+
 def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
     """Writes the payload of a token packet, with timestamps only where they are irregular."""
     check_count("frames", len(packet.pts), FORMAT_LIMITS.max_frames_per_packet)
     regular = packet.pts == _regular_pts(packet.first_frame, len(packet.pts), timeline)
-    flags = packet.chained * _TOKENS_CHAINED | (not regular) * _TOKENS_IRREGULAR
-    fields = [
-        write_varint(len(packet.pts) << _TOKENS_COUNT_SHIFT | flags),
-        bytes([packet.first_frame & 0xFF]),
+    fields = [] if regular else [write_varint(_TOKENS_IRREGULAR)]
+    fields += [
+        write_varint(len(packet.pts) << _TOKENS_COUNT_SHIFT | packet.chained * _TOKENS_CHAINED),
+        bytes([low_bits(packet.first_frame)]),
     ]
+    if packet.key is not None:
+        fields.append(bytes([packet.key]))
     if not regular:
         fields.append(write_svarint(packet.pts[0]))
         fields += (
@@ -86,22 +119,21 @@ def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
 
 def read_tokens(payload: Cursor, timeline: Timeline, limits: Limits) -> TokenPacket:
     """Reads the payload of a token packet; the timeline completes number and timestamps."""
-    count_and_flags = payload.varint()
-    count = count_and_flags >> _TOKENS_COUNT_SHIFT
+    count_and_flag = payload.varint()
+    irregular = count_and_flag == _TOKENS_IRREGULAR
+    if irregular:
+        count_and_flag = payload.varint()
+    count = count_and_flag >> _TOKENS_COUNT_SHIFT
     check_count("frames", count, limits.max_frames_per_packet)
     first_frame = timeline.unwrap(payload.u8())
-    if count_and_flags & _TOKENS_IRREGULAR:
+    key = None if count_and_flag & _TOKENS_CHAINED else payload.u8()
+    if irregular:
         first_pts = payload.svarint()
         steps = [timeline.nominal_floor + payload.svarint() for _ in range(count - 1)]
         pts = tuple(accumulate(steps, initial=first_pts))
     else:
         pts = _regular_pts(first_frame, count, timeline)
-    return TokenPacket(
-        first_frame=first_frame,
-        pts=pts,
-        payload=payload.rest(),
-        chained=bool(count_and_flags & _TOKENS_CHAINED),
-    )
+    return TokenPacket(first_frame=first_frame, pts=pts, payload=payload.rest(), key=key)
 
 
 def _regular_pts(first_frame: int, count: int, timeline: Timeline) -> tuple[int, ...]:
@@ -175,15 +207,18 @@ def read_end(payload: Cursor, timeline: Timeline) -> EndPacket:
     return EndPacket(frame_count, timeline.nominal_pts(frame_count) + late, index_length)
 
 
-def read_extension(payload: Cursor, *, critical: bool) -> ExtensionPacket:
+def write_extension(packet: ExtensionPacket) -> bytes:
+    """Writes the payload of an extension packet."""
+    return write_varint(packet.subtype) + packet.data
+
+
+def read_extension(payload: Cursor) -> ExtensionPacket:
     """Reads the payload of an extension packet, of which no subtype is defined.
 
     Raises:
         UnsupportedVersion: The extension is critical.
     """
-    data = payload.rest()
-    packet = ExtensionPacket(critical, data)
-    subtype = Cursor(data).varint()
-    if critical:
-        raise UnsupportedVersion(f"critical extension {subtype} needs a newer reader")
+    packet = ExtensionPacket(payload.varint(), payload.rest())
+    if packet.critical:
+        raise UnsupportedVersion(f"critical extension {packet.subtype} needs a newer reader")
     return packet

@@ -8,16 +8,17 @@ from imfcodec.bitstream.header import read_header
 from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits
 from imfcodec.bitstream.packets import (
     TYPE_AUDIO,
-    TYPE_CRITICAL_EXTENSION,
     TYPE_END,
+    TYPE_EXTENSION,
     TYPE_INDEX,
     TYPE_KEY,
-    TYPE_OPTIONAL_EXTENSION,
+    TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
     Damage,
     EndPacket,
     KeyPacket,
     Packet,
+    PredictedKeyPacket,
     TokenPacket,
 )
 from imfcodec.bitstream.payloads import (
@@ -26,6 +27,7 @@ from imfcodec.bitstream.payloads import (
     read_extension,
     read_index,
     read_key,
+    read_predicted_key,
     read_tokens,
 )
 from imfcodec.bitstream.sizes import SizeLedger
@@ -33,8 +35,8 @@ from imfcodec.bitstream.source import ByteSource, Readable
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, LimitExceeded, UnsupportedVersion
 
-_PASSABLE = frozenset((TYPE_TOKENS, TYPE_AUDIO, TYPE_INDEX, TYPE_OPTIONAL_EXTENSION))
-"""Types without which the packets behind them still make sense."""
+_PASSABLE = frozenset((TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_AUDIO, TYPE_INDEX, TYPE_EXTENSION))
+"""Types without which the packets behind them make sense, or say themselves that they need it."""
 
 _MIN_FALSE_PACKET_COST_BYTES = 256
 """What a false packet costs at least: looking at it is not free even if it is empty."""
@@ -111,6 +113,8 @@ class StreamReader:
         match packet:
             case KeyPacket():
                 self._timeline.anchor(packet.frame_number, packet.pts)
+            case PredictedKeyPacket():
+                self._timeline.pass_predicted_key(packet.frame_number, packet.pts)
             case TokenPacket():
                 self._timeline.pass_frames(packet.first_frame, len(packet.pts))
             case EndPacket():
@@ -122,6 +126,8 @@ class StreamReader:
         kind = frame.packet_type
         if kind == TYPE_KEY:
             return read_key(payload, self._limits)
+        if kind == TYPE_PREDICTED_KEY:
+            return read_predicted_key(payload, self._timeline, self._limits)
         if kind == TYPE_TOKENS:
             return read_tokens(payload, self._timeline, self._limits)
         if kind == TYPE_AUDIO:
@@ -132,7 +138,7 @@ class StreamReader:
             return read_index(payload, self._limits)
         if kind == TYPE_END:
             return read_end(payload, self._timeline)
-        return read_extension(payload, critical=kind == TYPE_CRITICAL_EXTENSION)
+        return read_extension(payload)
 
     def _pass_malformed(self, frame: Frame, reason: str) -> Damage:
         """The checksum is right, so the packet ends where it says."""

@@ -6,32 +6,43 @@ from fractions import Fraction
 
 
 class Timeline:
-    """Where the stream stands: the last key frame and the frame expected next.
+    """Where the stream stands: its anchor of timing and the frame expected next.
 
     Regular timing puts frame n at
 
         anchor_pts + floor((n - anchor_frame) * nominal_duration + 1/2)
 
-    where the anchor is the last key frame; before any key frame it is frame 0 at pts 0. The
-    sum is never carried from frame to frame, so that a lost packet shifts no later frame.
+    where the anchor is the last key frame; before any key frame it is frame 0 at pts 0. The sum
+    is never carried from frame to frame, so that a lost packet shifts no later frame. For the
+    same reason a predicted key frame is placed from its base, and where it lies regularly, its
+    rounded pts is no anchor: the base remains it.
 
     Attributes:
         next_frame: Number of the frame expected next, from 0.
+        key_frame: Number of the last key frame, predicted or not.
         nominal_floor: Whole ticks of the nominal duration, the step of irregular timing.
     """
 
     def __init__(self, nominal_duration: Fraction) -> None:
         self._numerator = nominal_duration.numerator
         self._denominator = nominal_duration.denominator
-        self._anchor_frame = 0
-        self._anchor_pts = 0
+        self._base = self._anchor = (0, 0)
         self.next_frame = 0
+        self.key_frame = 0
         self.nominal_floor = self._numerator // self._denominator
+
+    @property
+    def base_frame(self) -> int:
+        """Number of the last key frame that is no predicted one."""
+        return self._base[0]
 
     def nominal_pts(self, frame_number: int) -> int:
         """Timestamp of a frame by regular timing, in ticks of the video time base."""
-        twice = 2 * (frame_number - self._anchor_frame) * self._numerator
-        return self._anchor_pts + (twice + self._denominator) // (2 * self._denominator)
+        return self._regular_pts(self._anchor, frame_number)
+
+    def nominal_key_pts(self, frame_number: int) -> int:
+        """Timestamp of a predicted key frame by regular timing."""
+        return self._regular_pts(self._base, frame_number)
 
     def unwrap(self, low_bits: int) -> int:
         """Smallest frame number from `next_frame` on that ends in these 8 bits."""
@@ -39,10 +50,22 @@ class Timeline:
 
     def anchor(self, frame_number: int, pts: int) -> None:
         """Passes a key frame, from which regular timing counts onward."""
-        self._anchor_frame = frame_number
-        self._anchor_pts = pts
+        self._base = self._anchor = (frame_number, pts)
+        self.key_frame = frame_number
+        self.next_frame = frame_number + 1
+
+    def pass_predicted_key(self, frame_number: int, pts: int) -> None:
+        """Passes a predicted key frame, which is an anchor only if its timing is irregular."""
+        regular = pts == self.nominal_key_pts(frame_number)
+        self._anchor = self._base if regular else (frame_number, pts)
+        self.key_frame = frame_number
         self.next_frame = frame_number + 1
 
     def pass_frames(self, first_frame: int, count: int) -> None:
         """Passes the frames of a token packet."""
         self.next_frame = first_frame + count
+
+    def _regular_pts(self, anchor: tuple[int, int], frame_number: int) -> int:
+        anchor_frame, anchor_pts = anchor
+        twice = 2 * (frame_number - anchor_frame) * self._numerator
+        return anchor_pts + (twice + self._denominator) // (2 * self._denominator)

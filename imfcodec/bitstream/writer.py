@@ -9,11 +9,11 @@ from imfcodec.bitstream.header import write_header
 from imfcodec.bitstream.key_index import KeyIndex
 from imfcodec.bitstream.packets import (
     TYPE_AUDIO,
-    TYPE_CRITICAL_EXTENSION,
     TYPE_END,
+    TYPE_EXTENSION,
     TYPE_INDEX,
     TYPE_KEY,
-    TYPE_OPTIONAL_EXTENSION,
+    TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
     AudioPacket,
     EndPacket,
@@ -22,14 +22,18 @@ from imfcodec.bitstream.packets import (
     IndexPacket,
     KeyPacket,
     Packet,
+    PredictedKeyPacket,
     TokenPacket,
+    low_bits,
 )
 from imfcodec.bitstream.parameters import StreamHeader
 from imfcodec.bitstream.payloads import (
     write_audio,
     write_end,
+    write_extension,
     write_index,
     write_key,
+    write_predicted_key,
     write_tokens,
 )
 from imfcodec.bitstream.sizes import SizeLedger
@@ -48,7 +52,9 @@ class StreamWriter:
     """Writes signature and header at once, then packets as they come, then the end.
 
     The first packet is a key packet. Frame numbers count up without a gap and timestamps rise.
-    A packet that is refused leaves the stream as it was.
+    A predicted key packet names the last key packet as its base, a token packet that is not
+    chained the last key packet, predicted or not. A packet that is refused leaves the stream as
+    it was.
 
     Attributes:
         sizes: Bytes written so far by kind.
@@ -75,7 +81,7 @@ class StreamWriter:
         self.sizes.add_header(header, len(coded))
 
     def write(self, packet: Packet) -> None:
-        """Writes a key, token, audio or extension packet.
+        """Writes a key, predicted key, token, audio or extension packet.
 
         Raises:
             CorruptStream: The packet may not come here: see the class.
@@ -89,8 +95,17 @@ class StreamWriter:
         match packet:
             case KeyPacket():
                 self._write_key(packet)
+            case PredictedKeyPacket():
+                self._check_order(packet.frame_number, packet.pts)
+                self._check_reference(packet.base, self._timeline.base_frame)
+                coded = write_predicted_key(packet, self._timeline)
+                self._frame(TYPE_PREDICTED_KEY, packet, coded)
+                self._timeline.pass_predicted_key(packet.frame_number, packet.pts)
+                self._last_pts = packet.pts
             case TokenPacket():
                 self._check_order(packet.first_frame, packet.pts[0])
+                if packet.key is not None:
+                    self._check_reference(packet.key, self._timeline.key_frame)
                 self._frame(TYPE_TOKENS, packet, write_tokens(packet, self._timeline))
                 self._timeline.pass_frames(packet.first_frame, len(packet.pts))
                 self._last_pts = packet.pts[-1]
@@ -99,13 +114,12 @@ class StreamWriter:
                     raise CorruptStream("an audio packet in a stream without audio parameters")
                 self._frame(TYPE_AUDIO, packet, write_audio(packet))
             case ExtensionPacket():
-                kind = TYPE_CRITICAL_EXTENSION if packet.critical else TYPE_OPTIONAL_EXTENSION
-                self._frame(kind, packet, packet.data)
+                self._frame(TYPE_EXTENSION, packet, write_extension(packet))
             case IndexPacket() | EndPacket():
                 raise CorruptStream("index and end are written by finish")
 
     def finish(self, end_pts: int) -> None:
-        """Writes the index if there is more than one key frame, and the end packet.
+        """Writes the index if there is more than one key packet, and the end packet.
 
         Args:
             end_pts: Timestamp of the last frame plus its duration, in ticks of the video time
@@ -144,6 +158,10 @@ class StreamWriter:
             raise CorruptStream(f"frame {frame_number} where frame {expected} comes next")
         if self._last_pts is not None and pts <= self._last_pts:
             raise CorruptStream(f"timestamp {pts} of frame {frame_number} does not rise")
+
+    def _check_reference(self, named: int, frame_number: int) -> None:
+        if named != low_bits(frame_number):
+            raise CorruptStream(f"refers to key frame ...{named}, the last one is {frame_number}")
 
     def _frame(
         self, packet_type: int, packet: Packet, payload: bytes, *, with_mark: bool = False

@@ -109,7 +109,7 @@ def _run(source: Path, stream: Path, decoded: Path, options: EncodeOptions, *, b
         encoding = encode(source, stream, options, advance)
     with progress("decode", partial(stream_duration_s, stream), wanted=bars) as advance:
         decoding = decode(stream, decoded, DecodeOptions(overwrite=options.overwrite), advance)
-    key_frames = {frame for frame, _ in inspect(stream).key_frames}
+    key_frames = {key.number for key in inspect(stream).key_frames}
     with progress("compare", partial(stream_duration_s, stream), wanted=bars) as advance:
         comparison = compare(source, decoded, key_frames, advance)
     return Demo(source, stream, decoded, encoding, decoding, comparison)

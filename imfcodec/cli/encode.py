@@ -47,6 +47,23 @@ class BitRate(click.ParamType[int]):
         return round(float(match[1]) * (1000 if match[2] else 1))
 
 
+class Interval(click.ParamType[float | None]):
+    """Seconds, or none for no limit."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | None:
+        """Read the text of an option; a number is one already."""
+        if str(value).strip().lower() == "none":
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number of seconds nor none", param, ctx)
+
+
 @click.command(short_help="Encode a video into an .imf stream.")
 @click.argument("source", metavar="IN", type=click.Path())
 @click.argument("target", metavar="OUT.imf", type=click.Path())
@@ -68,7 +85,7 @@ class BitRate(click.ParamType[int]):
     type=int,
     default=_DEFAULT.key_crf,
     show_default=True,
-    help="AV1 quality of key frames, 1 (best) to 63.",
+    help="AV1 quality of key frames, 1 (best) to 63; predicted ones are somewhat coarser.",
 )
 @click.option(
     "--key-preset",
@@ -80,10 +97,17 @@ class BitRate(click.ParamType[int]):
 @click.option(
     "--keyframe-interval",
     "keyframe_interval_s",
-    type=float,
-    metavar="SECONDS",
+    type=Interval(),
+    metavar="SECONDS|none",
     default=_DEFAULT.keyframe_interval_s,
-    help="Longest time between key frames; no limit without it.",
+    show_default=True,
+    help="Longest time between key frames; none sets no limit.",
+)
+@click.option(
+    "--predict-keys/--no-predict-keys",
+    default=_DEFAULT.predict_keys,
+    show_default=True,
+    help="Whether key frames that only the interval asks for are coded from an earlier one.",
 )
 @click.option(
     "--scene-cut/--no-scene-cut",
@@ -96,7 +120,7 @@ class BitRate(click.ParamType[int]):
     type=click.Choice(("normal", "low")),
     default=_DEFAULT.latency,
     show_default=True,
-    help="normal collects a second of tokens per packet; low sends each frame at once.",
+    help="normal collects up to two seconds of tokens per packet; low sends each frame at once.",
 )
 @click.option(
     "--short-side",

@@ -62,8 +62,9 @@ def _rows(source: str, summary: StreamSummary, installed: WeightsFile | None) ->
     yield "rate", rate_text(summary.rate_kbps, summary.sizes, summary.duration_s)
     yield "bytes", sizes_text(summary.sizes)
     yield "packets", ", ".join(f"{kind} {count}" for kind, count in summary.packets.items())
-    for frame, pts in summary.key_frames[:_SHOWN]:
-        yield "key frame", f"{frame} at {float(pts * header.time_base):.3f} s"
+    for key in summary.key_frames[:_SHOWN]:
+        kind = ", predicted" if key.predicted else ""
+        yield "key frame", f"{key.number} at {float(key.pts * header.time_base):.3f} s{kind}"
     yield from _more("key frame", len(summary.key_frames))
     for line in summary.damage[:_SHOWN]:
         yield "damage", line

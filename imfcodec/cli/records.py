@@ -78,8 +78,13 @@ def stream_record(summary: StreamSummary, installed: WeightsFile | None) -> Reco
         else None,
         "frames": summary.frames,
         "key_frames": [
-            {"frame": frame, "pts": pts, "time_s": float(pts * header.time_base)}
-            for frame, pts in summary.key_frames
+            {
+                "frame": key.number,
+                "pts": key.pts,
+                "time_s": float(key.pts * header.time_base),
+                "predicted": key.predicted,
+            }
+            for key in summary.key_frames
         ],
         "duration_s": summary.duration_s,
         "rate_kbps": summary.rate_kbps,
@@ -95,6 +100,7 @@ def sizes_record(sizes: SizeLedger) -> Record:
     """Bytes by kind."""
     return {
         "key": sizes.key_bytes,
+        "predicted_key": sizes.predicted_key_bytes,
         "token": sizes.token_bytes,
         "audio": sizes.audio_bytes,
         "container": sizes.container_bytes,
@@ -107,6 +113,7 @@ def _both(report: EncodeReport | DecodeReport) -> Record:
     return {
         "frames": report.frames,
         "key_frames": report.key_frames,
+        "predicted_key_frames": report.predicted_key_frames,
         "duration_s": report.duration_s,
         "rate_kbps": report.rate_kbps,
         "audio_kbps": audio_kbps(report.sizes, report.duration_s),

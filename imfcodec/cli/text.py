@@ -30,8 +30,8 @@ def sizes_text(sizes: SizeLedger) -> str:
     """Bytes by kind."""
     return (
         f"{bytes_text(sizes.total_bytes)}: key frames {sizes.key_bytes}, "
-        f"tokens {sizes.token_bytes}, audio {sizes.audio_bytes}, "
-        f"container {sizes.container_bytes} bytes"
+        f"predicted ones {sizes.predicted_key_bytes}, tokens {sizes.token_bytes}, "
+        f"audio {sizes.audio_bytes}, container {sizes.container_bytes} bytes"
     )
 
 
@@ -51,6 +51,8 @@ def rate_text(rate_kbps: float, sizes: SizeLedger, duration_s: float) -> str:
 def frames_text(report: EncodeReport | DecodeReport) -> str:
     """How many frames, how many of them key frames, how long."""
     keys = plural(report.key_frames, "key frame")
+    if report.predicted_key_frames:
+        keys += f", {report.predicted_key_frames} of them predicted"
     return f"{report.frames} ({keys}), {report.duration_s:.2f} s"
 
 

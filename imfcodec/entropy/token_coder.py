@@ -56,17 +56,21 @@ class TokenCoder:
         coder = constriction.stream.queue.RangeEncoder()
         for token in tokens:
             self._walk(_Writer(coder, [int(v) for v in token]))
-        data: bytes = coder.get_compressed().astype("<u4").tobytes()
+        data: bytes = coder.get_compressed().astype(">u4").tobytes()
         after = self._history, self._residuals
-        # The last word carries up to four bytes that a decoder, reading zeros behind the end,
-        # may not need. Trying is the only statement about that which cannot be wrong.
+        # Read as the digits of one number, the data is the least of many that mean these tokens.
+        # One of them may end in zero bytes, which a decoder reads behind the end anyway. Trying
+        # is the only statement about that which cannot be wrong.
+        number = int.from_bytes(data, "big")
         for cut in range(min(len(data), 2 * _WORD), 0, -1):
             self._history, self._residuals = saved
+            rounded = -(-number >> 8 * cut)
             try:
-                if np.array_equal(self.decode(data[:-cut], len(tokens)), tokens):
-                    data = data[:-cut]
+                shorter = rounded.to_bytes(len(data) - cut, "big")
+                if np.array_equal(self.decode(shorter, len(tokens)), tokens):
+                    data = shorter
                     break
-            except CorruptStream:
+            except (OverflowError, CorruptStream):
                 continue
         self._history, self._residuals = after
         return data
@@ -79,7 +83,7 @@ class TokenCoder:
         """
         padded = payload + bytes(2 * _WORD - len(payload) % _WORD)
         coder = constriction.stream.queue.RangeDecoder(
-            np.frombuffer(padded, dtype="<u4").astype(np.uint32)
+            np.frombuffer(padded, dtype=">u4").astype(np.uint32)
         )
         tokens = np.empty((count, self._size), np.int32)
         reader = _Reader(coder)

@@ -1,5 +1,5 @@
-"""Key frames: one picture <-> bytes, through PyAV's AV1 coders."""
+"""Key frames: one picture <-> bytes, alone or predicted from another, through PyAV's AV1 coders."""
 
-from imfcodec.keyframe.av1 import Av1PictureDecoder, Av1PictureEncoder
+from imfcodec.keyframe.av1 import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 
-__all__ = ["Av1PictureDecoder", "Av1PictureEncoder"]
+__all__ = ["Av1PictureDecoder", "Av1PictureEncoder", "CodedPicture"]

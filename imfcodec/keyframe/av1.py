@@ -1,8 +1,10 @@
-"""AV1 still pictures: libsvtav1 writes them, libdav1d reads them."""
+"""AV1 pictures, alone or predicted from another: libsvtav1 writes them, libdav1d reads them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -26,11 +28,35 @@ ACCURATE = (
 )
 MIN_CRF, MAX_CRF = 1, 63
 
+PREDICTED_CRF_STEP = 9
+"""By how much predicted pictures are coarser than their base: what all of them are predicted from
+is worth more bits. Five key frames together are the smallest for their mean PSNR at 9 to 12."""
+
+_QINDEX_PER_CRF = 4
+
+
+@dataclass(frozen=True)
+class CodedPicture:
+    """AV1 units of one picture.
+
+    Attributes:
+        config: Sequence header unit; empty for a predicted picture, which has that of its base.
+        data: The other units without delimiter.
+    """
+
+    config: bytes
+    data: bytes
+
 
 class Av1PictureEncoder:
     """One picture at a time into OBUs.
 
-    The same picture and settings give the same bytes: SVT-AV1 runs on one thread.
+    The same pictures and settings give the same bytes: SVT-AV1 runs on one thread. A picture is
+    coded as the first of a low-delay video, so that the next picture of that video, coded later,
+    can be predicted from it. The coder is not kept until then, but run again.
+
+        encode(a)     [a]      ─ SVT-AV1 ─ a's units
+        predict(a, b) [a, b]   ─ SVT-AV1 ─ a's units as before, b's units
     """
 
     def __init__(self, width: int, height: int, preset: int = 2) -> None:
@@ -38,29 +64,48 @@ class Av1PictureEncoder:
         self._preset = preset
         self._to_yuv = VideoReformatter()
 
-    def encode(self, picture: Picture, crf: int) -> tuple[bytes, bytes]:
-        """Code one picture.
+    def encode(self, picture: Picture, crf: int) -> CodedPicture:
+        """Code one picture by itself.
 
         Args:
             picture: RGB uint8 [H, W, 3].
             crf: Quality, 1 (best) to 63.
 
+        Raises:
+            KeyframeCodecError: libsvtav1 is missing or refuses.
+        """
+        (coded,) = self._video([picture], crf)
+        return coded
+
+    def predict(
+        self, base: Picture, coded_base: CodedPicture, picture: Picture, crf: int
+    ) -> CodedPicture | None:
+        """Code one picture from another.
+
+        Args:
+            base: RGB uint8 [H, W, 3], the source of the picture to predict from.
+            coded_base: What `encode` made of it.
+            picture: RGB uint8 [H, W, 3].
+            crf: Quality of the base, as it was given to `encode`.
+
         Returns:
-            The sequence header OBU, and the picture's other OBUs without delimiter.
+            The picture, or None if the base does not come out as it did before: then nothing can
+            be predicted from what the receiver has.
 
         Raises:
             KeyframeCodecError: libsvtav1 is missing or refuses.
         """
+        again, predicted = self._video([base, picture], crf)
+        return predicted if again == coded_base and not predicted.config else None
+
+    def _video(self, pictures: Sequence[Picture], crf: int) -> list[CodedPicture]:
+        """A low-delay video of one key picture and others."""
         os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
-        frame = self._to_yuv.reformat(
-            av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
-            format="yuv420p",
-            src_color_range=ColorRange.JPEG,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=ACCURATE,
-        )
-        frame.pts = 0
+        # The crf is that of pictures behind the first; an offset makes the first one finer.
+        key_crf = min(max(crf, MIN_CRF), MAX_CRF)
+        video_crf = min(key_crf + PREDICTED_CRF_STEP, MAX_CRF)
+        offset = _QINDEX_PER_CRF * (key_crf - video_crf)
+        packets = []
         try:
             with same_scheduling_class():
                 coder = av.VideoCodecContext.create("libsvtav1", "w")
@@ -70,58 +115,96 @@ class Av1PictureEncoder:
                 coder.framerate = Fraction(25)
                 coder.options = {
                     "preset": str(self._preset),
-                    "crf": str(min(max(crf, MIN_CRF), MAX_CRF)),
-                    "svtav1-params": "avif=1:tune=2:lp=1",
+                    "crf": str(video_crf),
+                    "svtav1-params": (
+                        "tune=1:lp=1:pred-struct=1:lookahead=0:enable-tf=0"
+                        f":use-fixed-qindex-offsets=1:key-frame-qindex-offset={offset}"
+                        ":qindex-offsets=[0,0,0,0,0,0]"
+                    ),
                 }
-                data = b"".join(bytes(p) for p in [*coder.encode(frame), *coder.encode(None)])
+                for number, picture in enumerate(pictures):
+                    packets += coder.encode(self._yuv(picture, number))
+                packets += coder.encode(None)
         except (av.error.FFmpegError, ValueError) as error:
             raise KeyframeCodecError(f"libsvtav1 cannot code the key frame: {error}") from error
-        units = split_units(data)
-        sequence = b"".join(u for kind, u in units if kind == SEQUENCE_HEADER)
-        rest = b"".join(u for kind, u in units if kind not in (SEQUENCE_HEADER, TEMPORAL_DELIMITER))
-        return sequence, rest
+        if len(packets) != len(pictures):
+            raise KeyframeCodecError(
+                f"libsvtav1 made {len(packets)} packets of {len(pictures)} pictures"
+            )
+        return [_coded(bytes(packet)) for packet in packets]
+
+    def _yuv(self, picture: Picture, number: int) -> av.VideoFrame:
+        frame = self._to_yuv.reformat(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
+            format="yuv420p",
+            src_color_range=ColorRange.JPEG,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=ACCURATE,
+        )
+        frame.pts = number
+        return frame
+
+
+def _coded(data: bytes) -> CodedPicture:
+    units = split_units(data)
+    return CodedPicture(
+        b"".join(u for kind, u in units if kind == SEQUENCE_HEADER),
+        b"".join(u for kind, u in units if kind not in (SEQUENCE_HEADER, TEMPORAL_DELIMITER)),
+    )
 
 
 class Av1PictureDecoder:
     """OBUs back into pictures, the same pixels on every machine (AV1 decoding is normative)."""
 
-    def __init__(self, width: int, height: int, sequence_header: bytes) -> None:
+    def __init__(self, width: int, height: int) -> None:
         self._size = (width, height)
-        self._sequence_header = sequence_header
         self._to_rgb = VideoReformatter()
 
-    def decode(self, data: bytes, sequence_header: bytes | None = None) -> Picture:
+    def decode(self, coded: CodedPicture, base: CodedPicture | None = None) -> Picture:
         """One packet's OBUs -> RGB uint8 [H, W, 3].
+
+        Args:
+            coded: The picture.
+            base: The picture that it is predicted from, itself not predicted; None if it is not
+                predicted either.
 
         Raises:
             CorruptStream: dav1d rejects them, or finds no or several pictures.
-            LimitExceeded: The picture is not of the announced size.
+            LimitExceeded: A picture is not of the announced size.
             KeyframeCodecError: libdav1d is missing.
         """
-        packet = av.Packet(DELIMITER + (sequence_header or self._sequence_header) + data)
+        chain = [coded] if base is None else [base, coded]
+        width, height = self._size
         try:
             # A decoder of its own for every picture: no state survives a damaged one.
             coder = av.VideoCodecContext.create("libdav1d", "r")
         except (av.error.FFmpegError, ValueError) as error:
             raise KeyframeCodecError(f"libdav1d is not available: {error}") from error
-        width, height = self._size
         coder.options = {
             "threads": "1",
-            "framesizelimit": str(width * height),
+            "max_pixels": str(width * height),  # before dav1d takes memory for more
             "alllayers": "0",
         }
+        frames: list[av.VideoFrame] = []
         try:
-            frames = [*coder.decode(packet), *coder.decode(None)]  # type: ignore[attr-defined]
+            for link in chain:
+                unit = av.Packet(DELIMITER + link.config + link.data)
+                frames += coder.decode(unit)  # type: ignore[attr-defined]
+            frames += coder.decode(None)  # type: ignore[attr-defined]
         except (av.error.FFmpegError, ValueError) as error:
             raise CorruptStream(f"key picture does not decode: {error}") from error
-        if len(frames) != 1:
-            raise CorruptStream(f"key packet holds {len(frames)} pictures instead of one")
-        if (frames[0].width, frames[0].height) != self._size:
-            raise LimitExceeded(
-                f"key picture is {frames[0].width}x{frames[0].height}, header says {width}x{height}"
+        if len(frames) != len(chain):
+            raise CorruptStream(
+                f"key packet holds {len(frames) - len(chain) + 1} pictures instead of one"
             )
+        for frame in frames:
+            if (frame.width, frame.height) != self._size:
+                raise LimitExceeded(
+                    f"key picture is {frame.width}x{frame.height}, header says {width}x{height}"
+                )
         picture: Picture = self._to_rgb.reformat(
-            frames[0],
+            frames[-1],
             format="rgb24",
             src_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.MPEG,

@@ -2,6 +2,7 @@
 
 decode.py          the spine: stream in, video out
 decoder.py         Decoder: frames with pts, damage concealed and reported
+key_frames.py      KeyFrames: key packets decoded, the base of predicted ones kept
 reconstruction.py  Reconstructor: the network with its references
 report.py          DecodeReport
 """

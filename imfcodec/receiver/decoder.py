@@ -19,6 +19,7 @@ from imfcodec.bitstream import (
     EndPacket,
     KeyPacket,
     Limits,
+    PredictedKeyPacket,
     StreamHeader,
     StreamReader,
     TokenPacket,
@@ -27,6 +28,7 @@ from imfcodec.config import DecodeOptions
 from imfcodec.entropy import TokenCoder
 from imfcodec.errors import CorruptStream, LimitExceeded, OptionError
 from imfcodec.keyframe import Av1PictureDecoder
+from imfcodec.receiver.key_frames import KeyFrames
 from imfcodec.receiver.reconstruction import Reconstructor
 from imfcodec.receiver.report import DecodeReport
 from imfcodec.video.geometry import CodingGeometry
@@ -111,16 +113,17 @@ class Decoder:
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise OptionError(f"device {options.device!r} is not available") from error
         self._coder = TokenCoder(tables.level(header.quantiser))
-        self._pictures = Av1PictureDecoder(size.coded_width, size.coded_height, header.key_config)
+        pictures = Av1PictureDecoder(size.coded_width, size.coded_height)
+        self._keys = KeyFrames(pictures, self._coder, header.key_config)
         self._network = Reconstructor(
             loaded.model, tables.quantiser(header.quantiser), options.device, options.batch
         )
         self.report = DecodeReport(loaded.file.label, self._reader.sizes)
         self.end_pts = None
         self._next_frame = 0
+        self._arrived_frames = 0
         self._last: DecodedFrame | None = None
         self._chain_holds = False
-        self._key_token: npt.NDArray[np.int32] | None = None
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         """Frames in display order, lost ones repeated."""
@@ -136,7 +139,7 @@ class Decoder:
             match packet:
                 case None:
                     break
-                case KeyPacket():
+                case KeyPacket() | PredictedKeyPacket():
                     yield from self._key(packet)
                 case TokenPacket():
                     yield from self._tokens(packet)
@@ -149,46 +152,47 @@ class Decoder:
                     self.end_pts = packet.end_pts
         self._close_books()
 
-    def _key(self, packet: KeyPacket) -> Iterator[DecodedFrame]:
+    def _key(self, packet: KeyPacket | PredictedKeyPacket) -> Iterator[DecodedFrame]:
         if not self._follows(packet.frame_number, (packet.pts,)):
             return
         yield from self._repeat(packet.frame_number, packet.pts)
         self._chain_holds = False
         try:
             with self._timed("key frame"):
-                picture = self._pictures.decode(packet.picture, packet.config)
-            with self._timed("entropy"):
-                self._coder.reset()
-                token = self._coder.decode(packet.token, 1)
-                self._key_token = token[0]
+                key = self._keys.decode(packet)
         except CorruptStream as error:
             # Whatever follows was coded for this key frame; no older one may stand in for it.
             self._network.clear()
             self._fail(packet.frame_number, 1, error)
             return
+        slot = packet.slot if isinstance(packet, KeyPacket) else 0
         with self._timed("network"):
-            if packet.flush:
+            if not isinstance(packet, KeyPacket) or packet.flush:
                 self._network.clear()
-            self._network.set_reference(packet.slot, picture, token[0])
-            pictures = self._network.rebuild(token)
+            self._network.set_reference(slot, key.picture, key.token)
+            pictures = self._network.rebuild(key.token[None])
         self._chain_holds = True
         self.report.key_frames += 1
+        self.report.predicted_key_frames += isinstance(packet, PredictedKeyPacket)
         yield from self._show(packet.frame_number, (packet.pts,), pictures)
 
     def _tokens(self, packet: TokenPacket) -> Iterator[DecodedFrame]:
         count = len(packet.pts)
-        if not self._follows(packet.first_frame, packet.pts):
-            return
         if packet.first_frame != self._next_frame:
             self._chain_holds = False
-        yield from self._repeat(packet.first_frame, packet.pts[0])
-        if not self._network.ready or (packet.chained and not self._chain_holds):
+        key_token = None if packet.key is None else self._keys.token_of(packet.key)
+        if not (self._chain_holds if packet.chained else key_token is not None):
+            # Its timestamps may hang on a lost packet as well: they move nothing.
+            self._chain_holds = False
             self._fail(packet.first_frame, count, CorruptStream("depends on lost packets"))
             return
+        if not self._follows(packet.first_frame, packet.pts):
+            return
+        yield from self._repeat(packet.first_frame, packet.pts[0])
         try:
             with self._timed("entropy"):
-                if not packet.chained:
-                    self._coder.reset(self._key_token)
+                if key_token is not None:
+                    self._coder.reset(key_token)
                 tokens = self._coder.decode(packet.payload, count)
         except CorruptStream as error:
             self._chain_holds = False
@@ -243,6 +247,7 @@ class Decoder:
 
     def _fail(self, first: int, count: int, error: CorruptStream) -> None:
         """Frames that arrived but cannot be rebuilt; `_repeat` shows copies in their place."""
+        self._arrived_frames = max(self._arrived_frames, first + count)
         if not self.report.damage or str(error) not in self.report.damage[-1]:
             self.report.damage.append(f"frames from {first}: {error}")
 
@@ -254,6 +259,8 @@ class Decoder:
         )
 
     def _close_books(self) -> None:
+        if self._arrived_frames > self._next_frame:
+            self.report.lose(self._next_frame, self._arrived_frames - 1)
         if self._last is not None:
             base = self.header.time_base
             end = self.end_pts

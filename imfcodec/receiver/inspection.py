@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from imfcodec.bitstream import (
     AudioPacket,
@@ -14,6 +14,7 @@ from imfcodec.bitstream import (
     ExtensionPacket,
     IndexPacket,
     KeyPacket,
+    PredictedKeyPacket,
     SizeLedger,
     StreamHeader,
     StreamReader,
@@ -21,6 +22,14 @@ from imfcodec.bitstream import (
 )
 from imfcodec.receiver.report import stream_rate_kbps
 from imfcodec.receiver.sources import open_stream
+
+
+class KeyFrame(NamedTuple):
+    """One key frame: its number, pts, and whether it is coded from an earlier one."""
+
+    number: int
+    pts: int
+    predicted: bool
 
 
 @dataclass
@@ -32,7 +41,7 @@ class StreamSummary:
         sizes: Bytes by kind.
         packets: Packets by kind.
         frames: Frames of the stream; what its end packet says, or else what was seen.
-        key_frames: Number and pts of each key frame.
+        key_frames: Every key frame.
         duration_s: Of the video, in seconds.
         audio_packets: Codec packets of the audio.
         complete: Whether the stream ends with its end packet.
@@ -43,7 +52,7 @@ class StreamSummary:
     sizes: SizeLedger
     packets: dict[str, int] = field(default_factory=dict)
     frames: int = 0
-    key_frames: list[tuple[int, int]] = field(default_factory=list)
+    key_frames: list[KeyFrame] = field(default_factory=list)
     duration_s: float = 0.0
     audio_packets: int = 0
     complete: bool = False
@@ -57,6 +66,7 @@ class StreamSummary:
 
 _KINDS = {
     KeyPacket: "key",
+    PredictedKeyPacket: "predicted key",
     TokenPacket: "tokens",
     AudioPacket: "audio",
     IndexPacket: "index",
@@ -88,8 +98,9 @@ def inspect(source: str | Path | BinaryIO) -> StreamSummary:
             kind = _KINDS[type(packet)]
             summary.packets[kind] = summary.packets.get(kind, 0) + 1
             match packet:
-                case KeyPacket():
-                    summary.key_frames.append((packet.frame_number, packet.pts))
+                case KeyPacket() | PredictedKeyPacket():
+                    predicted = isinstance(packet, PredictedKeyPacket)
+                    summary.key_frames.append(KeyFrame(packet.frame_number, packet.pts, predicted))
                     summary.frames = packet.frame_number + 1
                     end_pts = packet.pts + nominal
                 case TokenPacket():

@@ -30,6 +30,7 @@ class DecodeReport:
     Attributes:
         frames: Frames written, repeated ones included.
         key_frames: Key frames decoded.
+        predicted_key_frames: How many of them are coded from an earlier one.
         lost: First and last number of each run of frames that the stream did not give back.
         damage: What was wrong with the stream, one line each.
         truncated: Whether the stream ends before its end packet.
@@ -45,6 +46,7 @@ class DecodeReport:
     sizes: SizeLedger
     frames: int = 0
     key_frames: int = 0
+    predicted_key_frames: int = 0
     lost: list[tuple[int, int]] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     truncated: bool = False

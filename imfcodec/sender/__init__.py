@@ -1,7 +1,8 @@
 """The sender: pictures -> key frames and tokens -> packets.
 
 encode.py           the spine: video in, stream out
-keyframe_policy.py  when a frame becomes a key frame
+keyframe_policy.py  when a frame becomes a key frame, and of which kind
+key_coder.py        key pictures -> AV1, and back as the receiver sees them
 stream_encoder.py   pictures -> packets
 report.py           EncodeReport
 """

@@ -18,10 +18,9 @@ from imfcodec.bitstream import (
     AudioParameters,
     ColourTags,
     Geometry,
-    KeyPacket,
+    Packet,
     StreamHeader,
     StreamWriter,
-    TokenPacket,
 )
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import OutputFailed
@@ -99,6 +98,7 @@ def encode(
             coded=geometry.coded,
             frames=frames,
             key_frames=coder.key_frames,
+            predicted_key_frames=coder.predicted_key_frames,
             duration_s=float(end_pts * info.time_base),
             psnr_db=coder.psnr_db,
             stages=stages,
@@ -130,7 +130,7 @@ class _Output:
         self._stream: StreamWriter | None = None
         self._sound: list[AudioPacketOut] = []
 
-    def write(self, packet: KeyPacket | TokenPacket | AudioPacket, key_config: bytes) -> None:
+    def write(self, packet: Packet, key_config: bytes) -> None:
         if self._stream is None:
             with writing("output"):
                 self._stream = StreamWriter(self._file, self._header(key_config))

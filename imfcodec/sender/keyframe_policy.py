@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,36 +15,65 @@ MEMORY = 0.9  # of the running mean of the usual change
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 
 
+class KeyKind(Enum):
+    """What a key frame is coded from."""
+
+    INDEPENDENT = auto()
+    """Nothing: it can become a base."""
+    PREDICTED = auto()
+    """The last independent one, its base."""
+
+
 class KeyframePolicy:
     """First frame, scene cuts, and the longest interval.
+
+    What follows a cut looks like nothing before it. A key frame that only the interval asks for
+    is predicted, as long as its base is not so old that damage to it would last too long, or
+    someone who begins in the middle would wait too long.
 
     A cut is a frame whose luma differs from the previous frame's by much more than frames of
     this scene usually do: flashes of noise and fast pans raise the usual and stay inside.
     """
 
-    def __init__(self, interval_ticks: float | None, scene_cut: bool) -> None:
+    def __init__(
+        self, interval_ticks: float | None, scene_cut: bool, base_ticks: float = 0.0
+    ) -> None:
         """Set up.
 
         Args:
             interval_ticks: Longest distance between key frames in ticks; None for no limit.
             scene_cut: Whether cuts count.
+            base_ticks: Oldest base in ticks; 0 predicts no key frame.
         """
         self._interval = interval_ticks
         self._scene_cut = scene_cut
+        self._base_ticks = base_ticks
         self._last_key_pts: int | None = None
+        self._base_pts = 0
         self._previous: npt.NDArray[np.float32] | None = None
         self._usual = 0.0
 
-    def is_key(self, pts: int, picture: npt.NDArray[np.uint8]) -> bool:
-        """Decide for the next frame in order: pts in ticks, RGB uint8 [H, W, 3]."""
-        key = self._last_key_pts is None
-        if self._scene_cut:
-            key |= self._is_cut(picture)
-        if self._interval is not None and self._last_key_pts is not None:
-            key |= pts - self._last_key_pts >= self._interval
-        if key:
-            self._last_key_pts = pts
-        return key
+    def decide(self, pts: int, picture: npt.NDArray[np.uint8]) -> KeyKind | None:
+        """Decide for the next frame in order: pts in ticks, RGB uint8 [H, W, 3].
+
+        Returns:
+            Which kind of key frame it is to become; None for no key frame.
+        """
+        cut = self._scene_cut and self._is_cut(picture)
+        if self._last_key_pts is None or cut:
+            self.rebase(pts)
+            return KeyKind.INDEPENDENT
+        if self._interval is None or pts - self._last_key_pts < self._interval:
+            return None
+        if pts - self._base_pts >= self._base_ticks:
+            self.rebase(pts)
+            return KeyKind.INDEPENDENT
+        self._last_key_pts = pts
+        return KeyKind.PREDICTED
+
+    def rebase(self, pts: int) -> None:
+        """Take the frame at pts as an independent key frame, though it was to be predicted."""
+        self._last_key_pts = self._base_pts = pts
 
     def _is_cut(self, picture: npt.NDArray[np.uint8]) -> bool:
         height, width = (side // CELL * CELL for side in picture.shape[:2])

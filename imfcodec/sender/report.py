@@ -15,6 +15,7 @@ class EncodeReport:
     Attributes:
         frames: Frames coded.
         key_frames: How many of them are key frames.
+        predicted_key_frames: How many of those are coded from an earlier one.
         duration_s: Of the video, in seconds.
         sizes: Bytes of the stream by kind.
         weights: Name and id of the weights.
@@ -32,6 +33,7 @@ class EncodeReport:
     coded: tuple[int, int]
     frames: int = 0
     key_frames: int = 0
+    predicted_key_frames: int = 0
     duration_s: float = 0.0
     psnr_db: float | None = None
     stages: StageTimes = field(default_factory=StageTimes)

@@ -12,18 +12,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from imfcodec.bitstream import KeyPacket, TokenPacket
+from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, TokenPacket, low_bits
 from imfcodec.config import EncodeOptions
 from imfcodec.entropy import TokenCoder
-from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
 from imfcodec.receiver.reconstruction import Reconstructor, to_tensor
 from imfcodec.receiver.report import StageTimes
-from imfcodec.sender.keyframe_policy import KeyframePolicy
+from imfcodec.sender.key_coder import KeyCoder
+from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from imfcodec.sender.token_smoothing import RADIUS, smooth
 from imfcodec.weights import Weights
 
-PACKET_S = Fraction(1)
+PACKET_S = Fraction(2)
 """Tokens of this much time share a packet, in seconds."""
+
+CHAIN_S = Fraction(1)
+"""At low latency, packets of this much time are chained: a lost one costs the rest of them."""
+
+BASE_S = Fraction(20)
+"""No key frame is predicted from one of this age, in seconds."""
 
 ENCODER_BATCH = 8
 
@@ -42,13 +48,15 @@ class SourceFrame:
 class StreamEncoder:
     """Turns frames, one by one, into key and token packets.
 
-        frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket
+        frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket,
+                        │                                              PredictedKeyPacket
                         └─ else: collect ─ E_T ─ smooth ─ quantise ─ code ─ TokenPacket
 
     Attributes:
         key_config: The key codec's configuration for the stream header; known after the first
             packet.
         key_frames: Key frames so far.
+        predicted_key_frames: How many of them are predicted.
     """
 
     def __init__(
@@ -62,23 +70,27 @@ class StreamEncoder:
         """Prepare for frames of one coded size (width, height) in pixels."""
         self.key_config = b""
         self.key_frames = 0
+        self.predicted_key_frames = 0
         self._options = options
         self._model = weights.model
         self._quantiser = weights.tables.quantiser(options.quantiser)
         self._coder = TokenCoder(weights.tables.level(options.quantiser))
         interval = options.keyframe_interval_s
         self._policy = KeyframePolicy(
-            float(interval / time_base) - 0.5 if interval else None, options.scene_cut
+            float(interval / time_base) - 0.5 if interval else None,
+            options.scene_cut,
+            float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
         )
-        self._encoder = Av1PictureEncoder(*size, options.key_preset)
-        self._decoder = Av1PictureDecoder(*size, b"")
+        self._keys = KeyCoder(size, options.key_crf, options.key_preset)
         self._packet_ticks = PACKET_S / time_base
+        self._chain_ticks = CHAIN_S / time_base
         self._low_latency = options.latency == "low"
         self._stages = stages
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
         self._reference = np.empty((0, 0, 3), np.uint8)
-        self._key_token: npt.NDArray[np.int32] | None = None
+        self._key_frame = self._base_frame = 0
+        self._key_token = self._base_token = np.empty(0, np.int32)
         self._before = np.empty((0, 0), np.float32)
         self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
         self._psnr: list[float] = []
@@ -88,13 +100,13 @@ class StreamEncoder:
         """Mean PSNR-RGB at coded size of what the receiver will see; None if not measured."""
         return float(np.mean(self._psnr)) if self._psnr else None
 
-    def push(self, frame: SourceFrame) -> Iterator[KeyPacket | TokenPacket]:
+    def push(self, frame: SourceFrame) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Take the next frame; yield the packets that it completes."""
         with self._timed("policy"):
-            key = self._policy.is_key(frame.pts, frame.picture)
-        if key:
+            kind = self._policy.decide(frame.pts, frame.picture)
+        if kind:
             yield from self.flush()
-            yield self._key(frame)
+            yield self._key(frame, kind)
             return
         full = self._pending and frame.pts - self._pending[0].pts >= self._packet_ticks
         if full or (self._low_latency and self._pending):
@@ -113,7 +125,7 @@ class StreamEncoder:
         tokens = self._quantiser.quantise(self._steady(latent))
         first = frames[0]
         chained = self._chain_pts is not None and (
-            (self._low_latency and first.pts - self._chain_pts < self._packet_ticks)
+            (self._low_latency and first.pts - self._chain_pts < self._chain_ticks)
             or not self._low_latency
         )
         if not chained:
@@ -124,20 +136,22 @@ class StreamEncoder:
         with self._timed("entropy"):
             payload = self._coder.encode(tokens)
         self._measure(tokens, pictures)
-        yield TokenPacket(first.number, tuple(f.pts for f in frames), payload, chained)
+        key = None if chained else low_bits(self._key_frame)
+        yield TokenPacket(first.number, tuple(f.pts for f in frames), payload, key)
 
-    def _key(self, frame: SourceFrame) -> KeyPacket:
+    def _key(self, frame: SourceFrame, kind: KeyKind) -> KeyPacket | PredictedKeyPacket:
         with self._timed("key frame"):
-            config, data = self._encoder.encode(frame.picture, self._options.key_crf)
-            decoded = self._decoder.decode(data, config)
+            picture = self._keys.code(frame.picture, kind)
+        coded, decoded = picture.coded, picture.decoded
+        predicted = picture.kind is KeyKind.PREDICTED
         # The token is that of the decoded picture: what the receiver's features show.
         self._reference = decoded
         latent = self._latent(decoded[None], decoded)
         token = self._quantiser.quantise(latent)
         with self._timed("entropy"):
-            self._coder.reset()
+            self._coder.reset(self._base_token if predicted else None)
             payload = self._coder.encode(token)
-        self._key_token = token[0]
+        self._key_frame, self._key_token = frame.number, token[0]
         self._before = latent[:0]
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
@@ -146,10 +160,16 @@ class StreamEncoder:
             self._monitor.set_reference(0, decoded, token[0])
         self._measure(token, frame.picture[None])
         self.key_frames += 1
+        if predicted:
+            self.predicted_key_frames += 1
+            base = low_bits(self._base_frame)
+            return PredictedKeyPacket(frame.number, frame.pts, base, payload, coded.data)
+        self._policy.rebase(frame.pts)
+        self._base_frame, self._base_token = frame.number, token[0]
         if not self.key_config:
-            self.key_config = config
-        own = None if config == self.key_config else config
-        return KeyPacket(frame.number, frame.pts, payload, data, config=own)
+            self.key_config = coded.config
+        own = None if coded.config == self.key_config else coded.config
+        return KeyPacket(frame.number, frame.pts, payload, coded.data, config=own)
 
     @torch.inference_mode()
     def _latent(self, pictures: Picture, reference: Picture) -> npt.NDArray[np.float32]:

@@ -80,5 +80,5 @@ def tokens_of(trainee: Trainee, clip: Path, frames: int) -> list[npt.NDArray[np.
 def _as_received(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """A key frame, coded and decoded: uint8 [H, W, 3]."""
     height, width = picture.shape[:2]
-    sequence, data = Av1PictureEncoder(width, height, preset=6).encode(picture, KEY_CRF)
-    return Av1PictureDecoder(width, height, sequence).decode(data)
+    coded = Av1PictureEncoder(width, height, preset=6).encode(picture, KEY_CRF)
+    return Av1PictureDecoder(width, height).decode(coded)

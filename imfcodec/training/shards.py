@@ -147,15 +147,15 @@ class ShardWriter:
         refs: list[dict[str, int]] = []
         for frame in [0, *rng.integers(count, size=references - 1)]:
             crf = int(rng.choice(KEY_CRFS))
-            sequence, data = self._encoder.encode(self._read_back(start + int(frame)), crf)
-            picture = Av1PictureDecoder(self._size, self._size, sequence).decode(data)
+            coded = self._encoder.encode(self._read_back(start + int(frame)), crf)
+            picture = Av1PictureDecoder(self._size, self._size).decode(coded)
             self._refs.write(picture.tobytes())
             refs.append(
                 {
                     "ref": self._ref_count + len(refs),
                     "frame": int(frame),
                     "crf": crf,
-                    "size_bytes": len(sequence) + len(data),
+                    "size_bytes": len(coded.config) + len(coded.data),
                 }
             )
         return refs

@@ -100,7 +100,7 @@ def spoil(number: int, at: int = -6) -> bytes:
     return flip(STREAM, 8 * (end + at))
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 5, 6, 7])
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 6, 7, 8, 9])
 def test_a_lost_packet_costs_no_other(number: int) -> None:
     items = read_stream(spoil(number))
     [damage] = damages(items)
@@ -132,6 +132,14 @@ def test_no_further_key_packet() -> None:
     assert isinstance(items[-1], Damage)
     assert items[-1].truncated
     assert items[-1].length_bytes == len(STREAM) - ENDS[5]
+
+
+def test_a_lost_head_of_a_predicted_key_packet_is_searched_behind() -> None:
+    """Without a mark there is nothing to go on at but the next key packet."""
+    data = bytearray(STREAM)
+    data[ENDS[7]] = 0xFF
+    items = read_stream(bytes(data) + STREAM[ENDS[4] :])
+    assert packets(items) == WHOLE[:7] + WHOLE[4:]
 
 
 def test_missing_bytes() -> None:
@@ -181,11 +189,33 @@ END = frame_bytes(b"\x0d", b"\x04")
     ("coded", "reason"),
     [
         (frame_bytes(b"\x02", b""), "token packet: the data ends within an integer"),
-        (frame_bytes(b"\x12", b"\x00\x01"), "token packet: no frames"),
-        (frame_bytes(b"\x1a", b"\x84\x80\x01"), "token packet: 4097 frames, the limit is 4096"),
-        (frame_bytes(b"\x12", b"\x05\x01"), "token packet: the data ends"),
-        (frame_bytes(b"\x2a", b"\x09\x01\x00\xff\x07"), "token packet: timestamps do not rise"),
-        (frame_bytes(b"\x62", b"\x05\x01" + b"\x80" * 9 + b"\x01"), "token packet: timestamp 46"),
+        (frame_bytes(b"\x0a", b"\x00"), "token packet: the data ends within an integer"),
+        (frame_bytes(b"\x12", b"\x01\x01"), "token packet: no frames"),
+        (frame_bytes(b"\x12", b"\x00\x00"), "token packet: no frames"),
+        (frame_bytes(b"\x1a", b"\x82\x40\x01"), "token packet: 4097 frames, the limit is 4096"),
+        (frame_bytes(b"\x12", b"\x02\x01"), "token packet: the data ends"),
+        (frame_bytes(b"\x1a", b"\x00\x03\x01"), "token packet: the data ends"),
+        (frame_bytes(b"\x3a", b"\x00\x04\x01\x00\x00\xff\x07"), "token packet: timestamps do not"),
+        (
+            frame_bytes(b"\x6a", b"\x00\x03\x01" + b"\x80" * 9 + b"\x01"),
+            "token packet: timestamp 46",
+        ),
+        (frame_bytes(b"\x06", b""), "predicted key packet: the data ends within an integer"),
+        (frame_bytes(b"\x0e", b"\x00"), "predicted key packet: the data ends within a field"),
+        (frame_bytes(b"\x16", b"\x00\x01"), "predicted key packet: the data ends within a field"),
+        (frame_bytes(b"\x1e", b"\x01\x01\x00"), "predicted key packet: the data ends within an in"),
+        (
+            frame_bytes(b"\x26", b"\x04\x01\x00t"),
+            "predicted key packet: the data ends within a field",
+        ),
+        (
+            frame_bytes(b"\x36", b"\x82\x80\x80\x01\x01\x00"),
+            "predicted key packet: token of 1048577 bytes, the limit is 1048576",
+        ),
+        (
+            frame_bytes(b"\x6e", b"\x01\x01\x00" + b"\x80" * 9 + b"\x01"),
+            "predicted key packet: timestamp 46",
+        ),
         (frame_bytes(b"\x13", b"\x00\x00"), "audio packet: no audio packets"),
         (frame_bytes(b"\x1b", b"\x00\x81\x08"), "audio packet: 1025 audio packets"),
         (frame_bytes(b"\x1b", b"\x00\x01\x01"), "audio packet: the data ends within a field"),
@@ -193,8 +223,8 @@ END = frame_bytes(b"\x0d", b"\x04")
         (frame_bytes(b"\x24", b"\x81\x80\x04\x00"), "index packet: 65537 index entries"),
         (frame_bytes(b"\x24", b"\x01\x00\x00\x80"), "index packet: the data ends"),
         (frame_bytes(b"\x2d", b"\x04\x00\x00\x00\x00"), "end packet: 2 bytes too many"),
-        (frame_bytes(b"\x06", b""), "extension packet: an extension without"),
-        (frame_bytes(b"\x0e", b"\x80"), "extension packet: the data ends"),
+        (frame_bytes(b"\x07", b""), "extension packet: the data ends"),
+        (frame_bytes(b"\x0f", b"\x80"), "extension packet: the data ends"),
     ],
 )
 def test_impossible_payload_of_right_checksum(coded: bytes, reason: str) -> None:
@@ -251,13 +281,13 @@ def test_first_packet_must_be_a_key_packet() -> None:
 
 
 def test_optional_extension_is_passed_on() -> None:
-    assert ExtensionPacket(critical=False, data=b"\x2anote") in read_stream(STREAM)
+    assert ExtensionPacket(subtype=42, data=b"note") in read_stream(STREAM)
 
 
 @pytest.mark.parametrize(
     ("coded", "message"),
     [
-        (frame_bytes(b"\x17", b"\x2aX"), "critical extension 42"),
+        (frame_bytes(b"\x17", b"\x2bX"), "critical extension 43"),
         (SYNC_MARK + frame_bytes(b"\x21", b"\x11\x06\x00\x00"), "key packet flags 0x11"),
     ],
 )
@@ -270,7 +300,7 @@ def test_newer_packets_are_refused(coded: bytes, message: str) -> None:
 
 
 def test_newer_packets_of_wrong_checksum_are_damage() -> None:
-    bad = frame_bytes(b"\x17", b"\x2aX")[:-1] + b"?"
+    bad = frame_bytes(b"\x17", b"\x2bX")[:-1] + b"?"
     assert after_key(bad, STREAM[ENDS[4] :])[1:] == WHOLE[4:]
 
 

@@ -53,7 +53,7 @@ def test_limits(row: str, limit: int) -> None:
         (3, LIMITS.max_audio_bytes),
         (4, LIMITS.max_index_bytes),
         (5, LIMITS.max_end_bytes),
-        (6, LIMITS.max_extension_bytes),
+        (6, LIMITS.max_predicted_key_bytes),
         (7, LIMITS.max_extension_bytes),
     ],
 )

@@ -17,9 +17,11 @@ from imfcodec.bitstream import (
     IndexPacket,
     KeyPacket,
     Packet,
+    PredictedKeyPacket,
     StreamReader,
     StreamWriter,
     TokenPacket,
+    low_bits,
     packets,
 )
 from imfcodec.bitstream.cursor import Cursor
@@ -41,8 +43,8 @@ def test_wire_ids() -> None:
         "TYPE_AUDIO": 3,
         "TYPE_INDEX": 4,
         "TYPE_END": 5,
-        "TYPE_OPTIONAL_EXTENSION": 6,
-        "TYPE_CRITICAL_EXTENSION": 7,
+        "TYPE_PREDICTED_KEY": 6,
+        "TYPE_EXTENSION": 7,
     }
 
 
@@ -53,21 +55,24 @@ GOLDEN = tuple(
         "89494d460d0a0a 01 18 11a1b2c3d40808148064800401c4d80202b8020001020a0b 555451d2",
         # key without mark: head, flags, number, pts, token length, token, picture, checksum
         "a901 01 00 d00f 04 746f6b30 70696374757265207a65726f b83dd1e4",
-        # tokens, regular: head, count and flags, number, tokens, checksum
-        "62 0c 01 746f6b656e7320312d33 bbe0c51b",
+        # tokens, regular: head, count and flag, number, key, tokens, checksum
+        "6a 06 01 00 746f6b656e7320312d33 aae48b0a",
         # audio: head, pts, count, sizes, data, checksum
         "9301 ef04 03 060006 6f7075732061 6f7075732062 cd65aa0e",
-        # tokens, irregular and chained: head, count and flags, number, pts, step, tokens, checksum
-        "a201 0b 04 d42f 4c 746f6b656e7320342d35206c617465 310021b3",
+        # irregular and chained: head, escape, count and flag, number, pts, step, tokens, checksum
+        "aa01 00 05 04 d42f 4c 746f6b656e7320342d35206c617465 178ddef5",
         # key: mark, head, flags, number, pts, configuration, token, picture, checksum
         "00494d4b c101 0c 06 8840 03636667 04746f6b36 7069637475726520736978 85490649",
-        # optional extension: head, subtype, data, checksum
-        "2e 2a 6e6f7465 48d7ece9",
-        "62 08 07 746f6b656e7320372d38 bdb42963",
+        # extension: head, subtype, data, checksum
+        "2f 2a 6e6f7465 ed04b022",
+        "6a 04 07 06 746f6b656e7320372d38 789b00fe",
+        # predicted key: head, size and flag, number, base, token, picture, checksum
+        "9e01 08 09 06 746f6b39 70696374757265206e696e65 28ad2f42",
+        "5a 02 0a 09 746f6b656e203130 5dbe412b",
         # index: head, count, entries of number, pts, offset; checksum
-        "4c 02 00d00f25 06b8305e 4e0cfda7",
+        "4c 02 00d00f25 06b83060 e5119c66",
         # end: head, frame count, lateness, index length, checksum
-        "1d 09 00 0e d6465e6b",
+        "1d 0b 00 0e b892da68",
     )
 )
 """`write_stream()`, one packet a line; the spaces separate fields."""
@@ -84,7 +89,7 @@ def test_round_trip_of_every_type() -> None:
     assert isinstance(index, IndexPacket)
     assert [(entry.frame_number, entry.pts) for entry in index.entries] == [(0, 1000), (6, 4100)]
     assert isinstance(end, EndPacket)
-    assert (end.frame_count, end.end_pts) == (9, END_PTS)
+    assert (end.frame_count, end.end_pts) == (11, END_PTS)
 
 
 def test_index_points_at_key_packets() -> None:
@@ -120,7 +125,9 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
     timeline = Timeline(duration)
     items: list[Packet] = []
     pts = draw(st.integers(-(10**9), 10**9))
-    kinds = st.sampled_from(["key", "tokens", "late tokens", "audio", "extension"])
+    kinds = st.sampled_from(
+        ["key", "predicted key", "late key", "tokens", "late tokens", "audio", "extension"]
+    )
     for kind in ["key", *draw(st.lists(kinds, max_size=12))]:
         frame = timeline.next_frame
         if kind == "key":
@@ -130,11 +137,19 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
             items.append(KeyPacket(frame, pts, draw(blobs), draw(blobs), flush, slot, config))
             timeline.anchor(frame, pts)
             pts += 1
+        elif kind in ("predicted key", "late key"):
+            time = timeline.nominal_key_pts(frame)
+            if kind == "late key" or time < pts:
+                time = pts + draw(st.integers(0, 2**40))
+            base = low_bits(timeline.base_frame)
+            items.append(PredictedKeyPacket(frame, time, base, draw(blobs), draw(blobs)))
+            timeline.pass_predicted_key(frame, time)
+            pts = time + 1
         elif kind == "audio":
             blocks = draw(st.lists(blobs, min_size=1, max_size=5))
             items.append(AudioPacket(draw(st.integers(-1000, 2**61)), tuple(blocks)))
         elif kind == "extension":
-            items.append(ExtensionPacket(False, b"\x01" + draw(blobs)))
+            items.append(ExtensionPacket(2 * draw(st.integers(0, 2**63 - 1)), draw(blobs)))
         else:
             count = draw(st.integers(1, 40))
             times = tuple(map(timeline.nominal_pts, range(frame, frame + count)))
@@ -142,7 +157,8 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
             if kind == "late tokens" or not rising:
                 steps = draw(st.lists(st.integers(1, 2**40), min_size=count, max_size=count))
                 times = tuple(accumulate(steps, initial=pts))[1:]
-            items.append(TokenPacket(frame, times, draw(blobs), draw(st.booleans())))
+            lean = draw(st.sampled_from([None, low_bits(timeline.key_frame)]))
+            items.append(TokenPacket(frame, times, draw(blobs), lean))
             timeline.pass_frames(frame, count)
             pts = times[-1] + 1
     return duration, items, pts + draw(st.integers(0, 2**40))
@@ -189,6 +205,42 @@ def test_frame_numbers_beyond_a_byte() -> None:
     assert read_stream(write_stream(items, end_pts=10**6))[:-1] == items
 
 
+def test_predicted_keys_of_rounded_pts_shift_nothing() -> None:
+    """At 29.97 fps in milliseconds, a key frame each second: all timing is regular throughout."""
+    header = replace(HEADER, time_base=Fraction(1, 1000), nominal_duration=Fraction(1001, 30))
+    timeline = Timeline(header.nominal_duration)
+    timeline.anchor(0, 0)
+    stamps = [timeline.nominal_pts(n) for n in range(300)]
+    writer = StreamWriter(io.BytesIO(), header)
+    writer.write(KeyPacket(0, 0, b"", b""))
+    for key in range(0, 300, 30):
+        if key:
+            before = writer.sizes.total_bytes
+            writer.write(PredictedKeyPacket(key, stamps[key], 0, b"", b""))
+            assert writer.sizes.total_bytes - before == 1 + 3 + 4
+        before = writer.sizes.total_bytes
+        writer.write(TokenPacket(key + 1, tuple(stamps[key + 1 : key + 30]), b""))
+        assert writer.sizes.total_bytes - before == 1 + 2 + 4
+
+
+def test_a_late_predicted_key_is_an_anchor() -> None:
+    late = [
+        KEY,
+        PredictedKeyPacket(1, 600, 0, b"", b""),
+        TokenPacket(2, (600 + 512, 600 + 1024), b""),
+        PredictedKeyPacket(4, 4 * 512, 0, b"", b""),
+        TokenPacket(5, (5 * 512,), b""),
+    ]
+    writer = StreamWriter(io.BytesIO(), HEADER)
+    sizes = []
+    for item in late:
+        before = writer.sizes.total_bytes
+        writer.write(item)
+        sizes.append(writer.sizes.total_bytes - before)
+    assert sizes[1:] == [1 + 3 + 2 + 4, 7, 1 + 3 + 4, 7]
+    assert read_stream(write_stream(late, end_pts=3000, header=HEADER))[:-1] == late
+
+
 def test_sizes_by_kind() -> None:
     file = io.BytesIO()
     writer = StreamWriter(file, SOUND_HEADER)
@@ -204,6 +256,7 @@ def test_sizes_by_kind() -> None:
 
 
 KEY = KeyPacket(0, 0, b"", b"")
+PREDICTED = PredictedKeyPacket(1, 1, 0, b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -215,6 +268,13 @@ KEY = KeyPacket(0, 0, b"", b"")
         ([KEY, TokenPacket(2, (1,), b"")], "frame 2 where frame 1"),
         ([KEY, TokenPacket(1, (0,), b"")], "does not rise"),
         ([KEY, KeyPacket(1, -1, b"", b"")], "does not rise"),
+        ([KEY, TokenPacket(1, (1,), b"", key=1)], "refers to key frame ...1, the last one is 0"),
+        ([KEY, PREDICTED, TokenPacket(2, (2,), b"", key=0)], "...0, the last one is 1"),
+        ([PREDICTED], "must be a key packet"),
+        ([KEY, replace(PREDICTED, frame_number=2)], "frame 2 where frame 1"),
+        ([KEY, replace(PREDICTED, pts=0)], "does not rise"),
+        ([KEY, replace(PREDICTED, base=3)], "...3, the last one is 0"),
+        ([KEY, PREDICTED, PredictedKeyPacket(2, 2, 1, b"", b"")], "...1, the last one is 0"),
         ([KEY, EndPacket(1, 1)], "written by finish"),
         ([KEY, AudioPacket(0, (b"",))], "without audio parameters"),
     ],
@@ -251,7 +311,8 @@ def test_writer_refuses_what_follows_the_end() -> None:
         TokenPacket(1, (1,), bytes(256 << 10)),
         TokenPacket(1, tuple(range(1, 4098)), b""),
         AudioPacket(0, (b"",) * 1025),
-        ExtensionPacket(False, bytes((1 << 20) + 1)),
+        PredictedKeyPacket(1, 1, 0, b"", bytes(1 << 20)),
+        ExtensionPacket(0, bytes(1 << 20)),
     ],
 )
 def test_writer_holds_to_the_limits(item: Packet) -> None:
@@ -275,7 +336,12 @@ def test_writer_holds_to_the_limits(item: Packet) -> None:
         (IndexPacket, ((),)),
         (IndexPacket, ((IndexEntry(1, 1, 1), IndexEntry(2, 2, 1)),)),
         (EndPacket, (-1, 0)),
-        (ExtensionPacket, (False, b"")),
+        (TokenPacket, (0, (0,), b"", 256)),
+        (PredictedKeyPacket, (-1, 0, 0, b"", b"")),
+        (PredictedKeyPacket, (0, 2**62, 0, b"", b"")),
+        (PredictedKeyPacket, (0, 0, 256, b"", b"")),
+        (ExtensionPacket, (-1, b"")),
+        (ExtensionPacket, (2**64, b"")),
     ],
 )
 def test_packet_rules(kind: type[Packet], fields: tuple[object, ...]) -> None:

@@ -72,7 +72,8 @@ def test_nothing_is_read_ahead() -> None:
         (b"\xfb\xff\xff\xff\xff\xff\xff\xff\xff\x01", "audio packet of"),
         (b"\x8c\x80\x80\x04", "index packet of"),
         (b"\x8d\x04", "end packet of 65 bytes, the limit is 64"),
-        (b"\x8e\x80\x80\x04", "extension packet of"),
+        (b"\x8e\x80\x80\x04", "predicted key packet of 1048577 bytes"),
+        (b"\x8f\x80\x80\x04", "extension packet of"),
         (SYNC_MARK + b"\x89\x80\x80\x04", "key packet of 1048577 bytes"),
     ],
 )
@@ -97,6 +98,7 @@ def test_declared_sizes_above_the_file_take_no_memory() -> None:
     [
         (Limits(max_key_bytes=20), 0),
         (Limits(max_token_bytes=11), 1),
+        (Limits(max_predicted_key_bytes=15), 7),
         (Limits(max_audio_bytes=10), 2),
         (Limits(max_frames_per_packet=2), 1),
         (Limits(max_audio_per_packet=2), 2),
@@ -186,4 +188,4 @@ def test_unknown_audio_codec_is_passed_on() -> None:
 
 
 def test_frame_bytes_helper_agrees() -> None:
-    assert frame_bytes(b"\x1d", b"\x09\x00\x0e") == STREAM[-8:]
+    assert frame_bytes(b"\x1d", b"\x0b\x00\x0e") == STREAM[-8:]

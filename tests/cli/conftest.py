@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from imfcodec import weights
-from imfcodec.bitstream.framing import SYNC_MARK
+from imfcodec.bitstream import PredictedKeyPacket, StreamReader
 from imfcodec.cli.main import imfcodec
 from imfcodec.config import FAST
 from imfcodec.model.imf import IMF
@@ -129,7 +130,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stream(installed: WeightsFile, clip: Path) -> Path:
-    """The clip encoded with three key frames; tests read it only."""
+    """The clip encoded with three key frames, the second one predicted; tests read it only."""
     path = clip.with_suffix(".imf")
     args = ["encode", str(clip), str(path), "--keyframe-interval", "0.16", "--threads", "1"]
     result = CliRunner().invoke(imfcodec, args)
@@ -139,10 +140,11 @@ def stream(installed: WeightsFile, clip: Path) -> Path:
 
 @pytest.fixture
 def damaged(stream: Path, tmp_path: Path) -> Path:
-    """The same with one wrong byte in the second key packet: frames 4 to 7 are lost."""
+    """The same with one wrong byte in the predicted key packet: frames 4 to 7 are lost."""
     data = bytearray(stream.read_bytes())
-    # The first key packet follows the header and needs no mark.
-    data[data.index(SYNC_MARK) + 20] ^= 0xFF
+    reader = StreamReader(io.BytesIO(data))
+    next(packet for packet in reader if isinstance(packet, PredictedKeyPacket))
+    data[reader.sizes.total_bytes - 20] ^= 0xFF
     path = tmp_path / "damaged.imf"
     path.write_bytes(data)
     return path

@@ -39,7 +39,7 @@ def test_encode_json(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert result.stderr == ""
     record = json.loads(result.stdout)
     sizes = record["sizes_bytes"]
-    assert set(sizes) == {"key", "token", "audio", "container", "total"}
+    assert set(sizes) == {"key", "predicted_key", "token", "audio", "container", "total"}
     assert sizes["total"] == stream.stat().st_size == sum(sizes.values()) - sizes["total"]
     assert record["rate_kbps"] == pytest.approx(8 * sizes["total"] / record["duration_s"] / 1000)
     assert record["source_bytes"] == clip.stat().st_size
@@ -53,7 +53,7 @@ def test_decode_json(invoke: Invoke, stream: Path, tmp_path: Path) -> None:
     result = invoke("decode", stream, tmp_path / "a.y4m", "--json")
     record = json.loads(result.stdout)
     assert record["frames"] == FRAMES
-    assert record["key_frames"] == 3
+    assert (record["key_frames"], record["predicted_key_frames"]) == (3, 1)
     assert record["lost"] == []
     assert record["truncated"] is False
 
@@ -66,6 +66,20 @@ def test_options_arrive(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert record["quantiser"] == 4
     assert [key["frame"] for key in record["key_frames"]] == [0, 5]
     assert record["packets"]["tokens"] == FRAMES - 2
+
+
+def test_no_limit_of_the_interval(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "a.imf"
+    assert invoke("encode", clip, stream, "--keyframe-interval", "none").exit_code == 0
+    assert invoke("encode", clip, tmp_path / "b.imf", "--keyframe-interval", "x").exit_code == 2
+    assert len(json.loads(invoke("info", stream, "--json").stdout)["key_frames"]) == 1
+
+
+def test_without_predicted_key_frames(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    given = ["--keyframe-interval", 0.16, "--no-predict-keys", "--json"]
+    record = json.loads(invoke("encode", clip, tmp_path / "a.imf", *given).stdout)
+    assert (record["key_frames"], record["predicted_key_frames"]) == (3, 0)
+    assert record["sizes_bytes"]["predicted_key"] == 0
 
 
 @pytest.mark.parametrize("text", ["12k", "12K", "12000", "12.0k"])

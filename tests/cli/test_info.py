@@ -13,7 +13,12 @@ from .conftest import FRAMES, Invoke
 def test_text(invoke: Invoke, stream: Path, installed: WeightsFile) -> None:
     result = invoke("info", stream)
     assert (result.exit_code, result.stderr) == (0, "")
-    for text in (f"tiny-{installed.id.hex()}, installed", "64x64", "32 values", "4 at 0.160 s"):
+    for text in (
+        f"tiny-{installed.id.hex()}, installed",
+        "64x64",
+        "32 values",
+        "4 at 0.160 s, predicted",
+    ):
         assert text in result.stdout
     assert result.stdout.splitlines()[-1].split() == ["damage", "none"]
 
@@ -24,6 +29,7 @@ def test_json(invoke: Invoke, stream: Path, installed: WeightsFile) -> None:
     assert record["weights"]["installed"] is True
     assert record["display"] == record["scaled"] == record["coded"] == [64, 64]
     assert [key["time_s"] for key in record["key_frames"]] == pytest.approx([0, 0.16, 0.32])
+    assert [key["predicted"] for key in record["key_frames"]] == [False, True, False]
     assert record["frames"] == FRAMES
     assert record["sizes_bytes"]["total"] == stream.stat().st_size
     assert record["complete"] is True

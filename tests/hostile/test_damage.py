@@ -1,4 +1,7 @@
-"""Truncation and bit flips over a whole small stream: an imfcodec error or concealment."""
+"""Truncation and bit flips over a whole small stream: an imfcodec error or concealment.
+
+Here all key frames are independent; see `test_predicted_keys`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,13 @@ from imfcodec.errors import CorruptStream, DamagedStream, ImfcodecError, LimitEx
 def stream(small_video: Path, tiny_weights: str) -> bytes:
     file = io.BytesIO()
     imfcodec.encode(
-        small_video, file, weights=tiny_weights, key_crf=63, keyframe_interval_s=0.28, quantiser=5
+        small_video,
+        file,
+        weights=tiny_weights,
+        key_crf=63,
+        keyframe_interval_s=0.28,
+        predict_keys=False,
+        quantiser=5,
     )
     return file.getvalue()
 

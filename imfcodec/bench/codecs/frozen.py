@@ -14,7 +14,7 @@ import av.error
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.config import EncodeOptions
-from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
+from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.video import CodingGeometry
 
 _CODERS: Final[tuple[tuple[str, Literal["r", "w"]], ...]] = (("libsvtav1", "w"), ("libdav1d", "r"))
@@ -70,7 +70,9 @@ class Frozen:
 
     def version(self) -> str:
         """PyAV's release, which fixes its libraries, and the options."""
-        return f"PyAV {av.__version__}, libsvtav1 preset={self.preset}, {self.short_side} px"
+        return (
+            f"PyAV {av.__version__}, libsvtav1 low-delay preset={self.preset}, {self.short_side} px"
+        )
 
     def encode(self, clip: Clip, setting: str, folder: Path) -> Encoded:
         """Code the first frame into ``folder``.
@@ -82,7 +84,8 @@ class Frozen:
         geometry = self._geometry(clip)
         picture = geometry.to_coded(next(clip.pictures()))
         coder = Av1PictureEncoder(*geometry.coded, self.preset)
-        data = b"".join(coder.encode(picture, int(setting.removeprefix("crf"))))
+        coded = coder.encode(picture, int(setting.removeprefix("crf")))
+        data = coded.config + coded.data
         path = folder / f"{self.name}-{setting}.obu"
         path.write_bytes(data)
         return Encoded(path, len(data), key_frames=1)
@@ -94,8 +97,9 @@ class Frozen:
             CorruptStream, LimitExceeded: The file does not hold such a picture.
         """
         geometry = self._geometry(clip)
-        coder = Av1PictureDecoder(*geometry.coded, b"")
-        picture = geometry.to_display(coder.decode(encoded.path.read_bytes()))
+        coder = Av1PictureDecoder(*geometry.coded)
+        coded = CodedPicture(config=b"", data=encoded.path.read_bytes())
+        picture = geometry.to_display(coder.decode(coded))
         yield from repeat(picture, clip.frames)
 
     def _geometry(self, clip: Clip) -> CodingGeometry:

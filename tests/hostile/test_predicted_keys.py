@@ -1,0 +1,241 @@
+"""Damage to predicted key frames and to what they are predicted from stays where it is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import imfcodec
+from imfcodec.bitstream import (
+    Damage,
+    KeyPacket,
+    Packet,
+    PredictedKeyPacket,
+    StreamReader,
+    TokenPacket,
+    write_header,
+)
+from imfcodec.bitstream.framing import write_frame
+from imfcodec.bitstream.packets import TYPE_END, TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS
+from imfcodec.bitstream.payloads import write_end, write_key, write_predicted_key, write_tokens
+from imfcodec.bitstream.timeline import Timeline
+from imfcodec.errors import CorruptStream, DamagedStream, LimitExceeded
+from imfcodec.keyframe import Av1PictureEncoder
+from imfcodec.receiver import DecodedFrame
+from tests.conftest import moving_picture
+
+from .test_damage import survive
+
+FRAMES = 12
+
+
+@pytest.fixture
+def stream(small_video: Path, tiny_weights: str) -> bytes:
+    """Key frame 0, predicted key frames 4 and 8, three tokens behind each."""
+    file = io.BytesIO()
+    report = imfcodec.encode(
+        small_video, file, weights=tiny_weights, key_crf=30, keyframe_interval_s=0.16
+    )
+    assert (report.key_frames, report.predicted_key_frames) == (3, 2)
+    return file.getvalue()
+
+
+def rewritten(stream: bytes, change: Callable[[Packet], Packet | None]) -> bytes:
+    """The stream with its packets changed or left out, whatever a writer would say to that."""
+    reader = StreamReader(io.BytesIO(stream))
+    data = write_header(reader.header)
+    timeline = Timeline(reader.header.nominal_duration)
+    for packet in reader:
+        assert not isinstance(packet, Damage)
+        changed = change(packet)
+        match changed:
+            case KeyPacket():
+                data += write_frame(TYPE_KEY, write_key(changed), with_mark=False)
+            case PredictedKeyPacket():
+                payload = write_predicted_key(changed, timeline)
+                data += write_frame(TYPE_PREDICTED_KEY, payload, with_mark=False)
+            case TokenPacket():
+                data += write_frame(TYPE_TOKENS, write_tokens(changed, timeline), with_mark=False)
+            case None:
+                pass
+            case _:
+                data += write_frame(TYPE_END, write_end(changed, timeline), with_mark=False)
+        match changed or packet:
+            case KeyPacket(number, pts):
+                timeline.anchor(number, pts)
+            case PredictedKeyPacket(number, pts):
+                timeline.pass_predicted_key(number, pts)
+            case TokenPacket(number, stamps):
+                timeline.pass_frames(number, len(stamps))
+    return data
+
+
+def frames_of(data: bytes) -> list[DecodedFrame]:
+    return list(imfcodec.Decoder(io.BytesIO(data)))
+
+
+def assert_lost(stream: bytes, data: bytes, lost: range) -> None:
+    """Just these frames are lost and repeat the one before; the others are as they were."""
+    whole, frames = frames_of(stream), frames_of(data)
+    assert [f.pts for f in frames] == [f.pts for f in whole]
+    assert [f.number for f in frames if f.lost] == list(lost)
+    for frame, original in zip(frames, whole, strict=True):
+        shown = whole[lost.start - 1].rgb if frame.lost else original.rgb
+        assert np.array_equal(frame.rgb, shown)
+
+
+def test_a_stream_that_is_only_rewritten_is_the_same(stream: bytes) -> None:
+    assert rewritten(stream, lambda packet: packet) == stream
+    assert_lost(stream, stream, range(0))
+
+
+def test_truncation(stream: bytes) -> None:
+    counts = [survive(stream[:n]) for n in range(0, len(stream), 7)]
+    whole = [c for c in counts if c is not None]
+    assert whole == sorted(whole)
+    assert survive(stream) == FRAMES
+
+
+def test_bit_flips_behind_the_base(stream: bytes) -> None:
+    rng = np.random.default_rng(0)
+    reader = StreamReader(io.BytesIO(stream))
+    next(reader)
+    for position in range(reader.sizes.total_bytes, len(stream), 5):
+        data = bytearray(stream)
+        data[position] ^= 1 << int(rng.integers(8))
+        survive(bytes(data))
+
+
+def predicted_4(
+    change: Callable[[PredictedKeyPacket], PredictedKeyPacket | None],
+) -> Callable[[Packet], Packet | None]:
+    """Changes predicted key frame 4 only."""
+
+    def apply(packet: Packet) -> Packet | None:
+        hit = isinstance(packet, PredictedKeyPacket) and packet.frame_number == 4
+        return change(packet) if hit else packet
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: None,
+        lambda p: replace(p, base=3),
+        lambda p: replace(p, base=4),
+        lambda p: replace(p, token=b"\xff" * 40),
+        lambda p: replace(p, picture=b""),
+        lambda p: replace(p, picture=b"\xff" * 40),
+        lambda p: replace(p, picture=p.picture[:-20]),
+        lambda p: replace(p, picture=p.picture + b"\x12\x00" + p.picture),
+    ],
+    ids=["cut out", "no base", "itself", "token", "empty", "garbage", "cut", "two pictures"],
+)
+def test_a_lost_predicted_key_frame_costs_the_frames_up_to_the_next(
+    stream: bytes, change: Callable[[PredictedKeyPacket], PredictedKeyPacket | None]
+) -> None:
+    data = rewritten(stream, predicted_4(change))
+    assert_lost(stream, data, range(4, 8))
+
+
+def test_a_wrong_checksum_in_a_predicted_key_packet_costs_no_more(
+    stream: bytes, tmp_path: Path
+) -> None:
+    reader = StreamReader(io.BytesIO(stream))
+    next(packet for packet in reader if isinstance(packet, PredictedKeyPacket))
+    data = bytearray(stream)
+    data[reader.sizes.total_bytes - 10] ^= 1
+    assert_lost(stream, bytes(data), range(4, 8))
+    with pytest.raises(DamagedStream) as caught:
+        imfcodec.decode(io.BytesIO(bytes(data)), tmp_path / "a.mkv")
+    assert caught.value.report.lost == [(4, 7)]
+    assert caught.value.report.predicted_key_frames == 1
+
+
+def test_tokens_take_no_other_key_frame_for_theirs(stream: bytes) -> None:
+    """They name frame 4, which is cut out, and do not lean on frame 0, which is there."""
+
+    def change(packet: Packet) -> Packet | None:
+        if isinstance(packet, TokenPacket) and packet.first_frame == 5:
+            return replace(packet, key=4)
+        return packet if getattr(packet, "frame_number", None) != 4 else None
+
+    assert_lost(stream, rewritten(stream, change), range(4, 8))
+
+
+def test_tokens_that_name_an_older_key_frame_are_lost(stream: bytes) -> None:
+    def change(packet: Packet) -> Packet | None:
+        hit = isinstance(packet, TokenPacket) and packet.first_frame == 5
+        return replace(packet, key=0) if hit else packet
+
+    assert_lost(stream, rewritten(stream, change), range(5, 8))
+
+
+def test_timestamps_that_hang_on_a_lost_key_frame_do_no_harm(stream: bytes) -> None:
+    """Frame 4 and later ones come early; without it, tokens 5 to 7 seem later than frame 8."""
+
+    def early_ticks(number: int) -> int:
+        return 700 if number >= 8 else 400 if number >= 4 else 0
+
+    def earlier(packet: Packet) -> Packet:
+        match packet:
+            case PredictedKeyPacket(number, pts):
+                return replace(packet, pts=pts - early_ticks(number))
+            case TokenPacket(first, stamps):
+                return replace(packet, pts=tuple(pts - early_ticks(first) for pts in stamps))
+        return packet
+
+    early = rewritten(stream, earlier)
+    data = rewritten(early, predicted_4(lambda p: None))
+    whole, frames = frames_of(early), frames_of(data)
+    assert [f.pts for f in whole] == [512 * n - early_ticks(n) for n in range(FRAMES)]
+    assert [(f.number, f.pts) for f in frames if not f.lost] == [
+        (f.number, f.pts) for f in whole if f.number not in range(4, 8)
+    ]
+
+
+def test_nothing_is_predicted_from_a_lost_base(stream: bytes, tmp_path: Path) -> None:
+    def change(packet: Packet) -> Packet | None:
+        return replace(packet, picture=b"\xff") if isinstance(packet, KeyPacket) else packet
+
+    data = rewritten(stream, change)
+    assert frames_of(data) == []
+    with pytest.raises(CorruptStream, match="no frame can be rebuilt"):
+        imfcodec.decode(io.BytesIO(data), tmp_path / "a.mkv")
+    assert list(tmp_path.glob("*a.mkv*")) == []
+
+
+def test_lost_frames_at_the_end_of_a_truncated_stream_are_reported(stream: bytes) -> None:
+    data = rewritten(stream, predicted_4(lambda p: None))
+    reader = StreamReader(io.BytesIO(data))
+    next(p for p in reader if isinstance(p, TokenPacket) and p.first_frame == 5)
+    decoder = imfcodec.Decoder(io.BytesIO(data[: reader.sizes.total_bytes]))
+    assert len(list(decoder)) == 4
+    assert decoder.report.lost == [(4, 7)]
+
+
+def test_a_predicted_picture_has_the_size_of_the_stream(stream: bytes) -> None:
+    """A larger one is no picture to dav1d, a smaller one is refused."""
+    large = Av1PictureEncoder(96, 96).encode(moving_picture(0, 96, 96), 50)
+    small = Av1PictureEncoder(64, 32).encode(moving_picture(0, 64, 32), 50)
+    data = rewritten(stream, predicted_4(lambda p: replace(p, picture=large.config + large.data)))
+    assert_lost(stream, data, range(4, 8))
+    data = rewritten(stream, predicted_4(lambda p: replace(p, picture=small.config + small.data)))
+    with pytest.raises(LimitExceeded, match="64x32"):
+        frames_of(data)
+
+
+def test_a_predicted_key_packet_twice(stream: bytes) -> None:
+    """Its eight bits then name a frame 256 later: a long gap, and no way back."""
+    reader = StreamReader(io.BytesIO(stream))
+    ends = [reader.sizes.total_bytes, *(reader.sizes.total_bytes for _ in reader)]
+    twice = stream[: ends[3]] + stream[ends[2] : ends[3]] + stream[ends[3] :]
+    frames = frames_of(twice)
+    assert [f.pts for f in frames] == sorted({f.pts for f in frames})
+    assert not any(f.lost for f in frames[:5])
