@@ -27,6 +27,7 @@ from imfcodec.bench.report.gallery import gallery
 from imfcodec.bench.report.gaps import gaps
 from imfcodec.bench.report.media import film, still
 from imfcodec.bench.report.names import Box, place
+from imfcodec.bench.report.shots import Shots
 from imfcodec.bench.report.showcase import ranked_pairs, spread, worst_pairs
 from imfcodec.bench.report.theme import DARK
 from imfcodec.bench.report.write import MAX_PAGE_BYTES
@@ -298,7 +299,7 @@ def test_the_worst_frames_are_those_of_the_scores() -> None:
     worst = worst_pairs(sample_results(), 2)
     assert [pair.ours.clip for pair, _ in worst] == ["cora", "bert"]
     assert {metric.name for _, metric in worst} == {"lpips_alex"}
-    shown = gallery(sample_results(), sample_pictures, MAX_PAGE_BYTES)
+    shown = gallery(sample_results(), Shots(sample_pictures), MAX_PAGE_BYTES)
     assert [case.frame for case in shown.worst] == [9, 8, 7]
     assert decoded_images(shown.worst[0].views[0].uri)[0] == pytest.approx(
         moving_picture(9, SIDE, SIDE)
@@ -311,7 +312,7 @@ def test_pictures_that_cannot_be_had_are_named() -> None:
             raise InputUnreadable("bert is gone")
         return sample_pictures(clip, codec, setting)
 
-    shown = gallery(sample_results(), broken, MAX_PAGE_BYTES)
+    shown = gallery(sample_results(), Shots(broken), MAX_PAGE_BYTES)
     assert [player.clip for player in shown.players] == ["cora", "anna"]
     assert sorted(shown.unshown) == [
         "videos of bert: bert is gone",
@@ -322,7 +323,7 @@ def test_pictures_that_cannot_be_had_are_named() -> None:
 
 
 def test_the_page_does_not_outgrow_its_limit() -> None:
-    shown = gallery(sample_results(), sample_pictures, 60_000)
+    shown = gallery(sample_results(), Shots(sample_pictures), 60_000)
     views = [view for part in (*shown.players, *shown.worst) for view in part.views]
     assert 0 < sum(len(view.uri) for view in views) <= 60_000
     assert len(shown.players) + len(shown.worst) + len(shown.unshown) == 6
