@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imfcodec.cli.bench_tables import means_tables, savings_table
 from imfcodec.cli.compare import metrics_option, recogniser_option, yunet_option
 from imfcodec.cli.job_progress import job_progress
 from imfcodec.cli.options import json_option, overwrite_option, quiet_option
@@ -204,10 +204,13 @@ def bench(
         record = _record(out, files, results, rows, savings, run)
         show_json({**record, "speed": timed and asdict(timed)})
     elif not quiet:
-        show_columns(_means_table(rows, metrics))
+        for number, table in enumerate(means_tables(rows, by_name=metrics is not None)):
+            if number:
+                show_lines([""])
+            show_columns(table)
         if savings:
             show_lines([""])
-            show_columns(_savings_table(savings))
+            show_columns(savings_table(savings))
         if timed is not None:
             _show_speed(timed)
         failed = sum(point.error is not None for point in results.points)
@@ -317,59 +320,6 @@ def _savings(results: Results) -> list[FamilyBdRate]:
     measured = [metric.name for metric in METRICS if metric.name in held]
     chosen = dict.fromkeys([*measured[:1], *(m for m in measured if m == "psnr_rgb_db")])
     return [row for metric in chosen for row in bd_rates(results, metric)]
-
-
-def _means_table(rows: list[Mean], asked: tuple[str, ...] | None) -> Iterator[tuple[str, ...]]:
-    from imfcodec.bench.results import METRICS
-
-    held = {name for row in rows for name in row.scores}
-    shown = [m.name for m in METRICS if m.name in held and (asked or not m.name.startswith(_PARTS))]
-    yield ("codec", "setting", "kbps", *shown, "clips", "failed")
-    for row in rows:
-        yield (
-            row.codec,
-            row.setting,
-            f"{row.rate_kbps:.2f}" if row.clips else "-",
-            *(_mean_text(row, name) for name in shown),
-            str(row.clips),
-            str(row.failed),
-        )
-
-
-_PARTS = ("eyes_", "mouth_")
-"""Left to the report, unless metrics were asked for by name: a terminal is only so wide."""
-
-
-def _mean_text(row: Mean, name: str) -> str:
-    if name not in row.scores:
-        return "-"
-    text = f"{row.scores[name]:.{2 if name.endswith('_db') or name == 'vmaf' else 4}f}"
-    # A mean over fewer clips than the row's says so.
-    return text if row.counted[name] == row.clips else f"{text} ({row.counted[name]})"
-
-
-def _savings_table(rows: list[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
-    yield ("BD-rate of", "against", "by", "rate", "interval", "points", "clips", "left out")
-    for row in rows:
-        left_out = [
-            f"{len(clips)} {why}"
-            for clips, why in (
-                (row.no_overlap, "no overlap"),
-                (row.too_few_points, "few points"),
-                (row.partly_failed, "with failed points"),
-            )
-            if clips
-        ]
-        yield (
-            row.family,
-            row.anchor,
-            row.metric,
-            "-" if row.percent is None else f"{row.percent:+.1f} %",
-            "-" if row.interval is None else f"{row.interval[0]:.4g} to {row.interval[1]:.4g}",
-            "-" if row.points is None else "{1} on {0}".format(*row.points),
-            str(row.clips),
-            ", ".join(left_out) or "-",
-        )
 
 
 def _record(

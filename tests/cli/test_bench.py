@@ -56,13 +56,16 @@ def test_from_clips_to_a_report_and_again_from_the_cache(
     assert {p.codec for p in results.points} == {"frozen", "x264-veryslow"}
     assert all(p.error is None for p in results.points)
     assert (out / "index.html").stat().st_size > 10_000
-    lines = first.stdout.splitlines()
+    means, worst, *_ = first.stdout.split("\n\n")
+    lines = means.splitlines()
     assert lines[0].split() == [
         *("codec", "setting", "kbps", "psnr_rgb_db", "ssim", "clips", "failed"),
     ]
     rows = [line.split() for line in lines[1:] if line.startswith(("frozen", "x264"))]
     assert len(rows) == len(results.points) / 2
     assert {tuple(row[-2:]) for row in rows} == {("2", "0")}
+    assert worst.splitlines()[0].startswith("5 % worst frames")
+    assert len(worst.splitlines()) == len(lines)
 
     refused = invoke(*begin, "--cache", cache)
     assert refused.exit_code == 7
@@ -141,7 +144,8 @@ def test_a_short_clip_is_counted_as_failed(invoke: Invoke, clips: Path, tmp_path
     assert result.exit_code == 0, result.output
     assert "short.mkv" in result.stderr
     assert "3 frames" in result.stderr
-    assert {line.split()[-2:][0] for line in result.stdout.splitlines() if "crf" in line} == {"1"}
+    means, *_ = result.stdout.split("\n\n")
+    assert {line.split()[-2:][0] for line in means.splitlines() if "crf" in line} == {"1"}
     page = (tmp_path / "out" / "index.html").read_text()
     assert "3 frames; measuring needs 8" in page
 
