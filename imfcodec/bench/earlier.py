@@ -130,7 +130,7 @@ class Earlier:
         measured = _measured(results.points, sources, own.id)
         for point in results.points:
             source = sources.get(point.origin or own.id)
-            if point.error is not None or source is None:
+            if point.error is not None or source is None or point.clip not in clips:
                 continue
             codec = next((c for c in source.codecs if c.name == point.codec), None)
             if codec is None:
