@@ -194,10 +194,13 @@ def bench(
         results = run.results(command)
         _say("report: curves and pictures", quiet=as_json or quiet)
         files = _write(results, out, run, kept, None)
-        timed = None
+        timed = untimed = None
         if speed:
-            timed = _time(usable[0].path, weights, quiet=as_json or quiet)
-            files = _write(results, out, run, kept, timed)
+            try:
+                timed = _time(usable[0].path, weights, quiet=as_json or quiet)
+                files = _write(results, out, run, kept, timed)
+            except ImfcodecError as error:
+                untimed = error  # raised when what was measured has been printed
     rows = means(results)
     savings = _savings(results)
     if as_json:
@@ -221,6 +224,8 @@ def bench(
         show_lines([""])
         show_rows([("points", points), ("report", path_text(str(out / "index.html")))])
         _warn(results, plan)
+    if untimed is not None:
+        raise untimed
     if not any(row.clips for row in rows):
         raise ImfcodecError(f"every job has failed; the first: {results.points[0].error}")
 

@@ -15,6 +15,7 @@ import pytest
 from imfcodec.bench import speed
 from imfcodec.bench.results import Results
 from imfcodec.bench.speed import SpeedResult, SpeedRow, Stage
+from imfcodec.errors import OutputFailed
 
 from .conftest import Invoke, command, write_clip
 
@@ -133,6 +134,20 @@ def test_points_of_an_earlier_run(invoke: Invoke, clips: Path, tmp_path: Path) -
         invoke(*begin, "--metrics", METRICS, "--overwrite", "--json", "--codecs", "x264").stdout
     )
     assert (record["from_earlier"], record["lacking"]) == (4, {"ssim": 4})
+
+
+def test_a_speed_that_cannot_be_measured_costs_no_table(
+    invoke: Invoke, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(clip: Path, **options: Any) -> SpeedResult:
+        raise OutputFailed("the anchor refuses this clip")
+
+    monkeypatch.setattr(speed, "measure_speed", refuses)
+    begin = ["bench", clips / "one.mkv", "--codecs", "frozen", "--metrics", "psnr_rgb_db"]
+    result = invoke(*begin, "--jobs", 1, "--no-cache", "--speed", "--out", tmp_path / "out")
+    assert result.exit_code == OutputFailed.exit_code
+    assert "the anchor refuses this clip" in result.stderr
+    assert result.stdout.count("frozen ") >= 4
 
 
 def test_a_short_clip_is_counted_as_failed(invoke: Invoke, clips: Path, tmp_path: Path) -> None:
