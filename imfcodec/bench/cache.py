@@ -2,6 +2,7 @@
 
     FOLDER/ab/abcdef.../entry.json      sizes, times, and every score with what it depends on
                         /clip.mkv       the coded clip, under the name that its codec gave it
+    FOLDER/made/...                     facts of clips, and the report's pictures (`Memo`)
 
 The folder of an entry is named by `coding_digest`. Each score carries its `metric_digest`: one
 that depends on anything else today counts as missing, and so does a metric that nobody has asked
@@ -19,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imfcodec.bench.fingerprint import bytes_digest, coding_digest, metric_digest
+from imfcodec.bench.fingerprint import bytes_digest, coding_digest, digest, metric_digest
 from imfcodec.bench.job import Coded, Job, Outcome
+from imfcodec.bench.memo import Memo
 from imfcodec.bench.results import Point, Score
 from imfcodec.metrics.rate import rate_kbps
 from imfcodec.video.atomic import AtomicOutput
@@ -56,6 +58,11 @@ class Cache:
     """A folder of measured points; several runs may share it."""
 
     folder: Path
+
+    @property
+    def memo(self) -> Memo:
+        """What else runs need not find out or make twice."""
+        return Memo(self.folder / "made")
 
     def find(self, job: Job, metrics: Collection[str]) -> Found | None:
         """What is known of a job.
@@ -98,12 +105,21 @@ class Cache:
         if entry is None:
             return None
         fields = dict(entry["coded"])
-        digest = fields.pop("sha256")
+        sha256 = fields.pop("sha256")
         try:
             data = (folder / fields["name"]).read_bytes()
         except OSError:
             return None
-        return Coded(**fields, data=data) if bytes_digest(data) == digest else None
+        return Coded(**fields, data=data) if bytes_digest(data) == sha256 else None
+
+    def identity(self, job: Job) -> str | None:
+        """Of the decoded frames of a job's coded clip; None where there is no such clip.
+
+        Args:
+            job: Which.
+        """
+        entry = _read(self._folder(job))
+        return None if entry is None else digest([coding_digest(job), entry["coded"]["sha256"]])
 
     def store(self, job: Job, outcome: Outcome, metrics: Collection[str]) -> None:
         """Keep what came of a job. Failed points are not kept: they are tried again.

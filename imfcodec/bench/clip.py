@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.errors import UnsupportedVideo
+from imfcodec.bench.fingerprint import reading_digest
+from imfcodec.errors import InputUnreadable, UnsupportedVideo
 from imfcodec.video import AudioMode, MediaReader
+
+if TYPE_CHECKING:
+    from imfcodec.bench.memo import Memo
 
 Picture = npt.NDArray[np.uint8]
 """uint8 RGB [H, W, 3]."""
@@ -50,26 +55,41 @@ class Clip:
         return float(self.frames / self.rate)
 
     @classmethod
-    def open(cls, path: Path) -> Clip:
-        """Read a video through once.
+    def open(cls, path: Path, memo: Memo | None = None) -> Clip:
+        """Read a video through once; what a memo knows of it is not read again.
 
         Raises:
             InputUnreadable, NoVideoStream, NoFrames: There is nothing to measure on.
             UnsupportedVideo: It is shorter than `MIN_FRAMES`, or has no frame rate.
         """
-        with MediaReader(path, audio=AudioMode.NONE) as reader:
-            info = reader.info
-            frames = sum(1 for _ in reader.pictures())
+        try:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputUnreadable(f"{path}: {error.strerror or error}") from error
+        key = ["clip", reading_digest(sha256)]
+        known = memo.get(key) if memo else None
+        if known is None:
+            known = _read_through(path)
+            if memo:
+                memo.put(key, known)
+        width, height, frames, rate = known
         if frames < MIN_FRAMES:
             raise UnsupportedVideo(f"{path}: {frames} frames; measuring needs {MIN_FRAMES}")
-        if not info.average_rate:
+        if not rate:
             raise UnsupportedVideo(f"{path}: its frame rate is not known")
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(path, digest, info.width, info.height, frames, info.average_rate)
+        return cls(path, sha256, width, height, frames, Fraction(rate))
 
     def pictures(self) -> Iterator[Picture]:
         """All frames in order, one at a time."""
         with MediaReader(self.path, audio=AudioMode.NONE) as reader:
             for frame in reader.pictures():
                 yield frame.rgb
+
+
+def _read_through(path: Path) -> list[Any]:
+    """Width, height, number of frames, and the rate in words, "" where it is not known."""
+    with MediaReader(path, audio=AudioMode.NONE) as reader:
+        info = reader.info
+        frames = sum(1 for _ in reader.pictures())
+    return [info.width, info.height, frames, str(info.average_rate or "")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imfcodec.bench.clip import Clip
+from imfcodec.bench.memo import Memo
 from imfcodec.errors import UNUSABLE_VIDEO, ImfcodecError, InputUnreadable, OptionError
 from imfcodec.training.prepare.sources import SUFFIXES, find_sources
 
@@ -78,8 +79,14 @@ def read_manifest(manifest: Path, split: str | None = None) -> list[Path]:
     ]
 
 
-def open_clips(paths: Iterable[Path]) -> tuple[tuple[Clip, ...], tuple[UnusableClip, ...]]:
+def open_clips(
+    paths: Iterable[Path], memo: Memo | None = None
+) -> tuple[tuple[Clip, ...], tuple[UnusableClip, ...]]:
     """Read every clip through once.
+
+    Args:
+        paths: Of the clips.
+        memo: Remembers what was found out about a file.
 
     Returns:
         Those to measure on, and those that cannot be.
@@ -98,7 +105,7 @@ def open_clips(paths: Iterable[Path]) -> tuple[tuple[Clip, ...], tuple[UnusableC
                 continue
             raise OptionError(f"{other} and {path} are both called {path.stem}: rename one")
         try:
-            clips.append(Clip.open(path))
+            clips.append(Clip.open(path, memo))
         except UNUSABLE_VIDEO as error:
             unusable.append(UnusableClip(path, error))
     if unusable and not clips:

@@ -1,4 +1,4 @@
-"""What a measured value depends on, as digests: the keys of the cache.
+"""What a measured or made value depends on, as digests: the keys of the cache.
 
 The package's version alone would not do: between two releases its code changes while the
 version stands still, and a stale value looks like any other.
@@ -7,10 +7,14 @@ version stands still, and a stale value looks like any other.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import av
 
 import imfcodec
 from imfcodec.bench.environment import library_versions
@@ -22,11 +26,25 @@ if TYPE_CHECKING:
     from imfcodec.bench.scoring import ScoreOptions
 
 _CODING_CODE = ("bench/codecs", "keyframe", "video")
-_NOT_CODING_CODE = ("bench/codecs/imf.py", "bench/codecs/lineup.py")
-"""Our own codec's version covers its file and the rest of the package; the other one chooses."""
+_NOT_CODING_CODE = (
+    "bench/codecs/imf.py",
+    "bench/codecs/imf_setting.py",
+    "bench/codecs/lineup.py",
+)
+"""Our own codec's version covers its files and the rest of the package; the last one chooses."""
 _METRIC_CODE = ("bench/meters.py", "bench/scoring.py", "metrics", "video")
 _NOT_METRIC_CODE = ("metrics/bd_rate.py",)
 """What is made of points after they are measured."""
+_READING_CODE = ("bench/clip.py", "video")
+_SHOWING_CODE = ("bench/report/media.py", "bench/report/shots.py", "video")
+_DRAWING_CODE = (
+    "bench/report/curves.py",
+    "bench/report/figures.py",
+    "bench/report/names.py",
+    "bench/report/theme.py",
+)
+
+_DRAWING_LIBRARIES = ("matplotlib", "numpy", "scipy")
 
 _NEEDS_FACES = ("eyes_", "mouth_", "identity")
 _NEEDS_RECOGNISER = ("identity",)
@@ -34,16 +52,18 @@ _NEEDS_RECOGNISER = ("identity",)
 
 def coding_digest(job: Job) -> str:
     """Of all that a coded clip depends on."""
-    return _digest(
-        [
-            job.clip.sha256,
-            job.codec.name,
-            job.version,
-            job.setting,
-            imfcodec.__version__,
-            _code(_CODING_CODE, _NOT_CODING_CODE),
-        ]
-    )
+    return digest([job.clip.sha256, job.setting, codec_digest(job.codec.name, job.version)])
+
+
+def codec_digest(name: str, version: str) -> str:
+    """Of all that a coded clip depends on besides source and setting.
+
+    Args:
+        name: Of the codec.
+        version: As `Codec` says.
+    """
+    code = _code(_CODING_CODE, _NOT_CODING_CODE)
+    return digest([name, version, imfcodec.__version__, code])
 
 
 def metric_digest(metric: str, options: ScoreOptions) -> str:
@@ -60,9 +80,37 @@ def metric_digest(metric: str, options: ScoreOptions) -> str:
         )
     ]
     versions = sorted(library_versions().items())
-    return _digest(
+    return digest(
         [metric, models, imfcodec.__version__, _code(_METRIC_CODE, _NOT_METRIC_CODE), versions]
     )
+
+
+def needs_faces(metric: str) -> bool:
+    """Whether a metric depends on the model file of a face detector."""
+    return metric.startswith(_NEEDS_FACES)
+
+
+def reading_digest(sha256: str) -> str:
+    """Of all that the decoded frames of a source depend on, and their number and rate.
+
+    Args:
+        sha256: Of the file.
+    """
+    return digest([sha256, av.__version__, _code(_READING_CODE)])
+
+
+def showing_digest() -> str:
+    """Of all that videos and stills of the page depend on besides the decoded frames."""
+    return digest([av.__version__, _code(_SHOWING_CODE)])
+
+
+def drawing_digest() -> str:
+    """Of all that figures depend on besides the points in them."""
+    versions = []
+    for name in _DRAWING_LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions.append(importlib.metadata.version(name))
+    return digest([versions, _code(_DRAWING_CODE)])
 
 
 def bytes_digest(data: bytes) -> str:
@@ -70,7 +118,8 @@ def bytes_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _digest(parts: object) -> str:
+def digest(parts: object) -> str:
+    """sha256, hexadecimal, of anything that JSON can hold."""
     return bytes_digest(json.dumps(parts).encode())
 
 

@@ -105,9 +105,7 @@ def _measure(job: Job, folder: Path) -> Outcome:
     clip, codec = job.clip, job.codec
     coded = job.coded
     if coded is None:
-        begun = time.perf_counter()
-        encoded = codec.encode(clip, job.setting, folder)
-        coded = Coded.of(encoded, time.perf_counter() - begun)
+        encoded, coded = _code(job, folder)
     else:
         encoded = coded.unpack(folder)
     decoded = _Timed(codec.decode(encoded, clip))
@@ -128,6 +126,22 @@ def _measure(job: Job, folder: Path) -> Outcome:
         ),
         coded,
     )
+
+
+def code(job: Job) -> Coded:
+    """Code a clip and do no more.
+
+    Raises:
+        ImfcodecError, OSError, FFmpegError: The codec fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
+        return _code(job, Path(folder))[1]
+
+
+def _code(job: Job, folder: Path) -> tuple[Encoded, Coded]:
+    begun = time.perf_counter()
+    encoded = job.codec.encode(job.clip, job.setting, folder)
+    return encoded, Coded.of(encoded, time.perf_counter() - begun)
 
 
 @lru_cache(maxsize=2)

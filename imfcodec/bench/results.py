@@ -77,6 +77,7 @@ class Point:
         frames: Decoded, checked against the source.
         encode_s, decode_s: Of the whole of coding (reading the source included) and decoding.
         scores: By metric name.
+        origin: `Source.id` of the run that measured it, None if this one did; "from" in JSON.
         error: Why there is none of this, None if all went well. A failed point keeps its place:
             means over clips name it instead of leaving it out.
     """
@@ -91,10 +92,12 @@ class Point:
     decode_s: float = 0.0
     scores: Mapping[str, Score] = field(default_factory=dict)
     error: str | None = None
+    origin: str | None = None
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Point:
-        """Of one object that `dataclasses.asdict` made."""
+        """Of one object of results.json."""
+        fields = {"origin" if name == "from" else name: value for name, value in fields.items()}
         scores = {name: Score(**score) for name, score in fields["scores"].items()}
         return cls(**{**fields, "scores": scores})
 
@@ -107,6 +110,7 @@ class CodecEntry:
         name, label, family, role: As `Codec` says.
         version: Of library, weights and options.
         missing: Why it took no part, None if it did.
+        digest: Of version and code, as `fingerprint.codec_digest` has it; empty if not known.
     """
 
     name: str
@@ -115,6 +119,32 @@ class CodecEntry:
     role: str
     version: str
     missing: str | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An earlier run from which points were taken.
+
+    Attributes:
+        id: The first digits of its results.json's sha256.
+        path: Where that file was read first.
+        command, machine, commit, versions, codecs, metric_digests: As `Results` of that run.
+    """
+
+    id: str
+    path: str
+    command: str
+    machine: str
+    commit: str | None
+    versions: Mapping[str, str]
+    codecs: tuple[CodecEntry, ...]
+    metric_digests: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Source:
+        """Of one object of results.json."""
+        return cls(**{**fields, "codecs": tuple(CodecEntry(**c) for c in fields["codecs"])})
 
 
 @dataclass(frozen=True)
@@ -141,6 +171,9 @@ class Results:
         versions: Of the libraries, by name.
         clips, codecs, points: What was measured.
         metrics_missing: Metrics that could not be measured, with the reason.
+        metric_digests: Of what each measured metric depends on, by name
+            (`fingerprint.metric_digest`).
+        sources: Earlier runs from which points were taken.
     """
 
     command: str
@@ -151,12 +184,16 @@ class Results:
     codecs: tuple[CodecEntry, ...]
     points: tuple[Point, ...]
     metrics_missing: Mapping[str, str] = field(default_factory=dict)
+    metric_digests: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write JSON, whole or not at all; infinities and NaN, which JSON lacks, become strings."""
         from imfcodec.video.atomic import AtomicOutput  # the command's help names METRICS only
 
         record = {"format": FORMAT, **dataclasses.asdict(self)}
+        for point in record["points"]:
+            point["from"] = point.pop("origin")
         text = json.dumps(_plain(record), indent=1, allow_nan=False) + "\n"
         with AtomicOutput(path, overwrite=True) as output:
             output.file.write(text.encode())
@@ -178,6 +215,7 @@ class Results:
                     "clips": tuple(ClipEntry(**c) for c in fields["clips"]),
                     "codecs": tuple(CodecEntry(**c) for c in fields["codecs"]),
                     "points": tuple(Point.from_json(_numbers(p)) for p in fields["points"]),
+                    "sources": tuple(map(Source.from_json, fields.get("sources", ()))),
                 }
             )
         except (OSError, KeyError, TypeError, ValueError) as error:

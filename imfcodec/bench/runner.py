@@ -6,15 +6,17 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from imfcodec.bench.cache import Cache
+from imfcodec.bench.cache import Cache, Found
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.clips import UnusableClip
 from imfcodec.bench.codecs.codec import Codec
+from imfcodec.bench.earlier import Earlier
 from imfcodec.bench.environment import commit, library_versions, machine
-from imfcodec.bench.job import Job, Outcome, failed_point
+from imfcodec.bench.fingerprint import codec_digest, metric_digest, reading_digest
+from imfcodec.bench.job import Coded, Job, Outcome, code, failed_point
 from imfcodec.bench.results import ClipEntry, CodecEntry, Point, Results
 from imfcodec.bench.scoring import ScoreOptions, missing_metrics
 from imfcodec.errors import InputUnreadable, OptionError
@@ -37,19 +39,24 @@ class Plan:
         unusable: Asked for, but not to be measured on.
         codecs: Those that cannot run here included.
         scoring: Metrics and models.
+        earlier: Points that need not be measured where they agree.
     """
 
     clips: tuple[Clip, ...]
     codecs: tuple[Codec, ...]
     scoring: ScoreOptions
     unusable: tuple[UnusableClip, ...] = ()
+    earlier: Earlier = field(default_factory=Earlier)
 
 
 class Run:
     """Measures a plan, point by point.
 
     What is done stays done: each point goes into the cache when it is there, and `results` may
-    be asked for at any time, also after `points` was interrupted.
+    be asked for at any time, also after `measure` was interrupted.
+
+    Attributes:
+        from_cache, from_earlier: How many points came from the cache and from earlier runs.
     """
 
     def __init__(self, plan: Plan, cache: Cache, execute: Execute) -> None:
@@ -68,38 +75,40 @@ class Run:
         self._cache = cache
         self._execute = execute
         self._missing_codecs = {codec.name: codec.missing() for codec in plan.codecs}
-        self._metrics_missing = missing_metrics(plan.scoring)
-        for name in plan.scoring.metrics or ():
-            if name in self._metrics_missing:
-                raise OptionError(f"{name}: {self._metrics_missing[name]}")
         if all(self._missing_codecs.values()):
             reasons = "; ".join(f"{name}: {why}" for name, why in self._missing_codecs.items())
             raise OptionError(f"no codec can run here: {reasons}")
         self._versions = {codec.name: codec.version() for codec in self._able()}
+        self._known = [(job, self._find(job)) for job in self._jobs()]
+        self._metrics_missing = self._why_missing()
+        for name in plan.scoring.metrics or ():
+            if name in self._metrics_missing:
+                raise OptionError(f"{name}: {self._metrics_missing[name]}")
         self._metrics = tuple(
             name for name in plan.scoring.wanted if name not in self._metrics_missing
         )
         self._done: dict[tuple[str, str, str], Point] = {}
-        self.from_cache = 0
+        self.from_cache = self.from_earlier = 0
 
     def measure(self, advance: Advance | None = None) -> None:
-        """Measure all points that are not in the cache.
+        """Measure all points that are not known.
 
         Clips come one after the other, so that a run which was stopped has whole clips.
 
         Args:
-            advance: Told of the progress, first when the cache has been asked.
+            advance: Told of the progress, first of what was known already.
         """
-        total = 0
         pending: list[Job] = []
-        for job in self._jobs():
-            total += 1
-            found = self._cache.find(job, self._metrics)
-            if found is not None and not found.missing:
-                self._keep(found.point)
-            else:
+        for job, found in self._known:
+            if found is None or (
+                found.point.origin is None and set(found.missing) & set(self._metrics)
+            ):
                 pending.append(job)
-        self.from_cache = len(self._done)
+            else:
+                self._keep(found.point)
+                self.from_earlier += found.point.origin is not None
+        self.from_cache = len(self._done) - self.from_earlier
+        total = len(self._known)
         if advance:
             advance(len(self._done), total)
         with closing(self._execute(map(self._prepared, pending))) as outcomes:
@@ -142,15 +151,22 @@ class Run:
                     codec.role,
                     self._versions.get(codec.name, ""),
                     self._missing_codecs[codec.name],
+                    codec_digest(codec.name, self._versions[codec.name])
+                    if codec.name in self._versions
+                    else "",
                 )
                 for codec in plan.codecs
             ),
             points=tuple(points),
             metrics_missing=self._metrics_missing,
+            metric_digests={name: metric_digest(name, plan.scoring) for name in self._metrics},
+            sources=plan.earlier.sources(points),
         )
 
     def pictures(self, clip: str, codec: str, setting: str) -> Iterator[Picture]:
         """The decoded frames of a point once more, from the coded clip that was kept.
+
+        The clip of a point of an earlier run is coded here for it, and kept.
 
         Args:
             clip: Name of the clip.
@@ -158,7 +174,8 @@ class Run:
             setting: Of the codec.
 
         Raises:
-            InputUnreadable: There is no such point, or its coded clip is gone.
+            InputUnreadable: There is no such point, its coded clip is gone, or coding it here
+                gives another number of bytes than the earlier run had.
         """
         source = next((c for c in self._plan.clips if c.name == clip), None)
         if source is None:
@@ -167,11 +184,62 @@ class Run:
             yield from source.pictures()
             return
         coder = next((c for c in self._able() if c.name == codec), None)
-        coded = None if coder is None else self._cache.coded(self._job(source, coder, setting))
+        job = None if coder is None else self._job(source, coder, setting)
+        coded = None if job is None else self._cache.coded(job) or self._coded_anew(job)
         if coder is None or coded is None:
             raise InputUnreadable(f"{clip} is not there as {codec} codes it at {setting}")
         with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
             yield from coder.decode(coded.unpack(Path(folder)), source)
+
+    def identity(self, clip: str, codec: str, setting: str) -> str | None:
+        """A digest of all that `pictures` of the same depend on; None where that is not known."""
+        source = next((c for c in self._plan.clips if c.name == clip), None)
+        if source is None:
+            return None
+        if codec == "source":
+            return reading_digest(source.sha256)
+        coder = next((c for c in self._able() if c.name == codec), None)
+        if coder is None:
+            return None
+        return self._cache.identity(self._job(source, coder, setting))
+
+    def _coded_anew(self, job: Job) -> Coded | None:
+        """The coded clip of a point that was taken from an earlier run; None of any other."""
+        point = self._done.get((job.clip.name, job.codec.name, job.setting))
+        if point is None or point.origin is None:
+            return None
+        coded = code(job)
+        if coded.size_bytes != point.size_bytes:
+            raise InputUnreadable(
+                f"{job.clip.name}, {job.codec.name} at {job.setting}: coded here it takes "
+                f"{coded.size_bytes} bytes, in the earlier run {point.size_bytes}"
+            )
+        self._cache.store(job, Outcome(dataclasses.replace(point, origin=None), coded), ())
+        return coded
+
+    def _find(self, job: Job) -> Found | None:
+        """What cache or earlier runs know of a job: of both, that which knows more."""
+        wanted = self._plan.scoring.wanted
+        cached = self._cache.find(job, wanted)
+        if cached is not None and not cached.missing:
+            return cached
+        taken = self._plan.earlier.find(job, wanted)
+        if taken is None or (cached is not None and len(cached.missing) <= len(taken.missing)):
+            return cached
+        return taken
+
+    def _why_missing(self) -> dict[str, str]:
+        """Metrics that cannot be measured here, and are not known of every point that has them.
+
+        Only those that are still to be measured are tried: it means loading their networks.
+        """
+        needed = {
+            name
+            for job, found in self._known
+            for name in (self._plan.scoring.wanted if found is None else found.missing)
+            if found is None or found.point.origin is None
+        }
+        return missing_metrics(self._scoring(tuple(needed))) if needed else {}
 
     def _able(self) -> list[Codec]:
         return [codec for codec in self._plan.codecs if not self._missing_codecs[codec.name]]

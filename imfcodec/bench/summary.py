@@ -21,6 +21,7 @@ class Mean:
         codec, setting: Which.
         rate_kbps: Mean of the clips' rates; 0 where every clip failed.
         scores: Mean of each metric that at least one clip has.
+        worst: Mean over the clips of the mean over their 5 % worst frames, where there is one.
         counted: How many clips each of these means is over: a clip may lack a metric, as one
             in which nothing moves has no motion error.
         clips: How many clips were coded, decoded and scored.
@@ -32,6 +33,7 @@ class Mean:
     setting: str
     rate_kbps: float
     scores: Mapping[str, float]
+    worst: Mapping[str, float]
     counted: Mapping[str, int]
     clips: int
     failed: int
@@ -78,6 +80,14 @@ def means(results: Results) -> list[Mean]:
     return [_mean(codec, setting, points) for (codec, setting), points in groups.items()]
 
 
+def lacking(results: Results) -> dict[str, int]:
+    """How many points of earlier runs lack a metric that this run was asked for, by its name."""
+    taken = [p for p in results.points if p.origin is not None and p.error is None]
+    wanted = {*results.metric_digests, *(name for p in results.points for name in p.scores)}
+    counts = {m.name: sum(m.name not in p.scores for p in taken) for m in METRICS}
+    return {name: count for name, count in counts.items() if count and name in wanted}
+
+
 def bd_rates(results: Results, metric: str) -> list[FamilyBdRate]:
     """BD-rates of ours against every anchor family and against the best of all anchors.
 
@@ -121,16 +131,18 @@ def bd_rates(results: Results, metric: str) -> list[FamilyBdRate]:
 
 def _mean(codec: str, setting: str, points: list[Point]) -> Mean:
     good = [point for point in points if point.error is None]
-    values = {
-        metric.name: [p.scores[metric.name].mean for p in good if metric.name in p.scores]
+    scores = {
+        metric.name: [p.scores[metric.name] for p in good if metric.name in p.scores]
         for metric in METRICS
     }
+    worst = {name: [s.worst for s in v if s.worst is not None] for name, v in scores.items()}
     return Mean(
         codec=codec,
         setting=setting,
         rate_kbps=fmean(p.rate_kbps for p in good) if good else 0.0,
-        scores={name: fmean(v) for name, v in values.items() if v},
-        counted={name: len(v) for name, v in values.items() if v},
+        scores={name: fmean(s.mean for s in v) for name, v in scores.items() if v},
+        worst={name: fmean(v) for name, v in worst.items() if v},
+        counted={name: len(v) for name, v in scores.items() if v},
         clips=len(good),
         failed=len(points) - len(good),
         encode_s=fmean(p.encode_s for p in good) if good else 0.0,

@@ -6,7 +6,6 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imfcodec.cli.bench_tables import means_tables, savings_table
 from imfcodec.cli.compare import metrics_option, recogniser_option, yunet_option
 from imfcodec.cli.job_progress import job_progress
 from imfcodec.cli.options import json_option, overwrite_option, quiet_option
@@ -24,6 +24,7 @@ from imfcodec.cli.text import path_text, plural
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputExists
 
 if TYPE_CHECKING:
+    from imfcodec.bench.report.shots import Kept
     from imfcodec.bench.results import Results
     from imfcodec.bench.runner import Execute, Plan, Run
     from imfcodec.bench.speed import SpeedResult
@@ -99,7 +100,14 @@ def _names(
     metavar="DIR",
     help="Where measured points are kept; in the user's cache folder without it.",
 )
-@click.option("--no-cache", is_flag=True, help="Neither use nor keep measured points.")
+@click.option(
+    "--points-from",
+    multiple=True,
+    type=_PATH,
+    metavar="RESULTS",
+    help="Take points from this results.json of an earlier run; repeat for more.",
+)
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep what was measured.")
 @click.option(
     "--speed",
     is_flag=True,
@@ -122,6 +130,7 @@ def bench(
     jobs: int,
     ray: str | None,
     cache: Path | None,
+    points_from: tuple[Path, ...],
     no_cache: bool,
     speed: bool,
     overwrite: bool,
@@ -138,11 +147,21 @@ def bench(
     are counted beside each mean. What was measured is kept: a run that was stopped goes on
     where it was if it is started again, and one with more metrics measures only those. Coding
     times are those of --jobs jobs beside each other.
+
+    With --points-from a point is not measured but taken from an earlier run, perhaps of another
+    machine, if that run would measure the same here: the clip's bytes agree, the setting, and
+    the digests of codec and metric. A file that holds no digests is judged by the codec's
+    version and options and by the releases of the libraries that code, decode and measure;
+    changed code of one release escapes that. Eyes, mouth and identity are never taken by it.
+    Such points are marked "from" in the results. A metric that they lack is not measured for
+    them. Few of their clips are coded again: those that the page shows.
     """
     _check(clips, clips_from, split, cache, no_cache, out, overwrite)
     from imfcodec.bench.cache import Cache, default_cache_folder
     from imfcodec.bench.clips import find_clips, open_clips, read_manifest
     from imfcodec.bench.codecs.lineup import lineup
+    from imfcodec.bench.earlier import Earlier
+    from imfcodec.bench.report.shots import Kept
     from imfcodec.bench.runner import Plan, Run
     from imfcodec.bench.scoring import ScoreOptions
     from imfcodec.bench.summary import means
@@ -151,47 +170,62 @@ def bench(
     if clips_from is not None:
         paths += read_manifest(clips_from, split)
     coders = lineup(codecs, weights=weights or (None,))
-    usable, unusable = open_clips(paths[:limit])
-    plan = Plan(usable, coders, ScoreOptions(metrics, yunet, recogniser), unusable)
+    earlier = Earlier.load(points_from)
     command = shlex.join(["imfcodec", *sys.argv[1:]])
     with ExitStack() as stack:
         if no_cache:
             # Kept for as long as the report needs the coded clips.
             temporary = tempfile.TemporaryDirectory(prefix="imfcodec-bench-")
             cache = Path(stack.enter_context(temporary))
-        run = Run(plan, Cache(cache or default_cache_folder()), _executor(jobs, ray))
+        store = Cache(cache or default_cache_folder())
+        usable, unusable = open_clips(paths[:limit], store.memo)
+        scoring = ScoreOptions(metrics, yunet, recogniser)
+        plan = Plan(usable, coders, scoring, unusable, earlier)
+        run = Run(plan, store, _executor(jobs, ray))
+        kept = Kept(store.memo, run.identity)
         try:
             with job_progress("bench", wanted=not (as_json or quiet)) as advance:
                 run.measure(advance)
         except BaseException:  # Ctrl-C, a full disk, a bug: what was measured is not lost
-            _write(run.results(command), out, None, None)
+            _write(run.results(command), out, None, kept, None)
             if not quiet:
                 show_warnings([f"stopped; what was measured is in {path_text(str(out))}"])
             raise
         results = run.results(command)
         _say("report: curves and pictures", quiet=as_json or quiet)
-        files = _write(results, out, run, None)
-        timed = None
+        files = _write(results, out, run, kept, None)
+        timed = untimed = None
         if speed:
-            timed = _time(usable[0].path, weights, quiet=as_json or quiet)
-            files = _write(results, out, run, timed)
+            try:
+                timed = _time(usable[0].path, weights, quiet=as_json or quiet)
+                files = _write(results, out, run, kept, timed)
+            except ImfcodecError as error:
+                untimed = error  # raised when what was measured has been printed
     rows = means(results)
     savings = _savings(results)
     if as_json:
-        record = _record(out, files, results, rows, savings, run.from_cache)
+        record = _record(out, files, results, rows, savings, run)
         show_json({**record, "speed": timed and asdict(timed)})
     elif not quiet:
-        show_columns(_means_table(rows, metrics))
+        for number, table in enumerate(means_tables(rows, by_name=metrics is not None)):
+            if number:
+                show_lines([""])
+            show_columns(table)
         if savings:
             show_lines([""])
-            show_columns(_savings_table(savings))
+            show_columns(savings_table(savings))
         if timed is not None:
             _show_speed(timed)
         failed = sum(point.error is not None for point in results.points)
-        points = f"{len(results.points)}, {run.from_cache} from the cache, {failed} failed"
+        points = f"{len(results.points)}, {run.from_cache} from the cache, "
+        if points_from:
+            points += f"{run.from_earlier} from earlier runs, "
+        points += f"{failed} failed"
         show_lines([""])
         show_rows([("points", points), ("report", path_text(str(out / "index.html")))])
         _warn(results, plan)
+    if untimed is not None:
+        raise untimed
     if not any(row.clips for row in rows):
         raise ImfcodecError(f"every job has failed; the first: {results.points[0].error}")
 
@@ -270,14 +304,16 @@ def _show_speed(timed: SpeedResult) -> None:
     Console().print(terminal_table(timed))
 
 
-def _write(results: Results, out: Path, run: Run | None, timed: SpeedResult | None) -> list[Path]:
+def _write(
+    results: Results, out: Path, run: Run | None, kept: Kept, timed: SpeedResult | None
+) -> list[Path]:
     """Results and report; without ``run`` a report without pictures, which take a while."""
     from imfcodec.bench.report import write_report
     from imfcodec.video.failures import writing
 
     with writing(str(out)):
         pictures = None if run is None else run.pictures
-        return write_report(results, out, pictures=pictures, speed=timed)
+        return write_report(results, out, pictures=pictures, kept=kept, speed=timed)
 
 
 def _savings(results: Results) -> list[FamilyBdRate]:
@@ -291,72 +327,23 @@ def _savings(results: Results) -> list[FamilyBdRate]:
     return [row for metric in chosen for row in bd_rates(results, metric)]
 
 
-def _means_table(rows: list[Mean], asked: tuple[str, ...] | None) -> Iterator[tuple[str, ...]]:
-    from imfcodec.bench.results import METRICS
-
-    held = {name for row in rows for name in row.scores}
-    shown = [m.name for m in METRICS if m.name in held and (asked or not m.name.startswith(_PARTS))]
-    yield ("codec", "setting", "kbps", *shown, "clips", "failed")
-    for row in rows:
-        yield (
-            row.codec,
-            row.setting,
-            f"{row.rate_kbps:.2f}" if row.clips else "-",
-            *(_mean_text(row, name) for name in shown),
-            str(row.clips),
-            str(row.failed),
-        )
-
-
-_PARTS = ("eyes_", "mouth_")
-"""Left to the report, unless metrics were asked for by name: a terminal is only so wide."""
-
-
-def _mean_text(row: Mean, name: str) -> str:
-    if name not in row.scores:
-        return "-"
-    text = f"{row.scores[name]:.{2 if name.endswith('_db') or name == 'vmaf' else 4}f}"
-    # A mean over fewer clips than the row's says so.
-    return text if row.counted[name] == row.clips else f"{text} ({row.counted[name]})"
-
-
-def _savings_table(rows: list[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
-    yield ("BD-rate of", "against", "by", "rate", "interval", "points", "clips", "left out")
-    for row in rows:
-        left_out = [
-            f"{len(clips)} {why}"
-            for clips, why in (
-                (row.no_overlap, "no overlap"),
-                (row.too_few_points, "few points"),
-                (row.partly_failed, "with failed points"),
-            )
-            if clips
-        ]
-        yield (
-            row.family,
-            row.anchor,
-            row.metric,
-            "-" if row.percent is None else f"{row.percent:+.1f} %",
-            "-" if row.interval is None else f"{row.interval[0]:.4g} to {row.interval[1]:.4g}",
-            "-" if row.points is None else "{1} on {0}".format(*row.points),
-            str(row.clips),
-            ", ".join(left_out) or "-",
-        )
-
-
 def _record(
     out: Path,
     files: list[Path],
     results: Results,
     rows: list[Mean],
     savings: list[FamilyBdRate],
-    from_cache: int,
+    run: Run,
 ) -> Record:
+    from imfcodec.bench.summary import lacking
+
     return {
         "out": str(out),
         "files": [str(file) for file in files],
         "points": len(results.points),
-        "from_cache": from_cache,
+        "from_cache": run.from_cache,
+        "from_earlier": run.from_earlier,
+        "lacking": lacking(results),
         "failed": [asdict(point) for point in results.points if point.error is not None],
         "codecs_missing": {c.name: c.missing for c in results.codecs if c.missing},
         "metrics_missing": dict(results.metrics_missing),
@@ -366,9 +353,19 @@ def _record(
 
 
 def _warn(results: Results, plan: Plan) -> None:
+    from imfcodec.bench.summary import lacking
+
     show_warnings(f"left out: {clip.error}" for clip in plan.unusable)
     show_warnings(f"{c.name} left out: {c.missing}" for c in results.codecs if c.missing)
     show_warnings(f"{name} left out: {why}" for name, why in results.metrics_missing.items())
+    show_warnings(
+        f"{plural(count, 'point')} of earlier runs not taken: {why}"
+        for why, count in plan.earlier.refused.items()
+    )
+    show_warnings(
+        f"{name}: {plural(count, 'point')} of earlier runs lack it"
+        for name, count in lacking(results).items()
+    )
     unusable = {clip.name for clip in plan.unusable}
     failed = [p for p in results.points if p.error is not None and p.clip not in unusable]
     show_warnings(f"{p.clip}, {p.codec} {p.setting}: {p.error}" for p in failed[:_SHOWN_FAILURES])

@@ -20,17 +20,20 @@ import av
 import numpy as np
 import pytest
 
+from imfcodec.bench.memo import Memo
 from imfcodec.bench.report import write_report
 from imfcodec.bench.report.curves import CurvePoint, best, curves, measured_metrics
 from imfcodec.bench.report.figures import draw, image
-from imfcodec.bench.report.gallery import gallery
+from imfcodec.bench.report.gallery import Gallery, gallery
 from imfcodec.bench.report.gaps import gaps
 from imfcodec.bench.report.media import film, still
 from imfcodec.bench.report.names import Box, place
+from imfcodec.bench.report.page import Page as Rendering
+from imfcodec.bench.report.shots import Kept, Shots
 from imfcodec.bench.report.showcase import ranked_pairs, spread, worst_pairs
 from imfcodec.bench.report.theme import DARK
 from imfcodec.bench.report.write import MAX_PAGE_BYTES
-from imfcodec.bench.results import METRICS, Metric, Point, Results, Score
+from imfcodec.bench.results import METRICS, Metric, Point, Results, Score, Source
 from imfcodec.errors import InputUnreadable, NoFrames, OptionError
 from tests.bench.samples import FRAMES, SIDE, sample_pictures, sample_results
 from tests.conftest import moving_picture
@@ -298,7 +301,7 @@ def test_the_worst_frames_are_those_of_the_scores() -> None:
     worst = worst_pairs(sample_results(), 2)
     assert [pair.ours.clip for pair, _ in worst] == ["cora", "bert"]
     assert {metric.name for _, metric in worst} == {"lpips_alex"}
-    shown = gallery(sample_results(), sample_pictures, MAX_PAGE_BYTES)
+    shown = gallery(sample_results(), Shots(sample_pictures), MAX_PAGE_BYTES)
     assert [case.frame for case in shown.worst] == [9, 8, 7]
     assert decoded_images(shown.worst[0].views[0].uri)[0] == pytest.approx(
         moving_picture(9, SIDE, SIDE)
@@ -311,7 +314,7 @@ def test_pictures_that_cannot_be_had_are_named() -> None:
             raise InputUnreadable("bert is gone")
         return sample_pictures(clip, codec, setting)
 
-    shown = gallery(sample_results(), broken, MAX_PAGE_BYTES)
+    shown = gallery(sample_results(), Shots(broken), MAX_PAGE_BYTES)
     assert [player.clip for player in shown.players] == ["cora", "anna"]
     assert sorted(shown.unshown) == [
         "videos of bert: bert is gone",
@@ -321,8 +324,61 @@ def test_pictures_that_cannot_be_had_are_named() -> None:
     assert [sorted(gap.lines) for gap in named] == [sorted(shown.unshown)]
 
 
+def test_ours_is_shown_without_an_anchor_that_cannot_be_had() -> None:
+    def broken(clip: str, codec: str, setting: str) -> Iterator[np.ndarray]:
+        if codec.startswith("av1"):
+            raise InputUnreadable("its coded clip is not here")
+        return sample_pictures(clip, codec, setting)
+
+    shown = gallery(sample_results(), Shots(broken), MAX_PAGE_BYTES)
+    assert [[view.title for view in player.views] for player in shown.players] == [
+        ["Source", "imfcodec fast"]
+    ] * 3
+    assert len(shown.worst) == 3
+    assert sorted(shown.unshown) == [
+        f"av1-half beside ours on {clip}: its coded clip is not here"
+        for clip in ("anna", "bert", "cora")
+    ]
+
+
+def test_what_was_shown_once_is_kept(tmp_path: Path) -> None:
+    made: list[tuple[str, str, str]] = []
+
+    def counted(*point: str) -> Iterator[np.ndarray]:
+        made.append((point[0], point[1], point[2]))
+        return sample_pictures(*made[-1])
+
+    def identity(clip: str, codec: str, setting: str) -> str | None:
+        return None if codec == "source" else f"{clip} {codec} {setting}"
+
+    shots = Shots(counted, Kept(Memo(tmp_path), identity))
+    first = gallery(sample_results(), shots, MAX_PAGE_BYTES)
+    assert len(made) == 18  # a still and a video of three views of three clips
+    made.clear()
+    assert gallery(sample_results(), shots, MAX_PAGE_BYTES) == first
+    assert {codec for _, codec, _ in made} == {"source"}  # of which the identity is not known
+
+
+def test_the_page_names_what_an_earlier_run_measured() -> None:
+    results = sample_results()
+    source = Source(
+        "abc123", "old/results.json", "imfcodec bench y", "another machine", None, {}, ()
+    )
+    points = tuple(
+        p if p.codec == "imf" else dataclasses.replace(p, origin="abc123") for p in results.points
+    )
+    taken = dataclasses.replace(results, points=points, sources=(source,))
+    text = Page(Rendering(taken, (), None).render(Gallery())).text
+    assert "57 of the points were not measured by this run but taken from an earlier one" in text
+    assert "57 points of an earlier run" in text
+    assert "old/results.json, sha256 abc123" in text
+    assert "the file holds no digests of the code" in text
+    # Times of another machine are no speeds of this run.
+    assert "x264" not in text[text.index("Coding during this run") :].partition("This run")[0]
+
+
 def test_the_page_does_not_outgrow_its_limit() -> None:
-    shown = gallery(sample_results(), sample_pictures, 60_000)
+    shown = gallery(sample_results(), Shots(sample_pictures), 60_000)
     views = [view for part in (*shown.players, *shown.worst) for view in part.views]
     assert 0 < sum(len(view.uri) for view in views) <= 60_000
     assert len(shown.players) + len(shown.worst) + len(shown.unshown) == 6

@@ -67,6 +67,18 @@ def test_half_the_rate_is_minus_fifty_percent() -> None:
     assert row.points == (5, 5)
 
 
+@pytest.mark.parametrize("count", [5, 6, 7, 8])
+def test_a_curve_may_have_many_points(count: int) -> None:
+    """Also one on which more rate does not help."""
+    codecs = [entry("us", "ours"), entry("a", "anchor")]
+    ours = [point("one", "us", 2.0**n, 30.0 + 4 * n) for n in range(count)]
+    useless = point("one", "us", 3.0, 31.0)
+    points = [*curve("one", "a", 2.0), *ours, useless]
+    (row,) = bd_rates(results(codecs, points), "psnr_y_db")
+    assert row.percent == pytest.approx(-75)
+    assert row.points == (5, count)
+
+
 def test_a_family_is_the_best_of_its_members_clip_by_clip() -> None:
     codecs = [
         entry("us", "ours"),

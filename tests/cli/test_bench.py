@@ -15,6 +15,7 @@ import pytest
 from imfcodec.bench import speed
 from imfcodec.bench.results import Results
 from imfcodec.bench.speed import SpeedResult, SpeedRow, Stage
+from imfcodec.errors import OutputFailed
 
 from .conftest import Invoke, command, write_clip
 
@@ -56,13 +57,16 @@ def test_from_clips_to_a_report_and_again_from_the_cache(
     assert {p.codec for p in results.points} == {"frozen", "x264-veryslow"}
     assert all(p.error is None for p in results.points)
     assert (out / "index.html").stat().st_size > 10_000
-    lines = first.stdout.splitlines()
+    means, worst, *_ = first.stdout.split("\n\n")
+    lines = means.splitlines()
     assert lines[0].split() == [
         *("codec", "setting", "kbps", "psnr_rgb_db", "ssim", "clips", "failed"),
     ]
     rows = [line.split() for line in lines[1:] if line.startswith(("frozen", "x264"))]
     assert len(rows) == len(results.points) / 2
     assert {tuple(row[-2:]) for row in rows} == {("2", "0")}
+    assert worst.splitlines()[0].startswith("5 % worst frames")
+    assert len(worst.splitlines()) == len(lines)
 
     refused = invoke(*begin, "--cache", cache)
     assert refused.exit_code == 7
@@ -82,6 +86,70 @@ def test_from_clips_to_a_report_and_again_from_the_cache(
     ]
 
 
+def test_a_second_run_decodes_nothing(
+    invoke: Invoke, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither clips nor coded clips: not for a metric, and not for the page."""
+    out = tmp_path / "out"
+    begin = ["bench", clips, "--out", out, "--cache", tmp_path / "cache", "--jobs", 1]
+    begin += ["--codecs", "imf,x264", "--metrics", "psnr_rgb_db", "--overwrite"]
+    first = invoke(*begin)
+    assert first.exit_code == 0, first.output
+    page = (out / "index.html").read_bytes()
+    assert page.count(b"<video") == 6  # source, ours and anchor of two clips
+
+    def never(*args: object, **options: object) -> None:
+        raise AssertionError("the second run decodes, draws or loads a network")
+
+    for name in (
+        *("av.open", "imfcodec.bench.clip.MediaReader"),
+        "imfcodec.bench.codecs.imf.Decoder",
+        "imfcodec.bench.codecs.pyav.PyAvCodec.decode",
+        "imfcodec.bench.report.drawings.draw",
+        *("imfcodec.bench.report.shots.film", "imfcodec.bench.report.shots.still"),
+        "imfcodec.bench.runner.missing_metrics",
+    ):
+        monkeypatch.setattr(name, never)
+    second = invoke(*begin)
+    assert second.exit_code == 0, second.output
+    assert (out / "index.html").read_bytes() == page
+    assert second.stdout == first.stdout.replace(" 0 from the cache", " 16 from the cache")
+
+
+def test_points_of_an_earlier_run(invoke: Invoke, clips: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    one = clips / "one.mkv"
+    begin = ["bench", one, "--codecs", CODECS, "--jobs", 1, "--no-cache"]
+    result = invoke(*begin, "--metrics", "psnr_rgb_db", "--out", first)
+    assert result.exit_code == 0, result.output
+    begin += ["--out", second, "--points-from", first / "results.json"]
+    result = invoke(*begin, "--metrics", METRICS)
+    assert result.exit_code == 0, result.output
+    assert "8, 0 from the cache, 8 from earlier runs, 0 failed" in result.stdout
+    assert "ssim: 8 points of earlier runs lack it" in result.stderr
+    page = (second / "index.html").read_text()
+    assert "8 of the points were not measured by this run" in page
+    assert "ssim: 8 points" in page
+    record = json.loads(
+        invoke(*begin, "--metrics", METRICS, "--overwrite", "--json", "--codecs", "x264").stdout
+    )
+    assert (record["from_earlier"], record["lacking"]) == (4, {"ssim": 4})
+
+
+def test_a_speed_that_cannot_be_measured_costs_no_table(
+    invoke: Invoke, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(clip: Path, **options: Any) -> SpeedResult:
+        raise OutputFailed("the anchor refuses this clip")
+
+    monkeypatch.setattr(speed, "measure_speed", refuses)
+    begin = ["bench", clips / "one.mkv", "--codecs", "frozen", "--metrics", "psnr_rgb_db"]
+    result = invoke(*begin, "--jobs", 1, "--no-cache", "--speed", "--out", tmp_path / "out")
+    assert result.exit_code == OutputFailed.exit_code
+    assert "the anchor refuses this clip" in result.stderr
+    assert result.stdout.count("frozen ") >= 4
+
+
 def test_a_short_clip_is_counted_as_failed(invoke: Invoke, clips: Path, tmp_path: Path) -> None:
     manifest = clips / "manifest.csv"
     manifest.write_text("clip,split\none,val\nshort,val\ntwo,train\n")
@@ -91,7 +159,8 @@ def test_a_short_clip_is_counted_as_failed(invoke: Invoke, clips: Path, tmp_path
     assert result.exit_code == 0, result.output
     assert "short.mkv" in result.stderr
     assert "3 frames" in result.stderr
-    assert {line.split()[-2:][0] for line in result.stdout.splitlines() if "crf" in line} == {"1"}
+    means, *_ = result.stdout.split("\n\n")
+    assert {line.split()[-2:][0] for line in means.splitlines() if "crf" in line} == {"1"}
     page = (tmp_path / "out" / "index.html").read_text()
     assert "3 frames; measuring needs 8" in page
 
@@ -106,6 +175,8 @@ def test_a_short_clip_is_counted_as_failed(invoke: Invoke, clips: Path, tmp_path
         (2, ["one.mkv", "--codecs", ","]),
         (2, ["one.mkv", "--metrics", "beauty"]),
         (2, ["one.mkv", "--metrics", "identity"]),
+        (3, ["one.mkv", "--points-from", "manifest.csv"]),
+        (3, ["one.mkv", "--points-from", "absent.json"]),
         (3, ["absent.mkv"]),
         (6, ["short.mkv"]),
     ],

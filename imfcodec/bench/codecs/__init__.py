@@ -3,6 +3,7 @@
 codec.py         the interface
 lineup.py        which there are; choosing by name
 imf.py           ours, through .imf files
+imf_setting.py   what the settings of ours mean
 frozen.py        the floor: the key frame, repeated
 anchor.py        what the codecs of others have in common
 sampling.py      fewer pixels and fewer pictures, and back

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,15 +14,13 @@ import imfcodec
 from imfcodec import weights
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
+from imfcodec.bench.codecs.imf_setting import with_setting
 from imfcodec.bench.source_code import PACKAGE, source_digest
 from imfcodec.config import DecodeOptions, EncodeOptions
-from imfcodec.errors import DamagedStream, ImfcodecError, OptionError
+from imfcodec.errors import DamagedStream, ImfcodecError
 from imfcodec.receiver import Decoder
 from imfcodec.sender import encode
 
-_SETTING = re.compile(
-    r"crf(?P<crf>\d+)-q(?P<quantiser>\d+)(?:-k(?P<interval_s>\d+(?:\.\d+)?))?", re.ASCII
-)
 _WITHOUT_EFFECT = ("bench", "cli", "metrics", "training")
 """Folders of the package that neither write nor read streams."""
 
@@ -32,8 +29,7 @@ _WITHOUT_EFFECT = ("bench", "cli", "metrics", "training")
 class IMF:
     """This package's sender and receiver with one set of weights.
 
-    A setting names the quality of key frames, the quantiser of tokens and, if they are to come
-    at intervals, the longest time between key frames in seconds: `crf34-q2`, `crf34-q2-k3`.
+    Settings are those of `imf_setting`: `crf34-q2`, `crf34-q2-k3`.
 
     Attributes:
         weights: By name, id or path as `imfcodec.weights.find` takes them; None: the default.
@@ -123,19 +119,10 @@ class IMF:
                 yield frame.rgb
 
     def _options(self, setting: str) -> EncodeOptions:
-        match = _SETTING.fullmatch(setting)
-        if not match:
-            raise OptionError(f"{setting!r} is no setting; crf34-q2 and crf34-q2-k3 are")
-        interval_s = match["interval_s"]
-        return EncodeOptions(
-            weights=self.weights,
-            key_crf=int(match["crf"]),
-            quantiser=int(match["quantiser"]),
-            keyframe_interval_s=float(interval_s) if interval_s else None,
-            audio="none",
-            threads=self.threads,
-            overwrite=True,
+        options = EncodeOptions(
+            weights=self.weights, audio="none", threads=self.threads, overwrite=True
         )
+        return with_setting(options, setting)
 
     def _weights_label(self) -> str:
         try:
@@ -152,4 +139,5 @@ def _source_digest() -> str:
         for path in PACKAGE.rglob("*.py")
         if path.relative_to(PACKAGE).parts[0] not in _WITHOUT_EFFECT
     ]
-    return source_digest([*files, PACKAGE / "bench" / "codecs" / "imf.py"])[:8]
+    ours = (PACKAGE / "bench" / "codecs" / name for name in ("imf.py", "imf_setting.py"))
+    return source_digest([*files, *ours])[:8]

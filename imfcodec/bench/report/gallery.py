@@ -1,27 +1,26 @@
-"""Videos and worst frames, decoded and coded for the page."""
+"""Videos and worst frames for the page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import av.error
 
-from imfcodec.bench.clip import Picture
-from imfcodec.bench.report.media import film, still
+from imfcodec.bench.report.shots import Shots
 from imfcodec.bench.report.showcase import Pair, ranked_pairs, spread, worst_pairs
 from imfcodec.bench.report.table import number
 from imfcodec.bench.results import METRICS, ClipEntry, Point, Results
-from imfcodec.errors import ImfcodecError, NoFrames
-
-Pictures = Callable[[str, str, str], Iterator[Picture]]
-"""(clip, codec, setting) -> decoded frames, uint8 RGB [H, W, 3]."""
+from imfcodec.errors import ImfcodecError
 
 SOURCE: Final = "source"
 
+Made = TypeVar("Made")
+"""What is made of decoded frames: a video or a still."""
+
+_FAILURES: Final = (ImfcodecError, OSError, av.error.FFmpegError)
 _VIDEO_CLIPS: Final = 4
 _WORST_CLIPS: Final = 8
 _VIDEO_PIXELS: Final = 256 * 256 * 300
@@ -89,12 +88,12 @@ class _Budget:
         return True
 
 
-def gallery(results: Results, pictures: Pictures, budget_bytes: int) -> Gallery:
-    """Decode what the page shows.
+def gallery(results: Results, shots: Shots, budget_bytes: int) -> Gallery:
+    """Make what the page shows.
 
     Args:
         results: What was measured.
-        pictures: Decodes.
+        shots: Makes videos and stills.
         budget_bytes: That the data: URIs may take together.
     """
     budget = _Budget(budget_bytes)
@@ -105,21 +104,22 @@ def gallery(results: Results, pictures: Pictures, budget_bytes: int) -> Gallery:
     for pair, metric in worst_pairs(results, _WORST_CLIPS):
         score = pair.ours.scores[metric.name]
         what = f"worst frame of {pair.ours.clip}"
+        frame = score.worst_frame or 0
         try:
-            views = _stills(pair, score.worst_frame or 0, pictures, labels)
-        except (ImfcodecError, OSError, av.error.FFmpegError) as error:
+            views = _stills(pair, frame, shots, labels, budget.unshown)
+        except _FAILURES as error:
             budget.unshown.append(f"{what}: {error}")
             continue
         if budget.take(what, views):
             detail = f"{metric.label} of the 5 % worst: {number(score.worst, metric)}"
-            worst.append(WorstFrame(pair.ours.clip, score.worst_frame or 0, detail, views))
+            worst.append(WorstFrame(pair.ours.clip, frame, detail, views))
     players = []
     for pair in spread(ranked_pairs(results), _VIDEO_CLIPS):
         clip = clips[pair.ours.clip]
         what = f"videos of {clip.name}"
         try:
-            player = _player(pair, clip, pictures, labels)
-        except (ImfcodecError, OSError, av.error.FFmpegError) as error:
+            player = _player(pair, clip, shots, labels, budget.unshown)
+        except _FAILURES as error:
             budget.unshown.append(f"{what}: {error}")
             continue
         if budget.take(what, player.views):
@@ -127,43 +127,54 @@ def gallery(results: Results, pictures: Pictures, budget_bytes: int) -> Gallery:
     return Gallery(tuple(players), tuple(worst), tuple(budget.unshown))
 
 
-def _stills(pair: Pair, frame: int, pictures: Pictures, labels: dict[str, str]) -> tuple[View, ...]:
-    return tuple(
-        View(still(_frame(pictures(clip, codec, setting), frame)), title, detail)
-        for clip, codec, setting, title, detail in _sides(pair, labels)
-    )
+def _stills(
+    pair: Pair, frame: int, shots: Shots, labels: Mapping[str, str], unshown: list[str]
+) -> tuple[View, ...]:
+    shown = _shown(pair, lambda point: shots.still(point, frame), unshown)
+    return tuple(View(uri, _title(point, labels), _figures(point)) for point, uri in shown)
 
 
-def _player(pair: Pair, clip: ClipEntry, pictures: Pictures, labels: dict[str, str]) -> Player:
+def _player(
+    pair: Pair, clip: ClipEntry, shots: Shots, labels: Mapping[str, str], unshown: list[str]
+) -> Player:
     rate = Fraction(clip.rate_fps).limit_denominator(1001)
     limit = max(_MIN_VIDEO_FRAMES, _VIDEO_PIXELS // (clip.width * clip.height))
-    views, frames = [], clip.frames
-    for name, codec, setting, title, detail in _sides(pair, labels):
-        shown = film(pictures(name, codec, setting), rate, limit)
-        views.append(View(shown.uri, title, detail))
-        frames = min(frames, shown.frames)
-    return Player(clip.name, float(rate), frames, tuple(views))
+    shown = _shown(pair, lambda point: shots.film(point, rate, limit), unshown)
+    views = tuple(View(f.uri, _title(point, labels), _figures(point)) for point, f in shown)
+    frames = min(clip.frames, *(f.frames for _, f in shown))
+    return Player(clip.name, float(rate), frames, views)
 
 
-def _sides(pair: Pair, labels: dict[str, str]) -> Iterator[tuple[str, str, str, str, str]]:
-    """Clip, codec, setting, title and figures of source, ours and anchor."""
-    yield pair.ours.clip, SOURCE, "", "Source", "the decoded clip, the reference"
-    for point in (pair.ours, pair.anchor):
-        if point is not None:
-            title = labels[point.codec]
-            yield point.clip, point.codec, point.setting, title, _figures(point)
+def _shown(
+    pair: Pair, make: Callable[[tuple[str, str, str]], Made], unshown: list[str]
+) -> list[tuple[Point | None, Made]]:
+    """Of source (whose point is None), ours and anchor; an anchor that cannot be had is named."""
+    ours, anchor = pair.ours, pair.anchor
+    made: list[tuple[Point | None, Made]] = [(None, make((ours.clip, SOURCE, "")))]
+    made.append((ours, make(_where(ours))))
+    if anchor is not None:
+        try:
+            made.append((anchor, make(_where(anchor))))
+        except _FAILURES as error:
+            line = f"{anchor.codec} beside ours on {anchor.clip}: {error}"
+            if line not in unshown:
+                unshown.append(line)
+    return made
 
 
-def _figures(point: Point) -> str:
+def _where(point: Point) -> tuple[str, str, str]:
+    return point.clip, point.codec, point.setting
+
+
+def _title(point: Point | None, labels: Mapping[str, str]) -> str:
+    return "Source" if point is None else labels[point.codec]
+
+
+def _figures(point: Point | None) -> str:
     """Setting, rate, and the first two metrics and the motion error where measured."""
+    if point is None:
+        return "the decoded clip, the reference"
     held = [m for m in METRICS if m.name in point.scores]
     chosen = [*held[:2], *(m for m in held[2:] if m.name in ("psnr_rgb_db", "motion_error"))]
     values = [f"{m.label} {number(point.scores[m.name].mean, m)}" for m in chosen]
     return ", ".join([point.setting, f"{point.rate_kbps:.2f} kbps", *values])
-
-
-def _frame(pictures: Iterator[Picture], number: int) -> Picture:
-    picture = next(islice(pictures, number, None), None)
-    if picture is None:
-        raise NoFrames(f"there is no frame {number}")
-    return picture

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from imfcodec.bench.results import Results
+from imfcodec.bench.summary import lacking
 
 _SHOWN = 12
 
@@ -32,6 +33,7 @@ def gaps(results: Results, unshown: Iterable[str] = ()) -> tuple[Gap, ...]:
         ("Settings that lack clips", _absent(results)),
         ("Codecs that did not run", _codecs(results)),
         ("Metrics that could not be measured", _metrics(results)),
+        ("Metrics that points of earlier runs lack", _lacking(results)),
         ("Videos and frames that are not shown", iter(unshown)),
     )
     found = []
@@ -66,6 +68,12 @@ def _codecs(results: Results) -> Iterator[str]:
             yield f"{codec.label}: {codec.missing}"
         elif codec.name not in measured:
             yield f"{codec.label}: no point of it was measured"
+
+
+def _lacking(results: Results) -> Iterator[str]:
+    for name, count in lacking(results).items():
+        points = "1 point" if count == 1 else f"{count} points"
+        yield f"{name}: {points}; no mean and no BD-rate counts them"
 
 
 def _metrics(results: Results) -> Iterator[str]:

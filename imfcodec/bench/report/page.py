@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from importlib.resources import files
 
+from imfcodec.bench.report.curves import measured_metrics
 from imfcodec.bench.report.gallery import Gallery
 from imfcodec.bench.report.gaps import gaps
 from imfcodec.bench.report.savings import bd_tables, refusals
@@ -16,9 +18,11 @@ from imfcodec.bench.report.table import (
     coding_speed_table,
     means_table,
     speed_tables,
+    worst_table,
 )
 from imfcodec.bench.results import Results
 from imfcodec.bench.speed.result import SpeedResult
+from imfcodec.bench.summary import bd_rates
 from imfcodec.errors import OptionError
 
 
@@ -31,56 +35,84 @@ class FigureView:
     description: str
 
 
-def render(
-    results: Results, figures: tuple[FigureView, ...], shown: Gallery, speed: SpeedResult | None
-) -> str:
-    """The page as HTML.
+class Page:
+    """The page of one run; its tables are made once, however often it is rendered."""
 
-    Everything that comes from results is escaped, and the page's own policy lets it run no
-    script but its own and fetch nothing.
+    def __init__(
+        self, results: Results, figures: tuple[FigureView, ...], speed: SpeedResult | None
+    ) -> None:
+        """Make everything but the pictures.
 
-    Raises:
-        OptionError: Jinja2 is not installed.
-    """
-    try:
-        from jinja2 import Environment, StrictUndefined
-        from markupsafe import Markup
-    except ImportError as error:
-        raise OptionError("the report needs Jinja2: pip install 'imfcodec[bench]'") from error
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    style, script = _text("page.css"), _text("page.js")
-    pairs = ranked_pairs(results)
-    return environment.from_string(_text("page.html.j2")).render(
-        style=Markup(style),
-        style_hash=_policy_hash(style),
-        script=Markup(script),
-        script_hash=_policy_hash(script),
-        clips=results.clips,
-        codecs=results.codecs,
-        points=len(results.points),
-        gaps=gaps(results, shown.unshown),
-        bd_tables=bd_tables(results),
-        bd_refusals=refusals(results),
-        figures=figures,
-        players=shown.players,
-        rule=_RULE,
-        worst=shown.worst,
-        means_table=means_table(results),
-        clips_table=clips_table(results, pairs),
-        speed_tables=[*(speed_tables(speed) if speed else ()), coding_speed_table(results)],
-        command=results.command,
-        machine=results.machine,
-        commit=results.commit,
-        versions=results.versions,
-    )
+        Raises:
+            OptionError: Jinja2 or scipy is not installed.
+        """
+        try:
+            from jinja2 import Environment, StrictUndefined
+            from markupsafe import Markup
+        except ImportError as error:
+            raise OptionError("the report needs Jinja2: pip install 'imfcodec[bench]'") from error
+        environment = Environment(
+            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        style, script = _text("page.css"), _text("page.js")
+        compared = {m: bd_rates(results, m.name) for m in measured_metrics(results)}
+        taken = Counter(point.origin for point in results.points if point.origin is not None)
+        self._results = results
+        self._template = environment.from_string(_text("page.html.j2"))
+        self._context = {
+            "style": Markup(style),
+            "style_hash": _policy_hash(style),
+            "script": Markup(script),
+            "script_hash": _policy_hash(script),
+            "results": results,
+            "taken": taken.total(),
+            "sources": [
+                (source, taken[source.id], _BY_DIGEST if source.metric_digests else _BY_VERSION)
+                for source in results.sources
+            ],
+            "bd_tables": bd_tables(compared, len(results.clips)),
+            "bd_refusals": refusals(compared),
+            "figures": figures,
+            "rule": _RULE,
+            "means_table": means_table(results),
+            "worst_table": worst_table(results),
+            "clips_table": clips_table(results, ranked_pairs(results)),
+            "speed_tables": [
+                *(speed_tables(speed) if speed else ()),
+                coding_speed_table(results),
+            ],
+        }
+
+    def render(self, shown: Gallery) -> str:
+        """The page as HTML.
+
+        Everything that comes from results is escaped, and the page's own policy lets it run no
+        script but its own and fetch nothing.
+
+        Args:
+            shown: Its videos and worst frames.
+        """
+        return self._template.render(
+            **self._context,
+            gaps=gaps(self._results, shown.unshown),
+            players=shown.players,
+            worst=shown.worst,
+        )
 
 
 _RULE = (
     f"Ours at the setting whose mean rate is nearest to {SHOWN_RATE_KBPS:g} kbps, on clips "
     "spread evenly from its worst to its best. Beside it the best anchor of at most "
     f"{RATE_TOLERANCE:g} times its rate on this clip; where all need more, one of the least."
+)
+
+
+_BY_DIGEST = (
+    "the clip's bytes and the digests of codec and metric, code and versions, are those of this run"
+)
+_BY_VERSION = (
+    "the clip's bytes, the codec's version and options, and the releases of the libraries that "
+    "code, decode and measure are those of this run; the file holds no digests of the code"
 )
 
 

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from imfcodec.bench.report.curves import measured_metrics
 from imfcodec.bench.report.table import NOTHING, Row, Table, number
-from imfcodec.bench.results import Metric, Results
-from imfcodec.bench.summary import FamilyBdRate, bd_rates
+from imfcodec.bench.results import Metric
+from imfcodec.bench.summary import FamilyBdRate
+
+Compared = Mapping[Metric, Sequence[FamilyBdRate]]
+"""What `summary.bd_rates` found, for each metric."""
 
 
-def bd_tables(results: Results) -> tuple[Table, ...]:
-    """One table per family of ours: a row per metric, a column per anchor family."""
-    metrics = measured_metrics(results)
-    compared = {metric: bd_rates(results, metric.name) for metric in metrics}
+def bd_tables(compared: Compared, clips: int) -> tuple[Table, ...]:
+    """One table per family of ours: a row per metric, a column per anchor family.
+
+    Args:
+        compared: All comparisons.
+        clips: How many the run has.
+    """
     families = dict.fromkeys(rate.family for rates in compared.values() for rate in rates)
-    return tuple(_table(family, compared, len(results.clips)) for family in families)
+    return tuple(_table(family, compared, clips) for family in families)
 
 
-def refusals(results: Results) -> tuple[str, ...]:
+def refusals(compared: Compared) -> tuple[str, ...]:
     """A line for each comparison that left clips or points out, and why."""
     return tuple(
         line
-        for metric in measured_metrics(results)
-        for rate in bd_rates(results, metric.name)
+        for metric, rates in compared.items()
+        for rate in rates
         for line in _refusal(rate, metric)
     )
 
@@ -34,7 +39,7 @@ def percent_text(percent: float) -> str:
     return f"{percent:+.{digits}f} %".replace("-", "−")
 
 
-def _table(family: str, compared: dict[Metric, list[FamilyBdRate]], clips: int) -> Table:
+def _table(family: str, compared: Compared, clips: int) -> Table:
     rates = {m: [r for r in found if r.family == family] for m, found in compared.items()}
     anchors = tuple(dict.fromkeys(r.anchor for found in rates.values() for r in found))
     rows = tuple(

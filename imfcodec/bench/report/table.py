@@ -73,6 +73,29 @@ def means_table(results: Results) -> Table:
     return Table("Means over the clips of every setting", heading, rows, names=2)
 
 
+def worst_table(results: Results) -> Table:
+    """The same for the 5 % worst frames of each clip; no rows where no metric has them."""
+    found = means(results)
+    held = {name for row in found for name in row.worst}
+    metrics = tuple(m for m in measured_metrics(results) if m.name in held)
+    codecs = {codec.name: codec for codec in results.codecs}
+    rows = tuple(
+        Row(
+            (
+                codecs[row.codec].label,
+                row.setting,
+                f"{row.rate_kbps:.2f}",
+                *(number(row.worst.get(metric.name), metric) for metric in metrics),
+            ),
+            codecs[row.codec].role == "ours",
+        )
+        for row in found
+        if row.worst
+    )
+    heading = ("codec", "setting", "kbps", *(metric.label for metric in metrics))
+    return Table("Means over the 5 % worst frames of every clip", heading, rows, names=2)
+
+
 def clips_table(results: Results, pairs: tuple[Pair, ...]) -> Table:
     """Clip by clip, the codec that the page shows and the anchor beside it."""
     metrics = measured_metrics(results)
@@ -99,7 +122,8 @@ def coding_speed_table(results: Results) -> Table:
     codecs = {codec.name: codec for codec in results.codecs}
     groups: dict[tuple[str, str], list[Point]] = {}
     for point in results.points:
-        if not point.error:
+        # Those of earlier runs were timed on other machines.
+        if not point.error and point.origin is None:
             groups.setdefault((point.codec, point.setting), []).append(point)
     rows = []
     for (name, setting), points in groups.items():

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from imfcodec.bench.clip import Picture
 from imfcodec.bench.report.curves import curves, measured_metrics
-from imfcodec.bench.report.figures import draw, image
+from imfcodec.bench.report.drawings import drawing
 from imfcodec.bench.report.gallery import Gallery, gallery
 from imfcodec.bench.report.media import data_uri
-from imfcodec.bench.report.page import FigureView, render
+from imfcodec.bench.report.page import FigureView, Page
 from imfcodec.bench.report.points_csv import write_points
-from imfcodec.bench.report.theme import DARK, LIGHT
+from imfcodec.bench.report.shots import Kept, Pictures, Shots
 from imfcodec.bench.results import Results
 from imfcodec.bench.speed.result import SpeedResult
 
@@ -24,7 +22,8 @@ def write_report(
     results: Results,
     folder: Path,
     *,
-    pictures: Callable[[str, str, str], Iterator[Picture]] | None = None,
+    pictures: Pictures | None = None,
+    kept: Kept | None = None,
     speed: SpeedResult | None = None,
 ) -> list[Path]:
     """Write results.json, points.csv, curves and index.html.
@@ -35,6 +34,8 @@ def write_report(
         pictures: (clip, codec, setting) -> the decoded frames, uint8 RGB [H, W, 3]; codec
             "source" gives the clip itself. Without it the page shows no videos and no frames.
             What it raises is named on the page.
+        kept: Where videos, frames and figures are kept for the next report of the same points;
+            without it everything is made anew.
         speed: Of `measure_speed`; also written as speed.json.
 
     Returns:
@@ -56,26 +57,23 @@ def write_report(
         found = curves(results, metric)
         if not found:
             continue
-        light = draw(metric, found, len(results.clips), LIGHT)
-        dark = draw(metric, found, len(results.clips), DARK)
-        svg = image(light, "svg")
-        for name, data in (
-            (f"{metric.name}.png", image(light, "png")),
-            (f"{metric.name}.svg", svg),
-        ):
-            written.append(folder / name)
+        drawn = drawing(metric, found, len(results.clips), kept.memo if kept else None)
+        for ending, data in (("png", drawn.png), ("svg", drawn.svg)):
+            written.append(folder / f"{metric.name}.{ending}")
             written[-1].write_bytes(data)
         views.append(
             FigureView(
-                data_uri("image/svg+xml", svg),
-                data_uri("image/svg+xml", image(dark, "svg")),
+                data_uri("image/svg+xml", drawn.svg),
+                data_uri("image/svg+xml", drawn.dark_svg),
                 f"{metric.label} over rate for {', '.join(curve.family for curve in found)}; "
                 "the values are in the table of means",
             )
         )
-    plain = render(results, tuple(views), Gallery(), speed)
-    budget_bytes = MAX_PAGE_BYTES - len(plain.encode())
-    shown = gallery(results, pictures, budget_bytes) if pictures else Gallery()
-    page = folder / "index.html"
-    page.write_text(render(results, tuple(views), shown, speed) if pictures else plain, "utf-8")
-    return [*written, page]
+    page = Page(results, tuple(views), speed)
+    text = page.render(Gallery())
+    if pictures:
+        budget_bytes = MAX_PAGE_BYTES - len(text.encode())
+        text = page.render(gallery(results, Shots(pictures, kept), budget_bytes))
+    written.append(folder / "index.html")
+    written[-1].write_text(text, "utf-8")
+    return written

@@ -1,0 +1,111 @@
+"""Means and BD-rates of a benchmark as tables for the terminal.
+
+A terminal is only so wide: what belongs to a part of the picture, or to the worst frames, is a
+table of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imfcodec.bench.summary import FamilyBdRate, Mean
+
+Table = list[tuple[str, ...]]
+"""Rows of cells; the first row is the heading."""
+
+Column = tuple[str, Callable[["Mean"], str]]
+"""A heading, and what stands below it in the row of one codec and setting."""
+
+_REGIONS = ("eyes", "mouth")
+
+
+def means_tables(rows: Sequence[Mean], *, by_name: bool) -> Iterator[Table]:
+    """Means over clips: the whole picture, its 5 % worst frames, the eyes, the mouth.
+
+    Args:
+        rows: One per codec and setting.
+        by_name: Whether metrics were asked for by name; else only the whole picture is shown,
+            and the rest is left to the report.
+    """
+    from imfcodec.bench.results import METRICS
+
+    held = {name for row in rows for name in row.scores}
+    names = [metric.name for metric in METRICS if metric.name in held]
+    whole = [name for name in names if not name.startswith(_REGIONS)]
+    counts: tuple[Column, ...] = (
+        ("clips", lambda row: str(row.clips)),
+        ("failed", lambda row: str(row.failed)),
+    )
+    yield _table(rows, "codec", {n: n for n in whole}, _mean, *counts)
+    if not by_name:
+        return
+    worst = [name for name in whole if any(name in row.worst for row in rows)]
+    if worst:
+        yield _table(rows, "5 % worst frames", {n: n for n in worst}, _worst)
+    for region in _REGIONS:
+        columns = {n: n.removeprefix(f"{region}_") for n in names if n.startswith(region)}
+        if columns:
+            yield _table(rows, region, columns, _mean)
+
+
+def savings_table(rows: Sequence[FamilyBdRate]) -> Table:
+    """BD-rates with everything that a reader needs to doubt them."""
+    return list(_savings(rows))
+
+
+def _table(
+    rows: Sequence[Mean],
+    title: str,
+    columns: Mapping[str, str],
+    cell: Callable[[Mean, str], str],
+    *more: Column,
+) -> Table:
+    """Codec, setting and rate, then a column for each metric, then further ones."""
+    table: Table = [(title, "setting", "kbps", *columns.values(), *(name for name, _ in more))]
+    for row in rows:
+        rate = f"{row.rate_kbps:.2f}" if row.clips else "-"
+        cells = (cell(row, name) for name in columns)
+        table.append((row.codec, row.setting, rate, *cells, *(make(row) for _, make in more)))
+    return table
+
+
+def _mean(row: Mean, name: str) -> str:
+    if name not in row.scores:
+        return "-"
+    text = _number(row.scores[name], name)
+    # A mean over fewer clips than the row's says so.
+    return text if row.counted[name] == row.clips else f"{text} ({row.counted[name]})"
+
+
+def _worst(row: Mean, name: str) -> str:
+    return _number(row.worst[name], name) if name in row.worst else "-"
+
+
+def _number(value: float, name: str) -> str:
+    return f"{value:.{2 if name.endswith('_db') or name == 'vmaf' else 4}f}"
+
+
+def _savings(rows: Sequence[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
+    yield ("BD-rate of", "against", "by", "rate", "interval", "points", "clips", "left out")
+    for row in rows:
+        left_out = [
+            f"{len(clips)} {why}"
+            for clips, why in (
+                (row.no_overlap, "no overlap"),
+                (row.too_few_points, "few points"),
+                (row.partly_failed, "with failed points"),
+            )
+            if clips
+        ]
+        yield (
+            row.family,
+            row.anchor,
+            row.metric,
+            "-" if row.percent is None else f"{row.percent:+.1f} %",
+            "-" if row.interval is None else f"{row.interval[0]:.4g} to {row.interval[1]:.4g}",
+            "-" if row.points is None else "{1} on {0}".format(*row.points),
+            str(row.clips),
+            ", ".join(left_out) or "-",
+        )

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from imfcodec.bench.summary import Mean
+from imfcodec.cli.bench_tables import means_tables
+
+SCORES = {"psnr_rgb_db": 31.234, "ssim": 0.91234, "mouth_psnr_rgb_db": 28.0, "eyes_lpips_alex": 0.1}
+ROW = Mean(
+    codec="imf",
+    setting="crf40-q1",
+    rate_kbps=4.5,
+    scores=SCORES,
+    worst={"psnr_rgb_db": 29.0, "mouth_psnr_rgb_db": 25.0},
+    counted={**dict.fromkeys(SCORES, 3), "ssim": 2},
+    clips=3,
+    failed=1,
+    encode_s=1.0,
+    decode_s=1.0,
+)
+
+
+def test_parts_of_the_picture_have_tables_of_their_own() -> None:
+    whole, worst, eyes, mouth = means_tables([ROW], by_name=True)
+    assert whole[0] == ("codec", "setting", "kbps", "psnr_rgb_db", "ssim", "clips", "failed")
+    assert whole[1] == ("imf", "crf40-q1", "4.50", "31.23", "0.9123 (2)", "3", "1")
+    assert worst == [
+        ("5 % worst frames", "setting", "kbps", "psnr_rgb_db"),
+        ("imf", "crf40-q1", "4.50", "29.00"),
+    ]
+    assert eyes[0] == ("eyes", "setting", "kbps", "lpips_alex")
+    assert mouth[1] == ("imf", "crf40-q1", "4.50", "28.00")
+
+
+def test_only_the_whole_picture_without_names() -> None:
+    assert len(list(means_tables([ROW], by_name=False))) == 1
