@@ -147,11 +147,12 @@ class EncodeOptions:
         quantiser: Global quantiser level; higher means coarser tokens and fewer bits.
         key_crf: AV1 quality of key frames, 1 (best) to 63; predicted ones are somewhat coarser.
         key_preset: SVT-AV1 preset of key frames; 0 is slowest and smallest.
-        keyframe_interval_s: Longest time between key frames in seconds; None sets no limit.
+        keyframe_interval_s: Longest time between key frames in seconds; None sets no limit. Unless
+            the latency is low, the best frame of the later half becomes the key frame.
         predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
             one, at a fraction of its bytes.
         scene_cut: Whether a scene cut begins a new key frame.
-        latency: "normal" collects up to two seconds of tokens per packet; "low" sends each at
+        latency: "normal" collects up to three seconds of tokens per packet; "low" sends each at
             once, which leaves no time to smooth them.
         short_side: Side in pixels to which a larger picture's short side is reduced.
         audio: "opus" transcodes, "copy" keeps Opus, "none" drops it.
@@ -162,10 +163,10 @@ class EncodeOptions:
     """
 
     weights: str | None = None
-    quantiser: int = 1
+    quantiser: int = 3
     key_crf: int = 34
     key_preset: int = 2
-    keyframe_interval_s: float | None = 2.0
+    keyframe_interval_s: float | None = 3.0
     predict_keys: bool = True
     scene_cut: bool = True
     latency: str = "normal"

@@ -120,7 +120,7 @@ class Interval(click.ParamType[float | None]):
     type=click.Choice(("normal", "low")),
     default=_DEFAULT.latency,
     show_default=True,
-    help="normal collects up to two seconds of tokens per packet; low sends each frame at once.",
+    help="normal collects up to three seconds of tokens per packet; low sends each frame at once.",
 )
 @click.option(
     "--short-side",

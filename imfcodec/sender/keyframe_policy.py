@@ -33,6 +33,10 @@ class KeyframePolicy:
 
     A cut is a frame whose luma differs from the previous frame's by much more than frames of
     this scene usually do: flashes of noise and fast pans raise the usual and stay inside.
+
+    Attributes:
+        due: Whether the last decision came from the interval alone, so that a frame shortly before
+            would do as well.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class KeyframePolicy:
         self._interval = interval_ticks
         self._scene_cut = scene_cut
         self._base_ticks = base_ticks
+        self.due = False
         self._last_key_pts: int | None = None
         self._base_pts = 0
         self._previous: npt.NDArray[np.float32] | None = None
@@ -60,16 +65,24 @@ class KeyframePolicy:
             Which kind of key frame it is to become; None for no key frame.
         """
         cut = self._scene_cut and self._is_cut(picture)
+        self.due = False
         if self._last_key_pts is None or cut:
             self.rebase(pts)
             return KeyKind.INDEPENDENT
         if self._interval is None or pts - self._last_key_pts < self._interval:
             return None
+        self.due = True
         if pts - self._base_pts >= self._base_ticks:
             self.rebase(pts)
             return KeyKind.INDEPENDENT
         self._last_key_pts = pts
         return KeyKind.PREDICTED
+
+    def move(self, pts: int, kind: KeyKind) -> None:
+        """Take the frame at pts, an earlier one, as the key frame that was just decided on."""
+        self._last_key_pts = pts
+        if kind is KeyKind.INDEPENDENT:
+            self._base_pts = pts
 
     def rebase(self, pts: int) -> None:
         """Take the frame at pts as an independent key frame, though it was to be predicted."""

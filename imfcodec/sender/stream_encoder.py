@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ from imfcodec.config import EncodeOptions
 from imfcodec.entropy import TokenCoder
 from imfcodec.receiver.reconstruction import Reconstructor, to_tensor
 from imfcodec.receiver.report import StageTimes
+from imfcodec.sender.key_choice import best_key, cells_of
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from imfcodec.sender.token_smoothing import RADIUS, smooth
 from imfcodec.weights import Weights
 
-PACKET_S = Fraction(2)
+PACKET_S = Fraction(3)
 """Tokens of this much time share a packet, in seconds."""
 
 CHAIN_S = Fraction(1)
@@ -30,6 +32,9 @@ CHAIN_S = Fraction(1)
 
 BASE_S = Fraction(20)
 """No key frame is predicted from one of this age, in seconds."""
+
+PENDING_BYTES = 96 << 20
+"""... or a shorter one, where pictures are large: all of a packet's wait for its end."""
 
 ENCODER_BATCH = 8
 
@@ -89,7 +94,8 @@ class StreamEncoder:
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
         self._reference = np.empty((0, 0, 3), np.uint8)
-        self._key_frame = self._base_frame = 0
+        self._key_frame = self._base_frame = self._key_pts = 0
+        self._key_cells = np.empty(0, np.float32)
         self._key_token = self._base_token = np.empty(0, np.int32)
         self._before = np.empty((0, 0), np.float32)
         self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
@@ -104,16 +110,37 @@ class StreamEncoder:
         """Take the next frame; yield the packets that it completes."""
         with self._timed("policy"):
             kind = self._policy.decide(frame.pts, frame.picture)
+        if kind and self._policy.due:
+            yield from self._renew(frame, kind)
+            return
         if kind:
             yield from self.flush()
             yield self._key(frame, kind)
             return
-        full = self._pending and frame.pts - self._pending[0].pts >= self._packet_ticks
+        full = self._pending and (
+            frame.pts - self._pending[0].pts >= self._packet_ticks
+            or len(self._pending) * frame.picture.nbytes >= PENDING_BYTES
+        )
         if full or (self._low_latency and self._pending):
             yield from self.flush()
         self._pending.append(frame)
         if self._low_latency:
             yield from self.flush()
+
+    def _renew(
+        self, frame: SourceFrame, kind: KeyKind
+    ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
+        """Make a key frame of this frame or of one that still waits, whichever suits best."""
+        frames = [*self._pending, frame]
+        with self._timed("policy"):
+            cells = np.stack([cells_of(f.picture) for f in frames])
+            first = bisect_left(frames, (self._key_pts + frame.pts) / 2, key=lambda f: f.pts)
+            chosen = best_key(self._key_cells, cells, min(first, len(frames) - 1))
+        self._policy.move(frames[chosen].pts, kind)
+        self._pending = frames[:chosen]
+        yield from self.flush()
+        yield self._key(frames[chosen], kind)
+        self._pending = frames[chosen + 1 :]
 
     def flush(self) -> Iterator[TokenPacket]:
         """Yield what is pending."""
@@ -152,6 +179,7 @@ class StreamEncoder:
             self._coder.reset(self._base_token if predicted else None)
             payload = self._coder.encode(token)
         self._key_frame, self._key_token = frame.number, token[0]
+        self._key_pts, self._key_cells = frame.pts, cells_of(frame.picture)
         self._before = latent[:0]
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts

@@ -65,14 +65,14 @@ class IMF:
     def settings(self) -> tuple[str, ...]:
         """From low to high rate.
 
-        Below the second, key frames of lower quality save the bits; above it more bits in the
-        only key frame hardly help, more key frames do.
+        From the second on key frames are renewed: what a frame is rebuilt from decides most.
         """
         return (
-            "crf40-q1",
-            "crf34-q1",
-            "crf34-q1-k5",
-            "crf34-q1-k2.5",
+            "crf46-q4",
+            "crf42-q4-k6",
+            "crf38-q4-k4",
+            "crf36-q3-k3",
+            "crf30-q3-k1.5",
         )
 
     def missing(self) -> str | None:

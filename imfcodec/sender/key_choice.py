@@ -1,0 +1,42 @@
+"""Which of some frames is the best key frame for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.sender.keyframe_policy import LUMA
+
+CELL = 4  # pictures are compared as means of CELL x CELL pixels: an eye still fills several
+
+Cells = npt.NDArray[np.float32]
+
+
+def cells_of(picture: npt.NDArray[np.uint8]) -> Cells:
+    """RGB uint8 [H, W, 3] -> mean luma of its cells, float32 [H // CELL * (W // CELL)]."""
+    height, width = (side // CELL * CELL for side in picture.shape[:2])
+    luma = picture[:height, :width].astype(np.float32) @ LUMA
+    cells: Cells = luma.reshape(height // CELL, CELL, width // CELL, CELL).mean((1, 3)).ravel()
+    return cells
+
+
+def best_key(reference: Cells, frames: Cells, first: int) -> int:
+    """The frame that is best made the key frame of itself and of those after it.
+
+    What comes before it stays with the reference so far. The distance of a frame from its
+    reference is the mean square difference of their cells: squared, so that closed eyes count
+    beside a little movement of everything. A blink is thus no key frame: few frames are like it.
+
+    Args:
+        reference: Cells of the key frame so far, [n].
+        frames: Of consecutive frames behind it, [N, n].
+        first: Candidates begin here.
+
+    Returns:
+        Index of the best candidate, first to N - 1; the earliest of equals.
+    """
+    stay = np.concatenate([[0.0], np.square(frames - reference).mean(1).cumsum()])
+    costs = [
+        stay[c] + np.square(frames[c:] - frames[c]).mean(1).sum() for c in range(first, len(frames))
+    ]
+    return first + int(np.argmin(costs))
