@@ -147,8 +147,9 @@ class EncodeOptions:
         quantiser: Global quantiser level; higher means coarser tokens and fewer bits.
         key_crf: AV1 quality of key frames, 1 (best) to 63; predicted ones are somewhat coarser.
         key_preset: SVT-AV1 preset of key frames; 0 is slowest and smallest.
-        keyframe_interval_s: Longest time between key frames in seconds; None sets no limit. Unless
-            the latency is low, the best frame of the later half becomes the key frame.
+        keyframe_interval_s: Longest time between key frames in seconds; None sets no limit.
+        choose_keys: Whether the best frame of an interval's later half becomes its key frame, as
+            far as the latency permits, or always the last one.
         predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
             one, at a fraction of its bytes.
         scene_cut: Whether a scene cut begins a new key frame.
@@ -167,6 +168,7 @@ class EncodeOptions:
     key_crf: int = 34
     key_preset: int = 2
     keyframe_interval_s: float | None = 3.0
+    choose_keys: bool = True
     predict_keys: bool = True
     scene_cut: bool = True
     latency: str = "normal"

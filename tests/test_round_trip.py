@@ -86,7 +86,7 @@ def test_low_latency_sends_each_token_at_once(small_video: Path) -> None:
 
 @pytest.mark.usefixtures("tiny_weights")
 def test_keyframe_interval_and_index(small_video: Path) -> None:
-    data = encoded(small_video, keyframe_interval_s=0.2, predict_keys=False)
+    data = encoded(small_video, keyframe_interval_s=0.2, predict_keys=False, choose_keys=False)
     summary = imfcodec.inspect(io.BytesIO(data))
     assert summary.key_frames == [(0, 0, False), (5, 5 * 512, False), (10, 10 * 512, False)]
     assert summary.packets["index"] == 1
@@ -99,7 +99,13 @@ def test_keyframe_interval_and_index(small_video: Path) -> None:
 def test_predicted_key_frames(small_video: Path, latency: str) -> None:
     file = io.BytesIO()
     report = imfcodec.encode(
-        small_video, file, weights="tiny", keyframe_interval_s=0.2, latency=latency, measure=True
+        small_video,
+        file,
+        weights="tiny",
+        keyframe_interval_s=0.2,
+        choose_keys=False,
+        latency=latency,
+        measure=True,
     )
     assert (report.key_frames, report.predicted_key_frames) == (3, 2)
     assert 0 < report.sizes.predicted_key_bytes < report.sizes.key_bytes
@@ -134,7 +140,7 @@ def test_a_picture_that_prediction_does_not_help_is_a_base(tmp_path: Path) -> No
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    data = encoded(path, keyframe_interval_s=0.2, scene_cut=False)
+    data = encoded(path, keyframe_interval_s=0.2, scene_cut=False, choose_keys=False)
     keys = imfcodec.inspect(io.BytesIO(data)).key_frames
     assert [(key.number, key.predicted) for key in keys] == [(0, False), (5, False), (10, True)]
     assert len(list(imfcodec.Decoder(io.BytesIO(data)))) == 15

@@ -104,6 +104,12 @@ class Interval(click.ParamType[float | None]):
     help="Longest time between key frames; none sets no limit.",
 )
 @click.option(
+    "--choose-keys/--no-choose-keys",
+    default=_DEFAULT.choose_keys,
+    show_default=True,
+    help="Whether the best of an interval's later frames becomes its key frame, or the last.",
+)
+@click.option(
     "--predict-keys/--no-predict-keys",
     default=_DEFAULT.predict_keys,
     show_default=True,

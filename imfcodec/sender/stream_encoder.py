@@ -110,7 +110,7 @@ class StreamEncoder:
         """Take the next frame; yield the packets that it completes."""
         with self._timed("policy"):
             kind = self._policy.decide(frame.pts, frame.picture)
-        if kind and self._policy.due:
+        if kind and self._policy.due and self._options.choose_keys:
             yield from self._renew(frame, kind)
             return
         if kind:

@@ -25,6 +25,7 @@ def stream(small_video: Path, tiny_weights: str) -> bytes:
         key_crf=63,
         keyframe_interval_s=0.28,
         predict_keys=False,
+        choose_keys=False,
         quantiser=5,
     )
     return file.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_a_stream_renews_its_key_frame_in_the_later_half(tmp_path, tiny_weights)
     packets = list(StreamReader(io.BytesIO(file.getvalue())))
     keys = [p.frame_number for p in packets if isinstance(p, KeyPacket | PredictedKeyPacket)]
     assert keys[:2] == [0, 7]
-    assert all(5 <= b - a <= 10 for a, b in zip(keys, keys[1:], strict=False))
+    assert all(5 <= b - a <= 10 for a, b in pairwise(keys))
     frames = []
     for packet in packets:
         if isinstance(packet, KeyPacket | PredictedKeyPacket):
