@@ -65,13 +65,14 @@ class IMF:
     def settings(self) -> tuple[str, ...]:
         """From low to high rate.
 
-        From the second on key frames are renewed: what a frame is rebuilt from decides most.
+        What a frame is rebuilt from decides most: better key frames, and more of them.
         """
         return (
-            "crf46-q4",
+            "crf46-q5-k8",
             "crf42-q4-k6",
             "crf38-q4-k4",
             "crf36-q3-k3",
+            "crf34-q4-k2.5",
             "crf30-q3-k1.5",
         )
 

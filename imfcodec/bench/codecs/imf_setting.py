@@ -25,7 +25,7 @@ class Part:
         letters: Before the number.
         option: The field of `EncodeOptions` that the number sets.
         kind: Its type; only of a `float` the number may have decimals.
-        optional: Whether the part may be left out, which leaves the option's default.
+        optional: Whether the part may be left out, which sets the option to None.
     """
 
     letters: str
@@ -62,5 +62,6 @@ def with_setting(options: EncodeOptions, setting: str) -> EncodeOptions:
     match = _SETTING.fullmatch(setting)
     if not match:
         raise OptionError(f"{setting!r} is no setting; crf34-q2 and crf34-q2-k3 are")
-    given = {part.option: part.kind(match[part.option]) for part in PARTS if match[part.option]}
+    numbers = {part: match[part.option] for part in PARTS}
+    given = {p.option: p.kind(n) if n is not None else None for p, n in numbers.items()}
     return replace(options, **given)  # type: ignore[arg-type]
