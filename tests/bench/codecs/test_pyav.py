@@ -77,7 +77,8 @@ def test_neither_time_nor_a_cut_brings_a_second_key_frame(
 
 @by_name
 def test_the_same_clip_gives_the_same_bytes(codec: PyAvCodec, make_clip, tmp_path: Path) -> None:
-    clip = make_clip()
+    # x264 looks beyond the edges of smaller pictures, at whatever lies in memory there.
+    clip = make_clip(width=128, height=128)
     written = []
     for n in range(2):
         folder = tmp_path / str(n)
