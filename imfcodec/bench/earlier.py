@@ -2,7 +2,7 @@
 
 A point is taken where that run would have measured what this one would:
 
-    clip      the same bytes (sha256), frames and rate
+    clip      the same bytes (sha256) and number of frames
     coding    the same codec, setting, and digest of version and code
     metric    the same digest of code, libraries and models
 

@@ -177,31 +177,36 @@ class Run:
             InputUnreadable: There is no such point, its coded clip is gone, or coding it here
                 gives another number of bytes than the earlier run had.
         """
-        source = next((c for c in self._plan.clips if c.name == clip), None)
+        source = self._clip(clip)
         if source is None:
             raise InputUnreadable(f"there is no clip {clip}")
         if codec == "source":
             yield from source.pictures()
             return
-        coder = next((c for c in self._able() if c.name == codec), None)
-        job = None if coder is None else self._job(source, coder, setting)
+        job = self._job_named(source, codec, setting)
         coded = None if job is None else self._cache.coded(job) or self._coded_anew(job)
-        if coder is None or coded is None:
+        if job is None or coded is None:
             raise InputUnreadable(f"{clip} is not there as {codec} codes it at {setting}")
         with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
-            yield from coder.decode(coded.unpack(Path(folder)), source)
+            yield from job.codec.decode(coded.unpack(Path(folder)), source)
 
     def identity(self, clip: str, codec: str, setting: str) -> str | None:
         """A digest of all that `pictures` of the same depend on; None where that is not known."""
-        source = next((c for c in self._plan.clips if c.name == clip), None)
+        source = self._clip(clip)
         if source is None:
             return None
         if codec == "source":
             return reading_digest(source.sha256)
+        job = self._job_named(source, codec, setting)
+        return None if job is None else self._cache.identity(job)
+
+    def _clip(self, name: str) -> Clip | None:
+        return next((clip for clip in self._plan.clips if clip.name == name), None)
+
+    def _job_named(self, clip: Clip, codec: str, setting: str) -> Job | None:
+        """None where no such codec can run here."""
         coder = next((c for c in self._able() if c.name == codec), None)
-        if coder is None:
-            return None
-        return self._cache.identity(self._job(source, coder, setting))
+        return None if coder is None else self._job(clip, coder, setting)
 
     def _coded_anew(self, job: Job) -> Coded | None:
         """The coded clip of a point that was taken from an earlier run; None of any other."""

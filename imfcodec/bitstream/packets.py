@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from imfcodec.bitstream.rules import require
 
@@ -89,10 +90,14 @@ class PredictedKeyPacket:
         base: Low 8 bits of the base's frame number.
         token: Entropy-coded token of this frame; opaque here.
         picture: Coded picture; opaque here.
+        flush, slot: As a `KeyPacket` has them; always these.
 
     Raises:
         CorruptStream: A value is outside its range.
     """
+
+    flush: ClassVar[bool] = True
+    slot: ClassVar[int] = 0
 
     frame_number: int
     pts: int

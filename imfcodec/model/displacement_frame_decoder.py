@@ -66,32 +66,36 @@ class DisplacementFrameDecoder(nn.Module):
         h8 = activation(self.fuse8(torch.cat([resize(h16, *h8.shape[-2:]), h8], 1)))
         warps = self.correspondence(h8, motion, reference_motions, aligned[-1])
         masses = [aligned[-1].mass[:, r].mean(1, keepdim=True) for r in range(len(fine))]
+        f8, f4, f2, pictures = (list(of_each) for of_each in zip(*fine, strict=True))
 
-        warps = [
-            self.refine8(h8, sample(f[0], w.displacement), w)
-            for f, w in zip(fine, warps, strict=True)
-        ]
-        sampled8 = _gather([f[0] for f in fine], warps, masses)
+        warps = _refine(self.refine8, h8, f8, warps)
+        sampled8 = _gather(f8, warps, masses)
         h8 = h8 + activation(self.conv8(torch.cat([h8, sampled8], 1)))
 
-        size4 = fine[0][1].shape[-2:]
-        sampled4 = _gather([f[1] for f in fine], warps, masses)
-        h4 = activation(self.enter4(torch.cat([resize(h8, *size4), sampled4], 1)))
-        warps = [
-            self.refine4(h4, sample(f[1], w.displacement), w)
-            for f, w in zip(fine, warps, strict=True)
-        ]
-        sampled4 = _gather([f[1] for f in fine], warps, masses)
+        sampled4 = _gather(f4, warps, masses)
+        h4 = activation(self.enter4(torch.cat([resize(h8, *sampled4.shape[-2:]), sampled4], 1)))
+        warps = _refine(self.refine4, h4, f4, warps)
+        sampled4 = _gather(f4, warps, masses)
         h4 = h4 + activation(self.conv4(torch.cat([h4, sampled4], 1)))
 
-        size2 = fine[0][2].shape[-2:]
-        sampled2 = _gather([f[2] for f in fine], warps, masses)
-        picture = _blend([f[3] for f in fine], warps, masses)
+        sampled2 = _gather(f2, warps, masses)
+        size2 = sampled2.shape[-2:]
+        picture = _blend(pictures, warps, masses)
         folded = F.pixel_unshuffle(picture, 2)
         h2 = activation(self.enter2(torch.cat([resize(h4, *size2), sampled2, folded], 1)))
         h2 = h2 + activation(self.conv2(h2))
         painting = F.pixel_shuffle(self.painting(h2), 2)
         return visibility_of(painting[:, 3:]) * picture + painting[:, :3], warps
+
+
+def _refine(
+    refinement: Refinement, state: Tensor, features: list[Tensor], warps: list[Warp]
+) -> list[Warp]:
+    """Every reference's warp at the scale of the state and of its features."""
+    return [
+        refinement(state, sample(feature, warp.displacement), warp)
+        for feature, warp in zip(features, warps, strict=True)
+    ]
 
 
 def _gather(features: list[Tensor], warps: list[Warp], masses: list[Tensor]) -> Tensor:

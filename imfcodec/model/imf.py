@@ -92,7 +92,7 @@ class IMF(nn.Module):
         )
 
     def encode_token(self, picture: Tensor, reference: Tensor) -> Tensor:
-        """T = E_T(x) or E_T(x, x_r): [B, 3, H, W] in 0..1 each -> [B, d_m]."""
+        """T = E_T(x) or E_T(x, x_r): [B, 3, H, W] in 0..1 each, or one x_r -> [B, d_m]."""
         return self.latent_token_encoder(picture, reference)
 
     def key_token(self, picture: Tensor) -> Tensor:

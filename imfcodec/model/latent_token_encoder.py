@@ -47,10 +47,12 @@ class LatentTokenEncoder(nn.Module):
 
         Args:
             picture: x.
-            reference: x_r, decoded; only a relative token depends on it.
+            reference: x_r, decoded, for each picture or one for all [1, 3, H, W]; only a relative
+                token depends on it.
         """
         x = picture * 2 - 1
         if self.relative:
+            reference = reference.expand_as(picture)
             x = torch.cat([x, reference * 2 - 1, (picture - reference) * 2], 1)
         if self.side is not None:
             x = self._reduce(x, self.side)

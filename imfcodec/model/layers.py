@@ -23,9 +23,9 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> 
     return layer
 
 
-def zero_convolution(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> nn.Conv2d:
-    """Padded convolution that returns 0 until it is trained."""
-    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+def zero_convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    """Padded 3x3 convolution that returns 0 until it is trained."""
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

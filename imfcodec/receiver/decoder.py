@@ -165,11 +165,10 @@ class Decoder:
             self._network.clear()
             self._fail(packet.frame_number, 1, error)
             return
-        slot = packet.slot if isinstance(packet, KeyPacket) else 0
         with self._timed("network"):
-            if not isinstance(packet, KeyPacket) or packet.flush:
+            if packet.flush:
                 self._network.clear()
-            self._network.set_reference(slot, key.picture, key.token)
+            self._network.set_reference(packet.slot, key.picture, key.token)
             pictures = self._network.rebuild(key.token[None])
         self._chain_holds = True
         self.report.key_frames += 1

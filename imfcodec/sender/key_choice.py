@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.sender.keyframe_policy import LUMA
+from imfcodec.sender.luma_cells import luma_cells
 
 CELL = 4  # pictures are compared as means of CELL x CELL pixels: an eye still fills several
 
@@ -14,10 +14,7 @@ Cells = npt.NDArray[np.float32]
 
 def cells_of(picture: npt.NDArray[np.uint8]) -> Cells:
     """RGB uint8 [H, W, 3] -> mean luma of its cells, float32 [H // CELL * (W // CELL)]."""
-    height, width = (side // CELL * CELL for side in picture.shape[:2])
-    luma = picture[:height, :width].astype(np.float32) @ LUMA
-    cells: Cells = luma.reshape(height // CELL, CELL, width // CELL, CELL).mean((1, 3)).ravel()
-    return cells
+    return luma_cells(picture, CELL).ravel()
 
 
 def best_key(reference: Cells, frames: Cells, first: int) -> int:

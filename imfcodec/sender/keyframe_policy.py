@@ -7,12 +7,12 @@ from enum import Enum, auto
 import numpy as np
 import numpy.typing as npt
 
-CELL = 8  # luma is compared as means of CELL x CELL pixels: noise and grain drop out
+from imfcodec.sender.luma_cells import luma_cells
+
+CELL = 8  # side of the cells of which luma is compared, pixels
 CUT_LEVELS = 20.0  # mean change of luma, in 8-bit levels, below which nothing is a cut
 CUT_RATIO = 4.0  # ... and by how much it must exceed the usual change
 MEMORY = 0.9  # of the running mean of the usual change
-
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 
 
 class KeyKind(Enum):
@@ -62,36 +62,27 @@ class KeyframePolicy:
         """Decide for the next frame in order: pts in ticks, RGB uint8 [H, W, 3].
 
         Returns:
-            Which kind of key frame it is to become; None for no key frame.
+            Which kind of key frame it is to become; None for no key frame. `take` is to be told
+            what became of it.
         """
         cut = self._scene_cut and self._is_cut(picture)
         self.due = False
         if self._last_key_pts is None or cut:
-            self.rebase(pts)
             return KeyKind.INDEPENDENT
         if self._interval is None or pts - self._last_key_pts < self._interval:
             return None
         self.due = True
-        if pts - self._base_pts >= self._base_ticks:
-            self.rebase(pts)
-            return KeyKind.INDEPENDENT
-        self._last_key_pts = pts
-        return KeyKind.PREDICTED
+        old = pts - self._base_pts >= self._base_ticks
+        return KeyKind.INDEPENDENT if old else KeyKind.PREDICTED
 
-    def move(self, pts: int, kind: KeyKind) -> None:
-        """Take the frame at pts, an earlier one, as the key frame that was just decided on."""
+    def take(self, pts: int, kind: KeyKind) -> None:
+        """Note a key frame as it was made: perhaps of an earlier frame, or of the other kind."""
         self._last_key_pts = pts
         if kind is KeyKind.INDEPENDENT:
             self._base_pts = pts
 
-    def rebase(self, pts: int) -> None:
-        """Take the frame at pts as an independent key frame, though it was to be predicted."""
-        self._last_key_pts = self._base_pts = pts
-
     def _is_cut(self, picture: npt.NDArray[np.uint8]) -> bool:
-        height, width = (side // CELL * CELL for side in picture.shape[:2])
-        luma = picture[:height, :width].astype(np.float32) @ LUMA
-        cells = luma.reshape(height // CELL, CELL, width // CELL, CELL).mean((1, 3))
+        cells = luma_cells(picture, CELL)
         previous, self._previous = self._previous, cells
         if previous is None:
             return False

@@ -25,16 +25,16 @@ from imfcodec.sender.token_smoothing import RADIUS, smooth
 from imfcodec.weights import Weights
 
 PACKET_S = Fraction(3)
-"""Tokens of this much time share a packet, in seconds."""
+"""Tokens of this much time share a packet, in seconds ..."""
+
+PENDING_BYTES = 96 << 20
+"""... or of fewer frames, where pictures are large: all of a packet's wait for its end."""
 
 CHAIN_S = Fraction(1)
 """At low latency, packets of this much time are chained: a lost one costs the rest of them."""
 
 BASE_S = Fraction(20)
 """No key frame is predicted from one of this age, in seconds."""
-
-PENDING_BYTES = 96 << 20
-"""... or a shorter one, where pictures are large: all of a packet's wait for its end."""
 
 ENCODER_BATCH = 8
 
@@ -48,6 +48,25 @@ class SourceFrame:
     number: int
     pts: int
     picture: Picture
+
+
+@dataclass(frozen=True)
+class _SentKey:
+    """A key frame: its source, and what the receiver has of it.
+
+    Attributes:
+        frame: That was coded.
+        picture: RGB uint8 [H, W, 3], decoded.
+        token: int32 [d_m].
+    """
+
+    frame: SourceFrame
+    picture: Picture
+    token: npt.NDArray[np.int32]
+
+
+_NO_PICTURE = np.empty((0, 0, 3), np.uint8)
+_NO_KEY = _SentKey(SourceFrame(0, 0, _NO_PICTURE), _NO_PICTURE, np.empty(0, np.int32))
 
 
 class StreamEncoder:
@@ -93,10 +112,7 @@ class StreamEncoder:
         self._stages = stages
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
-        self._reference = np.empty((0, 0, 3), np.uint8)
-        self._key_frame = self._base_frame = self._key_pts = 0
-        self._key_cells = np.empty(0, np.float32)
-        self._key_token = self._base_token = np.empty(0, np.int32)
+        self._last_key = self._base = _NO_KEY
         self._before = np.empty((0, 0), np.float32)
         self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
         self._psnr: list[float] = []
@@ -133,10 +149,10 @@ class StreamEncoder:
         """Make a key frame of this frame or of one that still waits, whichever suits best."""
         frames = [*self._pending, frame]
         with self._timed("policy"):
+            last = self._last_key.frame
             cells = np.stack([cells_of(f.picture) for f in frames])
-            first = bisect_left(frames, (self._key_pts + frame.pts) / 2, key=lambda f: f.pts)
-            chosen = best_key(self._key_cells, cells, min(first, len(frames) - 1))
-        self._policy.move(frames[chosen].pts, kind)
+            first = bisect_left(frames, (last.pts + frame.pts) / 2, key=lambda f: f.pts)
+            chosen = best_key(cells_of(last.picture), cells, min(first, len(frames) - 1))
         self._pending = frames[:chosen]
         yield from self.flush()
         yield self._key(frames[chosen], kind)
@@ -148,7 +164,7 @@ class StreamEncoder:
             return
         frames, self._pending = self._pending, []
         pictures = np.stack([f.picture for f in frames])
-        latent = self._latent(pictures, self._reference)
+        latent = self._latent(pictures, self._last_key.picture)
         tokens = self._quantiser.quantise(self._steady(latent))
         first = frames[0]
         chained = self._chain_pts is not None and (
@@ -156,14 +172,14 @@ class StreamEncoder:
             or not self._low_latency
         )
         if not chained:
-            self._coder.reset(self._key_token)
+            self._coder.reset(self._last_key.token)
             self._chain_pts = first.pts
         if not self._low_latency:
             self._chain_pts = None
         with self._timed("entropy"):
             payload = self._coder.encode(tokens)
         self._measure(tokens, pictures)
-        key = None if chained else low_bits(self._key_frame)
+        key = None if chained else low_bits(self._last_key.frame.number)
         yield TokenPacket(first.number, tuple(f.pts for f in frames), payload, key)
 
     def _key(self, frame: SourceFrame, kind: KeyKind) -> KeyPacket | PredictedKeyPacket:
@@ -172,14 +188,13 @@ class StreamEncoder:
         coded, decoded = picture.coded, picture.decoded
         predicted = picture.kind is KeyKind.PREDICTED
         # The token is that of the decoded picture: what the receiver's features show.
-        self._reference = decoded
         latent = self._latent(decoded[None], decoded)
         token = self._quantiser.quantise(latent)
         with self._timed("entropy"):
-            self._coder.reset(self._base_token if predicted else None)
+            self._coder.reset(self._base.token if predicted else None)
             payload = self._coder.encode(token)
-        self._key_frame, self._key_token = frame.number, token[0]
-        self._key_pts, self._key_cells = frame.pts, cells_of(frame.picture)
+        self._last_key = _SentKey(frame, decoded, token[0])
+        self._policy.take(frame.pts, picture.kind)
         self._before = latent[:0]
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
@@ -190,10 +205,9 @@ class StreamEncoder:
         self.key_frames += 1
         if predicted:
             self.predicted_key_frames += 1
-            base = low_bits(self._base_frame)
+            base = low_bits(self._base.frame.number)
             return PredictedKeyPacket(frame.number, frame.pts, base, payload, coded.data)
-        self._policy.rebase(frame.pts)
-        self._base_frame, self._base_token = frame.number, token[0]
+        self._base = self._last_key
         if not self.key_config:
             self.key_config = coded.config
         own = None if coded.config == self.key_config else coded.config
@@ -204,11 +218,10 @@ class StreamEncoder:
         """Tokens of uint8 [N, H, W, 3] beside their reference [H, W, 3]: float32 [N, d_m]."""
         with self._timed("token encoder"):
             origin = to_tensor(reference[None])
-            parts = []
-            for n in range(0, len(pictures), ENCODER_BATCH):
-                some = to_tensor(pictures[n : n + ENCODER_BATCH])
-                token = self._model.encode_token(some, origin.expand(len(some), -1, -1, -1))
-                parts.append(token.numpy())
+            parts = [
+                self._model.encode_token(to_tensor(pictures[n : n + ENCODER_BATCH]), origin).numpy()
+                for n in range(0, len(pictures), ENCODER_BATCH)
+            ]
             return np.concatenate(parts)
 
     def _steady(self, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

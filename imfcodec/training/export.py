@@ -13,8 +13,9 @@ import torch
 from imfcodec import weights
 from imfcodec.config import ModelConfig
 from imfcodec.entropy import EntropyTables
-from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
 from imfcodec.receiver.reconstruction import to_tensor
+from imfcodec.sender.key_coder import KeyCoder
+from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.training.trainee import Trainee
@@ -23,7 +24,7 @@ from imfcodec.weights import WeightsFile
 
 BATCH = 16  # frames per pass
 KEY_FRAMES = 50  # frames that share a key frame, where tokens are relative to one
-KEY_CRF = 40  # of those key frames
+KEY_CRF, KEY_PRESET = 40, 6  # of those key frames
 
 
 def export(
@@ -64,21 +65,15 @@ def tokens_of(trainee: Trainee, clip: Path, frames: int) -> list[npt.NDArray[np.
     runs = []
     with MediaReader(clip, audio=AudioMode.NONE) as reader:
         geometry = CodingGeometry.fit(reader.info.width, reader.info.height)
+        keys = KeyCoder(geometry.coded, KEY_CRF, KEY_PRESET)
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
         while run := list(islice(pictures, KEY_FRAMES if relative else frames)):
             x = to_tensor(np.stack(run))
-            key = to_tensor(_as_received(run[0])[None]) if relative else x[:1]
+            # A relative token is one beside the picture that a receiver has.
+            key = keys.code(run[0], KeyKind.INDEPENDENT).decoded if relative else run[0]
+            origin = to_tensor(key[None])
             parts = [
-                trainee.imf.encode_token(part, key.expand(len(part), -1, -1, -1))
-                for part in x[1:].split(BATCH)
-                if len(part)
+                trainee.imf.encode_token(part, origin) for part in x[1:].split(BATCH) if len(part)
             ]
-            runs.append(torch.cat([trainee.imf.key_token(key), *parts]).numpy())
+            runs.append(torch.cat([trainee.imf.key_token(origin), *parts]).numpy())
     return runs
-
-
-def _as_received(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A key frame, coded and decoded: uint8 [H, W, 3]."""
-    height, width = picture.shape[:2]
-    coded = Av1PictureEncoder(width, height, preset=6).encode(picture, KEY_CRF)
-    return Av1PictureDecoder(width, height).decode(coded)

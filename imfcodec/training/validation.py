@@ -65,10 +65,7 @@ class Validation:
         frames = torch.from_numpy(chosen.copy())
         pictures = frames.permute(0, 3, 1, 2).float().div(255)
         origin = pictures[:1].to(self._device)
-        parts = [
-            model.imf.encode_token(p.to(self._device), origin.expand(len(p), -1, -1, -1))
-            for p in pictures.split(BATCH)
-        ]
+        parts = [model.imf.encode_token(p.to(self._device), origin) for p in pictures.split(BATCH)]
         return torch.cat(parts).float().cpu()
 
     def _draw(self, size: int) -> list[Batch]:
@@ -83,7 +80,7 @@ class Validation:
         origin = batch.references[0]
         tokens = model.imf.encode_token(batch.current, origin), model.imf.key_token(origin)
         current, reference = (torch.round(t / step) * step for t in tokens)
-        rebuilt = model.imf(current, [reduce_to(batch.references[0], size)], [reference])
+        rebuilt = model.imf(current, [reduce_to(origin, size)], [reference])
         return rebuilt.picture.float().clamp(0, 1)
 
 

@@ -10,7 +10,14 @@ from tests.conftest import moving_picture
 
 def decide(pictures: list[np.ndarray], interval: float | None = None, cuts: bool = True) -> list:
     policy = KeyframePolicy(interval, cuts)
-    return [n for n, p in enumerate(pictures) if policy.decide(n, p)]
+    return [n for n, p in enumerate(pictures) if taken(policy, n, p)]
+
+
+def taken(policy: KeyframePolicy, n: int, picture: np.ndarray) -> KeyKind | None:
+    """Decide, and make that very key frame."""
+    if kind := policy.decide(n, picture):
+        policy.take(n, kind)
+    return kind
 
 
 def test_first_frame_only_without_a_reason() -> None:
@@ -44,7 +51,7 @@ def test_noise_is_no_series_of_cuts() -> None:
 def kinds(pictures: list[np.ndarray], interval: float, base: float) -> str:
     """A letter for each frame: Independent, Predicted or none."""
     policy = KeyframePolicy(interval, scene_cut=True, base_ticks=base)
-    decisions = (policy.decide(n, p) for n, p in enumerate(pictures))
+    decisions = (taken(policy, n, p) for n, p in enumerate(pictures))
     return "".join(kind.name[0] if kind else "." for kind in decisions)
 
 
@@ -66,8 +73,8 @@ def test_what_was_not_predicted_after_all_is_the_new_base() -> None:
     policy = KeyframePolicy(2, scene_cut=False, base_ticks=5)
     got = []
     for n in range(12):
-        got.append(policy.decide(n, moving_picture(0)))
+        got.append(taken(policy, n, moving_picture(0)))
         if n == 4:
-            policy.rebase(n)
+            policy.take(n, KeyKind.INDEPENDENT)
     assert [n for n, kind in enumerate(got) if kind is KeyKind.INDEPENDENT] == [0, 10]
     assert [n for n, kind in enumerate(got) if kind is KeyKind.PREDICTED] == [2, 4, 6, 8]

@@ -11,7 +11,7 @@ from imfcodec.bench.report.showcase import Pair
 from imfcodec.bench.results import Metric, Point, Results, Score
 from imfcodec.bench.speed.result import SpeedResult
 from imfcodec.bench.speed.terminal import HEADING, figures_of
-from imfcodec.bench.summary import means
+from imfcodec.bench.summary import Mean, means
 
 NOTHING = "–"
 """A cell without a value."""
@@ -55,21 +55,17 @@ def number(value: float | None, metric: Metric | None = None) -> str:
 def means_table(results: Results) -> Table:
     """Every codec at every setting: means over clips."""
     metrics = measured_metrics(results)
-    codecs = {codec.name: codec for codec in results.codecs}
-    rows = tuple(
-        Row(
-            (
-                codecs[row.codec].label,
-                row.setting,
-                f"{row.clips}" if not row.failed else f"{row.clips} ({row.failed} failed)",
-                f"{row.rate_kbps:.2f}" if row.clips else NOTHING,
-                *(number(row.scores.get(metric.name), metric) for metric in metrics),
-            ),
-            codecs[row.codec].role == "ours",
-        )
-        for row in means(results)
-    )
     heading = ("codec", "setting", "clips", "kbps", *(metric.label for metric in metrics))
+    rows = tuple(
+        _mean_row(
+            results,
+            mean,
+            f"{mean.clips}" if not mean.failed else f"{mean.clips} ({mean.failed} failed)",
+            f"{mean.rate_kbps:.2f}" if mean.clips else NOTHING,
+            *(number(mean.scores.get(metric.name), metric) for metric in metrics),
+        )
+        for mean in means(results)
+    )
     return Table("Means over the clips of every setting", heading, rows, names=2)
 
 
@@ -78,22 +74,24 @@ def worst_table(results: Results) -> Table:
     found = means(results)
     held = {name for row in found for name in row.worst}
     metrics = tuple(m for m in measured_metrics(results) if m.name in held)
-    codecs = {codec.name: codec for codec in results.codecs}
-    rows = tuple(
-        Row(
-            (
-                codecs[row.codec].label,
-                row.setting,
-                f"{row.rate_kbps:.2f}",
-                *(number(row.worst.get(metric.name), metric) for metric in metrics),
-            ),
-            codecs[row.codec].role == "ours",
-        )
-        for row in found
-        if row.worst
-    )
     heading = ("codec", "setting", "kbps", *(metric.label for metric in metrics))
+    rows = tuple(
+        _mean_row(
+            results,
+            mean,
+            f"{mean.rate_kbps:.2f}",
+            *(number(mean.worst.get(metric.name), metric) for metric in metrics),
+        )
+        for mean in found
+        if mean.worst
+    )
     return Table("Means over the 5 % worst frames of every clip", heading, rows, names=2)
+
+
+def _mean_row(results: Results, mean: Mean, *cells: str) -> Row:
+    """A row of means, behind the names of codec and setting."""
+    codec = next(codec for codec in results.codecs if codec.name == mean.codec)
+    return Row((codec.label, mean.setting, *cells), codec.role == "ours")
 
 
 def clips_table(results: Results, pairs: tuple[Pair, ...]) -> Table:
