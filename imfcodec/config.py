@@ -14,6 +14,8 @@ TOKEN_SIZES = (16, 32, 64, 128)
 
 MAX_THREADS = 1024
 
+REFINE_STEPS, MAX_REFINE_STEPS = 4, 1000
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -48,6 +50,7 @@ class ModelConfig:
         relative_tokens: Whether E_T sees a frame beside its reference, t = E_T(x, x_r), or alone
             (the paper).
         token_encoder_grid: Side in cells of E_T's last map.
+        token_encoder_flow: Whether a relative E_T also sees optical flow between the two.
     """
 
     preset: str
@@ -69,6 +72,7 @@ class ModelConfig:
     decoder_channels: tuple[int, ...]
     relative_tokens: bool = False
     token_encoder_grid: int = 4
+    token_encoder_flow: bool = False
 
     def to_json(self) -> str:
         """One line of JSON, stable key order."""
@@ -132,6 +136,7 @@ FAST = ModelConfig(
     decoder_channels=(96, 56, 32),
     relative_tokens=True,
     token_encoder_grid=8,
+    token_encoder_flow=True,
 )
 """The preset that is shipped: real time on two CPU cores is its first constraint."""
 
@@ -152,6 +157,8 @@ class EncodeOptions:
             far as the latency permits, or always the last one.
         predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
             one, at a fraction of its bytes.
+        refine: Steps of the descent that improves the tokens of every eight frames; 0 takes them as
+            E_T says them. None: `REFINE_STEPS`, at low latency 0.
         scene_cut: Whether a scene cut begins a new key frame.
         latency: "normal" collects up to three seconds of tokens per packet; "low" sends each at
             once, which leaves no time to smooth them.
@@ -170,6 +177,7 @@ class EncodeOptions:
     keyframe_interval_s: float | None = 3.0
     choose_keys: bool = True
     predict_keys: bool = True
+    refine: int | None = None
     scene_cut: bool = True
     latency: str = "normal"
     short_side: int = 256
@@ -179,6 +187,13 @@ class EncodeOptions:
     threads: int | None = None
     overwrite: bool = False
 
+    @property
+    def refine_steps(self) -> int:
+        """``refine``, decided."""
+        if self.refine is not None:
+            return self.refine
+        return 0 if self.latency == "low" else REFINE_STEPS
+
     def __post_init__(self) -> None:
         if not 1 <= self.key_crf <= 63:
             raise OptionError(f"key-frame crf must be 1 to 63, not {self.key_crf}")
@@ -186,6 +201,8 @@ class EncodeOptions:
             raise OptionError(f"key-frame preset must be 0 to 13, not {self.key_preset}")
         if self.latency not in ("normal", "low"):
             raise OptionError(f"latency is 'normal' or 'low', not {self.latency!r}")
+        if self.refine is not None and not 0 <= self.refine <= MAX_REFINE_STEPS:
+            raise OptionError(f"refinement takes 0 to {MAX_REFINE_STEPS} steps, not {self.refine}")
         if self.keyframe_interval_s is not None and not self.keyframe_interval_s > 0:
             raise OptionError("the key-frame interval must be above 0 seconds")
         _check_threads(self.threads)

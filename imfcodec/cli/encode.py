@@ -24,7 +24,7 @@ from imfcodec.cli.text import (
     speed_text,
     stages_text,
 )
-from imfcodec.config import EncodeOptions
+from imfcodec.config import REFINE_STEPS, EncodeOptions
 
 if TYPE_CHECKING:
     from imfcodec.sender.report import EncodeReport
@@ -114,6 +114,14 @@ class Interval(click.ParamType[float | None]):
     default=_DEFAULT.predict_keys,
     show_default=True,
     help="Whether key frames that only the interval asks for are coded from an earlier one.",
+)
+@click.option(
+    "--refine",
+    type=int,
+    metavar="STEPS",
+    default=_DEFAULT.refine,
+    help=f"Steps that improve the tokens of every eight frames, {REFINE_STEPS} without it and 0 at "
+    "low latency; more are better and slower.",
 )
 @click.option(
     "--scene-cut/--no-scene-cut",

@@ -97,9 +97,9 @@ def run_command(
     `imfcodec train --overfit CLIP [RUN]` goes through the whole of it with one video.
     """
     from imfcodec.errors import OptionError
+    from imfcodec.model.precision import natural_precision
     from imfcodec.training.config import Stage, TrainConfig
     from imfcodec.training.loop import train as train_loop
-    from imfcodec.training.precision import natural_precision
 
     if overfit:
         if run or stages or settings or validation or resume:

@@ -91,9 +91,14 @@ class IMF(nn.Module):
             DisplacementFrameDecoder(config) if self.guided else FrameDecoder(config)
         )
 
-    def encode_token(self, picture: Tensor, reference: Tensor) -> Tensor:
-        """T = E_T(x) or E_T(x, x_r): [B, 3, H, W] in 0..1 each, or one x_r -> [B, d_m]."""
-        return self.latent_token_encoder(picture, reference)
+    def encode_token(
+        self, picture: Tensor, reference: Tensor, flow: Tensor | None = None
+    ) -> Tensor:
+        """T = E_T(x) or E_T(x, x_r): [B, 3, H, W] in 0..1 each, or one x_r -> [B, d_m].
+
+        ``flow`` [B, 3, h, w] is what `LatentTokenEncoder` says; None: nothing has moved.
+        """
+        return self.latent_token_encoder(picture, reference, flow)
 
     def key_token(self, picture: Tensor) -> Tensor:
         """T_r = E_T(x_r) or E_T(x_r, x_r) of decoded key frames: [B, 3, H, W] -> [B, d_m]."""

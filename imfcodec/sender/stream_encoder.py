@@ -21,6 +21,8 @@ from imfcodec.receiver.report import StageTimes
 from imfcodec.sender.key_choice import best_key, cells_of
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
+from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.sender.token_refinement import TokenRefiner
 from imfcodec.sender.token_smoothing import RADIUS, smooth
 from imfcodec.weights import Weights
 
@@ -74,7 +76,8 @@ class StreamEncoder:
 
         frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket,
                         │                                              PredictedKeyPacket
-                        └─ else: collect ─ E_T ─ smooth ─ quantise ─ code ─ TokenPacket
+                        └─ else: collect ─ flow ─ E_T ─ refine ─ smooth ─ quantise ─ code
+                                                                           ─ TokenPacket
 
     Attributes:
         key_config: The key codec's configuration for the stream header; known after the first
@@ -113,6 +116,8 @@ class StreamEncoder:
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
         self._last_key = self._base = _NO_KEY
+        self._tracker = MovementTracker(_NO_PICTURE)
+        self._refiner: TokenRefiner | None = None
         self._before = np.empty((0, 0), np.float32)
         self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
         self._psnr: list[float] = []
@@ -164,7 +169,7 @@ class StreamEncoder:
             return
         frames, self._pending = self._pending, []
         pictures = np.stack([f.picture for f in frames])
-        latent = self._latent(pictures, self._last_key.picture)
+        latent = self._latent(pictures)
         tokens = self._quantiser.quantise(self._steady(latent))
         first = frames[0]
         chained = self._chain_pts is not None and (
@@ -188,12 +193,16 @@ class StreamEncoder:
         coded, decoded = picture.coded, picture.decoded
         predicted = picture.kind is KeyKind.PREDICTED
         # The token is that of the decoded picture: what the receiver's features show.
-        latent = self._latent(decoded[None], decoded)
+        latent = self._key_latent(decoded)
         token = self._quantiser.quantise(latent)
         with self._timed("entropy"):
             self._coder.reset(self._base.token if predicted else None)
             payload = self._coder.encode(token)
         self._last_key = _SentKey(frame, decoded, token[0])
+        self._tracker = MovementTracker(decoded)
+        if steps := self._options.refine_steps:
+            as_received = torch.from_numpy(self._quantiser.dequantise(token))
+            self._refiner = TokenRefiner(self._model, to_tensor(decoded[None]), as_received, steps)
         self._policy.take(frame.pts, picture.kind)
         self._before = latent[:0]
         # The first packet behind a key frame is of no use without it, and may lean on it.
@@ -214,15 +223,27 @@ class StreamEncoder:
         return KeyPacket(frame.number, frame.pts, payload, coded.data, config=own)
 
     @torch.inference_mode()
-    def _latent(self, pictures: Picture, reference: Picture) -> npt.NDArray[np.float32]:
-        """Tokens of uint8 [N, H, W, 3] beside their reference [H, W, 3]: float32 [N, d_m]."""
+    def _key_latent(self, decoded: Picture) -> npt.NDArray[np.float32]:
+        """The token of a decoded key frame, uint8 [H, W, 3]: float32 [1, d_m]."""
         with self._timed("token encoder"):
-            origin = to_tensor(reference[None])
-            parts = [
-                self._model.encode_token(to_tensor(pictures[n : n + ENCODER_BATCH]), origin).numpy()
-                for n in range(0, len(pictures), ENCODER_BATCH)
-            ]
-            return np.concatenate(parts)
+            return self._model.key_token(to_tensor(decoded[None])).numpy()
+
+    def _latent(self, pictures: Picture) -> npt.NDArray[np.float32]:
+        """Tokens of the frames that follow, uint8 [N, H, W, 3]: float32 [N, d_m]."""
+        origin = to_tensor(self._last_key.picture[None])
+        parts = []
+        for n in range(0, len(pictures), ENCODER_BATCH):
+            batch = pictures[n : n + ENCODER_BATCH]
+            with self._timed("optical flow"):
+                flow = self._tracker.follow(batch)
+            x = to_tensor(batch)
+            with self._timed("token encoder"), torch.no_grad():
+                latent = self._model.encode_token(x, origin, flow)
+            if self._refiner:
+                with self._timed("refinement"):
+                    latent = self._refiner.improve(x, flow, latent)
+            parts.append(latent.numpy())
+        return np.concatenate(parts)
 
     def _steady(self, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The pending frames' tokens as they are to be coded: float32 [N, d_m]."""

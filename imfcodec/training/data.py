@@ -8,6 +8,7 @@ one size back to back, ``index.json`` says which clip each run of frames belongs
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from imfcodec.training.look import Look
 from imfcodec.training.optical_flow import optical_flow
 
 Pictures = npt.NDArray[np.uint8]
+
+RATE_SHARE = 4
+"""One pair of so many has its token rate measured; a process's batch should be a multiple."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +116,18 @@ class Batch:
 
     Attributes:
         current: x_c, to be rebuilt.
-        neighbour: The frame beside x_c in time, for the rate term.
+        neighbour: The frame beside x_c in time, of the first pairs only or of all.
         references: Decoded key frames x_r, one tensor per reference.
-        flow: Optical flow from x_c to the first reference in units of the picture
-            [B, 2, f, f], and 1 where it is trusted [B, 1, f, f]; None when not asked for.
+        flow: Optical flow from x_c to the first reference, `optical_flow` [B, 3, f, f]; None when
+            nobody wants it.
+        other_flows: That of the further references and of the neighbour, where E_T sees it.
     """
 
     current: Tensor
     neighbour: Tensor
     references: list[Tensor]
-    flow: tuple[Tensor, Tensor] | None
+    flow: Tensor | None
+    other_flows: list[Tensor]
 
 
 class PairSampler:
@@ -161,7 +167,7 @@ class PairSampler:
             step: Its number.
             batch: Pairs in the whole batch.
             size: Side of the pictures in pixels.
-            flow: Whether optical flow is wanted.
+            flow: Whether optical flow is wanted as supervision.
             part: (index, count): which part of the batch, its pairs index, index + count, ...
         """
         rng = np.random.default_rng((self.config.seed, step))
@@ -171,12 +177,29 @@ class PairSampler:
         picks = [self._pick(rng, count) for _ in range(batch)]
         looks = [Look.draw(rng, self.config.affine) for _ in range(batch)]
         picks, looks = picks[part[0] :: part[1]], looks[part[0] :: part[1]]
+        # The rate is measured on some pairs: it needs a token more than everything else.
+        share = len(picks) if self.config.motion > 0 else math.ceil(len(picks) / RATE_SHARE)
         current = self._pictures([(False, p.current) for p in picks], looks, size)
-        neighbour = self._pictures([(False, p.neighbour) for p in picks], looks, size)
+        neighbour = self._pictures(
+            [(False, p.neighbour) for p in picks[:share]], looks[:share], size
+        )
         references = [
             self._pictures([p.references[r] for p in picks], looks, size) for r in range(count)
         ]
-        return Batch(current, neighbour, references, self._flow(picks, looks) if flow else None)
+        seen = self.config.model.token_encoder_flow
+        frames = [p.current for p in picks]
+        moved = None
+        if flow or seen:
+            moved = self._flow(picks, looks, [(False, f) for f in frames], frames)
+        others = []
+        if seen:
+            for r in range(1, count):
+                frames = [p.reference_frames[r] for p in picks]
+                others.append(self._flow(picks, looks, [p.references[r] for p in picks], frames))
+            frames = [p.neighbour for p in picks[:share]]
+            places = [(False, f) for f in frames]
+            others.append(self._flow(picks[:share], looks[:share], places, frames))
+        return Batch(current, neighbour, references, moved, others)
 
     def _pick(self, rng: np.random.Generator, references: int) -> Pick:
         identity = self.identities[rng.choice(len(self.identities), p=self.weights)]
@@ -227,17 +250,25 @@ class PairSampler:
             x = F.interpolate(x, (size, size), mode="area")
         return Look.apply(looks, x)
 
-    def _flow(self, picks: list[Pick], looks: list[Look]) -> tuple[Tensor, Tensor]:
+    def _flow(
+        self,
+        picks: list[Pick],
+        looks: list[Look],
+        places: list[tuple[bool, int]],
+        frames: list[int],
+    ) -> Tensor:
+        """Optical flow from pictures, which show these frames, to the picks' first references."""
         known = self.shard.landmarks
-        flow, trust = optical_flow(
-            [self.shard.frames[p.current] for p in picks],
+        flow = optical_flow(
+            [self._source(p) for p in places],
             [self._source(p.references[0]) for p in picks],
             None
             if known is None
-            else [(known[p.current], known[p.reference_frames[0]]) for p in picks],
+            else [
+                (known[f], known[p.reference_frames[0]]) for f, p in zip(frames, picks, strict=True)
+            ],
         )
-        flow, trust = Look.apply_to_flow(looks, flow, trust)
-        return flow.to(self.device), trust.to(self.device)
+        return Look.apply_to_flow(looks, flow).to(self.device)
 
 
 def _to_device(pictures: Pictures, device: str, chunk: int = 2048) -> Tensor:

@@ -16,6 +16,7 @@ from imfcodec.entropy import EntropyTables
 from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyKind
+from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.training.trainee import Trainee
@@ -72,8 +73,12 @@ def tokens_of(trainee: Trainee, clip: Path, frames: int) -> list[npt.NDArray[np.
             # A relative token is one beside the picture that a receiver has.
             key = keys.code(run[0], KeyKind.INDEPENDENT).decoded if relative else run[0]
             origin = to_tensor(key[None])
+            flow = MovementTracker(key).follow(np.stack(run)) if relative else None
             parts = [
-                trainee.imf.encode_token(part, origin) for part in x[1:].split(BATCH) if len(part)
+                trainee.imf.encode_token(
+                    x[n : n + BATCH], origin, None if flow is None else flow[n : n + BATCH]
+                )
+                for n in range(1, len(x), BATCH)
             ]
             runs.append(torch.cat([trainee.imf.key_token(origin), *parts]).numpy())
     return runs

@@ -54,7 +54,7 @@ class Look:
         return _move(looks, x, "bilinear", "reflection")
 
     @staticmethod
-    def apply_to_flow(looks: list[Look], flow: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+    def apply_to_flow(looks: list[Look], flow: Tensor) -> Tensor:
         """The optical flow between pictures that `apply` has changed.
 
         The moved picture shows at p what stood at A p, so that a flow f becomes
@@ -62,9 +62,10 @@ class Look:
 
         Args:
             looks: One for each pair.
-            flow: [B, 2, f, f] in units of the picture.
-            trust: [B, 1, f, f], 0 or 1; becomes 0 where the moved picture is only padding.
+            flow: [B, 3, f, f]: x and y in units of the picture, and its trust, 0 or 1, which
+                becomes 0 where the moved picture is only padding.
         """
+        flow, trust = flow[:, :2], flow[:, 2:]
         sign = torch.tensor([[-1.0 if look.flip else 1.0, 1.0] for look in looks])
         flow = _flip(looks, flow) * sign[:, :, None, None].to(flow)
         trust = _flip(looks, trust)
@@ -73,7 +74,7 @@ class Look:
             if look.affine:
                 back = torch.linalg.inv(_matrix(look.affine)[:, :2]).to(flow)
                 flow[n] = torch.einsum("ij,jyx->iyx", back, flow[n])
-        return flow, _move(looks, trust, "nearest", "zeros")
+        return torch.cat([flow, _move(looks, trust, "nearest", "zeros")], 1)
 
 
 def _flip(looks: list[Look], x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from imfcodec.errors import OptionError
+from imfcodec.model.distances import flow_distance, motion_distance, pyramid_l1
 from imfcodec.training.ada import AdaptiveAugmentation
 from imfcodec.training.checkpoint import load_initial, load_state, save_state
 from imfcodec.training.config import TrainConfig
@@ -23,11 +24,8 @@ from imfcodec.training.data import Batch, PairSampler, Shard
 from imfcodec.training.discriminator import TwoScaleDiscriminator
 from imfcodec.training.losses import (
     feature_matching,
-    flow_loss,
     hinge_discriminator,
     hinge_generator,
-    motion_loss,
-    pyramid_l1,
     r1_penalty,
 )
 from imfcodec.training.perceptual_loss import PerceptualLoss
@@ -173,12 +171,12 @@ def train(
                     some["perceptual"] = distance(picture, target)
                     loss = loss + config.perceptual * some["perceptual"]
                 if batch.flow is not None and len(rebuilt.displacement):
-                    some["flow"] = flow_loss(rebuilt.displacement.float(), *batch.flow)
+                    some["flow"] = flow_distance(rebuilt.displacement.float(), batch.flow)
                     loss = loss + config.flow * _flow_weight(progress, config) * some["flow"]
                 if moving:
                     beside = rebuilt.neighbour.float()
                     target_beside = reduce_to(batch.neighbour, stage.size)
-                    some["motion"] = motion_loss(picture, beside, target, target_beside)
+                    some["motion"] = motion_distance(picture, beside, target, target_beside)
                     loss = loss + config.motion * some["motion"]
                 if gan_on:
                     judge.requires_grad_(False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imfcodec.config import FAST, EncodeOptions, ModelConfig
+from imfcodec.model.precision import natural_precision
 from imfcodec.sender import EncodeReport, encode
 from imfcodec.training.config import Stage, TrainConfig
 from imfcodec.training.export_run import export_run
 from imfcodec.training.loop import train
-from imfcodec.training.precision import natural_precision
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.run import prepare
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -13,9 +12,6 @@ from imfcodec.config import ModelConfig
 from imfcodec.model.imf import IMF
 from imfcodec.training.data import Batch
 from imfcodec.training.quantisation import TokenQuantiser
-
-RATE_SHARE = 4
-"""One pair of so many has its token rate measured; a process's batch should be a multiple."""
 
 
 class Pass(NamedTuple):
@@ -59,14 +55,15 @@ class Trainee(nn.Module):
         """
         # Tokens are all relative to one picture, the first reference.
         origin = batch.references[0]
-        # The rate is measured on some pairs: it needs a token more than everything else.
-        share = len(origin) if neighbour else math.ceil(len(origin) / RATE_SHARE)
-        pictures = [batch.current, *batch.references, batch.neighbour[:share]]
+        share = len(batch.neighbour)
+        pictures = [batch.current, *batch.references, batch.neighbour]
         origins = [*[origin] * (len(pictures) - 1), origin[:share]]
-        sizes = [len(p) for p in pictures]
+        flow = None
+        if batch.other_flows and batch.flow is not None:
+            flow = torch.cat([batch.flow, at_rest(batch.flow), *batch.other_flows])
         tokens = self.imf.encode_token(
-            _layout(torch.cat(pictures)), _layout(torch.cat(origins))
-        ).split(sizes)
+            _layout(torch.cat(pictures)), _layout(torch.cat(origins)), flow
+        ).split([len(p) for p in pictures])
         step = self.quantiser.step
         current, *reference_tokens, beside = (
             t + n[: len(t)] * step for t, n in zip(tokens, noise[:-1], strict=True)
@@ -94,6 +91,13 @@ def token_noise(
     noise = (torch.rand(shape, generator=generator) - 0.5).unbind(0)
     # The rate is always that of full quantisation; what the decoder sees is warmed in.
     return [*(n * amount for n in noise[:-1]), noise[-1]]
+
+
+def at_rest(flow: Tensor) -> Tensor:
+    """Optical flow of the same shape between equal pictures."""
+    rest = torch.zeros_like(flow)
+    rest[:, 2] = 1
+    return rest
 
 
 def reduce_to(x: Tensor, size: int) -> Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.training.config import TrainConfig
 from imfcodec.training.data import Batch, PairSampler, Shard
 from imfcodec.training.losses import psnr_db
@@ -65,7 +66,11 @@ class Validation:
         frames = torch.from_numpy(chosen.copy())
         pictures = frames.permute(0, 3, 1, 2).float().div(255)
         origin = pictures[:1].to(self._device)
-        parts = [model.imf.encode_token(p.to(self._device), origin) for p in pictures.split(BATCH)]
+        flow = MovementTracker(chosen[0]).follow(chosen)
+        parts = [
+            model.imf.encode_token(p.to(self._device), origin, f.to(self._device))
+            for p, f in zip(pictures.split(BATCH), flow.split(BATCH), strict=True)
+        ]
         return torch.cat(parts).float().cpu()
 
     def _draw(self, size: int) -> list[Batch]:
@@ -78,7 +83,8 @@ class Validation:
     def _rebuild(self, model: Trainee, batch: Batch, size: int) -> Tensor:
         step = model.quantiser.step
         origin = batch.references[0]
-        tokens = model.imf.encode_token(batch.current, origin), model.imf.key_token(origin)
+        token = model.imf.encode_token(batch.current, origin, batch.flow)
+        tokens = token, model.imf.key_token(origin)
         current, reference = (torch.round(t / step) * step for t in tokens)
         rebuilt = model.imf(current, [reduce_to(origin, size)], [reference])
         return rebuilt.picture.float().clamp(0, 1)
@@ -89,5 +95,6 @@ def _to(batch: Batch, device: str) -> Batch:
         batch.current.to(device),
         batch.neighbour.to(device),
         [r.to(device) for r in batch.references],
-        None,
+        None if batch.flow is None else batch.flow.to(device),
+        [],
     )

@@ -155,3 +155,19 @@ def test_a_relative_token_depends_on_the_reference() -> None:
         relative.encode_token(picture, one), relative.encode_token(picture, other)
     )
     assert torch.equal(absolute.encode_token(picture, one), absolute.encode_token(picture, other))
+
+
+def test_e_t_sees_optical_flow() -> None:
+    """Without flow nothing has moved; what is not trusted is still told apart."""
+    model = tiny_model()
+    picture, reference = torch.rand(2, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    rest = torch.zeros(2, 3, 16, 16)
+    rest[:, 2] = 1
+    unknown, moved = torch.zeros_like(rest), rest + torch.tensor([0.1, 0, 0]).view(1, 3, 1, 1)
+    plain = model.encode_token(picture, reference)
+    assert torch.equal(plain, model.encode_token(picture, reference, rest))
+    assert not torch.allclose(plain, model.encode_token(picture, reference, moved))
+    assert not torch.allclose(plain, model.encode_token(picture, reference, unknown))
+    blind = build(dataclasses.replace(TINY, token_encoder_flow=False))
+    plain = blind.encode_token(picture, reference)
+    assert torch.equal(plain, blind.encode_token(picture, reference, moved))

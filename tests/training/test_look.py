@@ -39,7 +39,8 @@ def test_flow_follows_the_picture() -> None:
     trust[..., :4] = trust[..., -4:] = trust[:, :, :4] = trust[:, :, -4:] = 0
 
     moved = [Look.apply(LOOKS, picture) for picture in (current, reference)]
-    new_flow, new_trust = Look.apply_to_flow(LOOKS, flow, trust)
+    changed = Look.apply_to_flow(LOOKS, torch.cat([flow, trust], 1))
+    new_flow, new_trust = changed[:, :2], changed[:, 2:]
     error = (sample(moved[1], new_flow) - moved[0]).abs().mean(1, keepdim=True)
     still = (moved[1] - moved[0]).abs().mean(1, keepdim=True)
     for n in range(len(LOOKS)):
@@ -91,6 +92,6 @@ def test_landmarks_help_the_flow(known: bool) -> None:
     here = np.array([30, 110, 50, 110, 40, 120, 32, 130, 48, 130], np.float32) / 256
     there = here + np.tile(np.array([120 / 256, 0], np.float32), 5)
     landmarks = [(here, there)] if known else None
-    flow, _ = optical_flow([pictures[0]], [pictures[1]], landmarks)
+    flow = optical_flow([pictures[0]], [pictures[1]], landmarks)
     found = abs(float(flow[0, 0, 30, 10]) - 120 / 256) < 0.01
     assert found == known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imfcodec.training.precision import natural_precision
+from imfcodec.model.precision import natural_precision
 from imfcodec.training.utilisation import FlopMeter, peak_flops
 
 

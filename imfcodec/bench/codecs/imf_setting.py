@@ -1,9 +1,10 @@
 """Settings of our own codec: names of points that say how they were made.
 
-crf34-q1-k2.5
-  │    │  └─── longest time between key frames in seconds; left out: one key frame
-  │    └────── quantiser of tokens
-  └─────────── quality of key frames
+crf34-q1-k2.5-r8
+  │    │  │    └─ steps of refinement; left out: the sender's default
+  │    │  └────── longest time between key frames in seconds; left out: one key frame
+  │    └───────── quantiser of tokens
+  └────────────── quality of key frames
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ PARTS: Final = (
     Part("crf", "key_crf", int),
     Part("q", "quantiser", int),
     Part("k", "keyframe_interval_s", float, optional=True),
+    Part("r", "refine", int, optional=True),
 )
 """In the order in which they stand; a further choice of the sender is a further optional part."""
 

@@ -16,7 +16,18 @@ def test_a_setting_changes_what_it_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", ["", "q2", "crf34", "crf34-q2-k", "crf34-q2-k3s", "34-2", "q2-crf34", "crf34-q2.5"]
+    "setting",
+    [
+        "",
+        "q2",
+        "crf34",
+        "crf34-q2-k",
+        "crf34-q2-k3s",
+        "34-2",
+        "crf34-q2-r8-k3",
+        "q2-crf34",
+        "crf34-q2.5",
+    ],
 )
 def test_what_is_no_setting(setting: str) -> None:
     with pytest.raises(OptionError, match="is no setting"):

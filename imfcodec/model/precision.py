@@ -1,4 +1,4 @@
-"""Which arithmetic a machine trains fastest in."""
+"""Which arithmetic a machine is fastest in."""
 
 from __future__ import annotations
 

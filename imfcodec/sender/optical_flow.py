@@ -1,0 +1,106 @@
+"""DIS optical flow from a frame to its reference: what E_T is told of the movement.
+
+x, x_r ─ grey, 128 pixels on the short side ─ DIS both ways ─ agree? ─ flow ++ trust
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SHORT_SIDE: Final = 128
+"""Short side in pixels of the pictures that are compared; the flow returned has half of it."""
+
+AGREEMENT: Final = 1.0
+"""Forward and backward flow must cancel to this many of those pixels."""
+
+Picture = npt.NDArray[np.uint8]
+Field = npt.NDArray[np.float32]
+
+
+class Movement(NamedTuple):
+    """Optical flow between two pictures.
+
+    Attributes:
+        there: From each pixel of the current picture to its place in the reference, x and y in
+            pixels of the reduced pictures, float32 [h, w, 2].
+        back: From the reference to the current picture.
+    """
+
+    there: Field
+    back: Field
+
+
+def grey(picture: Picture) -> Picture:
+    """RGB uint8 [H, W, 3] -> uint8 [h, w], the short side `SHORT_SIDE`, both sides even."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    unit = min(height, width) / (SHORT_SIDE / 2)
+    size = (2 * round(width / unit), 2 * round(height / unit))
+    luma = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def movement(current: Picture, reference: Picture, start: Movement | None = None) -> Movement:
+    """DIS optical flow between two grey pictures, both ways.
+
+    Args:
+        current: uint8 [h, w].
+        reference: The same.
+        start: Where to begin to look, finite; at rest without it.
+    """
+    import cv2
+
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    if start is None:
+        rest = np.zeros((*current.shape, 2), np.float32)
+        start = Movement(rest, rest)
+    # The estimate is written over where it begins.
+    there = dis.calc(current, reference, start.there.copy())
+    back = dis.calc(reference, current, start.back.copy())
+    return Movement(np.asarray(there, np.float32), np.asarray(back, np.float32))
+
+
+def observed(moved: Movement) -> Tensor:
+    """What E_T sees of a movement: flow in units of the picture and its trust, [3, h/2, w/2].
+
+    Trust is 1 where all four pixels' forward and backward flow agree, else 0.
+    """
+    import cv2
+
+    height, width = moved.there.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    x, y = x + moved.there[..., 0], y + moved.there[..., 1]
+    returned = moved.there + cv2.remap(moved.back, x, y, cv2.INTER_LINEAR)
+    trust = np.abs(returned).sum(-1, keepdims=True) < AGREEMENT
+    there = moved.there / np.array([width, height], np.float32)
+    field = torch.from_numpy(np.concatenate([there, trust], -1, dtype=np.float32))
+    field = F.avg_pool2d(field.permute(2, 0, 1), 2)
+    field[2] = (field[2] > 0.99).float()
+    return field
+
+
+class MovementTracker:
+    """Optical flow of successive frames from one reference; each begins where the last one ended.
+
+    A head that has gone far from its reference is then still found.
+    """
+
+    def __init__(self, reference: Picture) -> None:
+        """Take the reference, decoded: RGB uint8 [H, W, 3]; an empty one until there is any."""
+        self._reference = grey(reference) if reference.size else reference
+        self._last: Movement | None = None
+
+    def follow(self, pictures: Picture) -> Tensor:
+        """The next frames, uint8 [N, H, W, 3] -> `observed` of each, [N, 3, h/2, w/2]."""
+        seen = []
+        for picture in pictures:
+            self._last = movement(grey(picture), self._reference, self._last)
+            seen.append(observed(self._last))
+        return torch.stack(seen)
