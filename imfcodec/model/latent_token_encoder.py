@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from imfcodec.config import ModelConfig
 from imfcodec.model.correspondence import sample
-from imfcodec.model.layers import ResidualBlock, activation, resize
+from imfcodec.model.layers import ResidualBlock, activation, reduce_short_side, resize
 from imfcodec.model.token_normalisation import TokenNormalisation
 
 MULTIPLE = 16  # the stages halve four times
@@ -72,16 +72,18 @@ class LatentTokenEncoder(nn.Module):
         parts = [picture * 2 - 1, reference * 2 - 1, (picture - reference) * 2]
         if self.sees_flow:
             if flow is None:
-                flow = picture.new_tensor([0, 0, 1]).view(1, 3, 1, 1).expand(len(picture), -1, 1, 1)
+                flow = at_rest(picture.new_empty(len(picture), 3, 1, 1))
             flow = resize(flow, *picture.shape[-2:])
             parts += [(picture - sample(reference, flow[:, :2])) * 2, flow[:, :2] * 8, flow[:, 2:]]
         return torch.cat(parts, 1)
 
     def _reduce(self, picture: Tensor) -> Tensor:
-        height, width = picture.shape[-2:]
-        short = min(height, width)
-        if self.side is None or short <= self.side:
-            return picture
         # Whole cells at every stage, whatever the aspect.
-        size = [MULTIPLE * round(x * self.side / short / MULTIPLE) for x in (height, width)]
-        return F.interpolate(picture, size, mode="area")
+        return picture if self.side is None else reduce_short_side(picture, self.side, MULTIPLE)
+
+
+def at_rest(flow: Tensor) -> Tensor:
+    """Optical flow and trust between equal pictures, of the shape given [B, 3, h, w]."""
+    rest = torch.zeros_like(flow)
+    rest[:, 2] = 1
+    return rest

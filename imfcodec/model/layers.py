@@ -134,3 +134,16 @@ def resize(x: Tensor, height: int, width: int) -> Tensor:
     if x.shape[-2:] == (height, width):
         return x
     return F.interpolate(x, (height, width), mode="bilinear", align_corners=False).to(x.dtype)
+
+
+def reduce_short_side(picture: Tensor, side: int, multiple: int) -> Tensor:
+    """Area reduction of [B, C, H, W] to about that short side, both sides whole multiples.
+
+    A picture whose short side is no longer than ``side`` stays as it is.
+    """
+    height, width = picture.shape[-2:]
+    short = min(height, width)
+    if short <= side:
+        return picture
+    size = [multiple * round(x * side / short / multiple) for x in (height, width)]
+    return F.interpolate(picture, size, mode="area")

@@ -16,15 +16,18 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from imfcodec.model.distances import flow_distance, motion_distance, pyramid_l1
 from imfcodec.model.imf import IMF
+from imfcodec.model.layers import reduce_short_side
 from imfcodec.model.precision import natural_precision
 
 SIDE: Final = 128
 """Short side in pixels at which frames are rebuilt."""
+
+MULTIPLE: Final = 32
+"""Both sides of what the network rebuilds are multiples of this."""
 
 BATCH: Final = 8
 """Consecutive frames that are improved together."""
@@ -58,7 +61,7 @@ class TokenRefiner:
         self._steps = steps
         self._narrow = natural_precision("cpu") == "bf16"
         with torch.no_grad(), self._arithmetic():
-            self._reference = model.reference(self._reduce(picture), token)
+            self._reference = model.reference(reduce_short_side(picture, SIDE, MULTIPLE), token)
         self._correction = torch.zeros_like(token)
         self._before: tuple[Tensor, Tensor] | None = None
 
@@ -71,7 +74,7 @@ class TokenRefiner:
             tokens: E_T's [N, d_m].
         """
         improved = [
-            self._improve(self._reduce(x), f, t)
+            self._improve(reduce_short_side(x, SIDE, MULTIPLE), f, t)
             for x, f, t in zip(
                 pictures.split(BATCH), flow.split(BATCH), tokens.split(BATCH), strict=True
             )
@@ -106,10 +109,3 @@ class TokenRefiner:
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         return torch.autocast("cpu", torch.bfloat16, enabled=self._narrow)
-
-    @staticmethod
-    def _reduce(picture: Tensor) -> Tensor:
-        height, width = picture.shape[-2:]
-        scale = SIDE / min(height, width)
-        size = [32 * max(1, round(x * scale / 32)) for x in (height, width)]
-        return F.interpolate(picture, size, mode="area") if scale < 1 else picture

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from imfcodec.config import ModelConfig
 from imfcodec.model.imf import IMF
+from imfcodec.model.latent_token_encoder import at_rest
 from imfcodec.training.data import Batch
 from imfcodec.training.quantisation import TokenQuantiser
 
@@ -91,13 +92,6 @@ def token_noise(
     noise = (torch.rand(shape, generator=generator) - 0.5).unbind(0)
     # The rate is always that of full quantisation; what the decoder sees is warmed in.
     return [*(n * amount for n in noise[:-1]), noise[-1]]
-
-
-def at_rest(flow: Tensor) -> Tensor:
-    """Optical flow of the same shape between equal pictures."""
-    rest = torch.zeros_like(flow)
-    rest[:, 2] = 1
-    return rest
 
 
 def reduce_to(x: Tensor, size: int) -> Tensor:
