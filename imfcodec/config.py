@@ -14,7 +14,7 @@ TOKEN_SIZES = (16, 32, 64, 128)
 
 MAX_THREADS = 1024
 
-REFINE_STEPS, MAX_REFINE_STEPS = 4, 1000
+REFINE_STEPS, MAX_REFINE_STEPS = 1, 100
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class EncodeOptions:
             far as the latency permits, or always the last one.
         predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
             one, at a fraction of its bytes.
-        refine: Steps of the descent that improves the tokens of every eight frames; 0 takes them as
+        refine: Least-squares steps that improve the tokens of every eight frames; 0 takes them as
             E_T says them. None: `REFINE_STEPS`, at low latency 0.
         scene_cut: Whether a scene cut begins a new key frame.
         latency: "normal" collects up to three seconds of tokens per packet; "low" sends each at

@@ -120,8 +120,8 @@ class Interval(click.ParamType[float | None]):
     type=int,
     metavar="STEPS",
     default=_DEFAULT.refine,
-    help=f"Steps that improve the tokens of every eight frames, {REFINE_STEPS} without it and 0 at "
-    "low latency; more are better and slower.",
+    help="Least-squares steps that improve the tokens of every eight frames, "
+    f"{REFINE_STEPS} without it and 0 at low latency; more are better and slower.",
 )
 @click.option(
     "--scene-cut/--no-scene-cut",

@@ -6,7 +6,7 @@ predictor -> context -> table -> range coder, joined in `TokenCoder`.
 """
 
 from imfcodec.entropy.quantiser import Quantiser
-from imfcodec.entropy.tables import EntropyTables, LevelTables
+from imfcodec.entropy.tables import EntropyTables, LevelTables, SymbolModel
 from imfcodec.entropy.token_coder import TokenCoder
 
-__all__ = ["EntropyTables", "LevelTables", "Quantiser", "TokenCoder"]
+__all__ = ["EntropyTables", "LevelTables", "Quantiser", "SymbolModel", "TokenCoder"]

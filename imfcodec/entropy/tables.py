@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import constriction
 import numpy as np
@@ -41,6 +41,28 @@ def exact_model(frequencies: npt.NDArray[np.integer[Any]]) -> Any:
     return constriction.stream.model.Categorical(weights.astype(np.float64), perfect=False)
 
 
+class SymbolModel(NamedTuple):
+    """One table: how its symbols are coded, and at what cost.
+
+    Attributes:
+        coder: See `exact_model`.
+        bits: Of each symbol; only a sender that has a choice looks at them.
+    """
+
+    coder: Any
+    bits: list[float]
+
+    def cost(self, residual: int) -> float:
+        """Bits that a residual takes."""
+        if abs(residual) <= RADIUS:
+            return self.bits[residual + RADIUS]
+        return self.bits[ESCAPE] + 2 * (abs(residual) - RADIUS).bit_length()
+
+
+def _symbol_model(frequencies: npt.NDArray[np.int64]) -> SymbolModel:
+    return SymbolModel(exact_model(frequencies), (PRECISION - np.log2(frequencies)).tolist())
+
+
 @dataclass(frozen=True)
 class LevelTables:
     """Predictors and frequency tables for one global quantiser scale.
@@ -63,19 +85,19 @@ class LevelTables:
     run_frequencies: npt.NDArray[np.int64]
 
     @cached_property
-    def start_models(self) -> list[Any]:
-        """One exact model per dimension."""
-        return [exact_model(f) for f in self.start_frequencies]
+    def start_models(self) -> list[SymbolModel]:
+        """One per dimension."""
+        return [_symbol_model(f) for f in self.start_frequencies]
 
     @cached_property
-    def leap_models(self) -> list[Any]:
-        """One exact model per dimension."""
-        return [exact_model(f) for f in self.leap_frequencies]
+    def leap_models(self) -> list[SymbolModel]:
+        """One per dimension."""
+        return [_symbol_model(f) for f in self.leap_frequencies]
 
     @cached_property
-    def run_models(self) -> list[list[Any]]:
-        """One exact model per context and dimension."""
-        return [[exact_model(f) for f in context] for context in self.run_frequencies]
+    def run_models(self) -> list[list[SymbolModel]]:
+        """One per context and dimension."""
+        return [[_symbol_model(f) for f in context] for context in self.run_frequencies]
 
 
 @dataclass(frozen=True)

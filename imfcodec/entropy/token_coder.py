@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import constriction
 import numpy as np
@@ -11,12 +12,20 @@ import numpy.typing as npt
 
 from imfcodec.entropy.predictor import SHIFT, Integers
 from imfcodec.entropy.quantiser import TOKEN_LIMIT
-from imfcodec.entropy.tables import ESCAPE, RADIUS, LevelTables
+from imfcodec.entropy.tables import ESCAPE, RADIUS, LevelTables, SymbolModel
 from imfcodec.errors import CorruptStream
 
 _BIT = constriction.stream.model.Uniform(2)
 _ESCAPE_BITS = 16  # an escaped residual's excess has at most this many binary digits
 _WORD = 4
+
+
+class Port(Protocol):
+    """Where the residuals of one token come from."""
+
+    def residual(self, model: SymbolModel, k: int, prediction: int) -> int:
+        """The residual of dimension k, coded under ``model``."""
+        ...
 
 
 class TokenCoder:
@@ -29,9 +38,9 @@ class TokenCoder:
     from k on. A residual beyond RADIUS is an escape, its sign, and its excess in Elias gamma
     code.
 
-    Sender and receiver walk the same state machine, `_walk`; only what happens at one symbol
-    differs. Without `reset` between packets the state runs on, which is what the stream calls
-    a chained packet.
+    Sender and receiver walk the same state machine, `_walk`; only what happens at one symbol,
+    which is a `Port`'s affair, differs. Without `reset` between packets the state runs on, which
+    is what the stream calls a chained packet.
     """
 
     def __init__(self, tables: LevelTables) -> None:
@@ -94,7 +103,23 @@ class TokenCoder:
             raise CorruptStream("token packet does not decode") from error
         return tokens
 
-    def _walk(self, port: _Writer | _Reader) -> Integers:
+    def rehearse(self, ports: Iterable[Port]) -> npt.NDArray[np.int32]:
+        """Tokens whose residuals ports decide, one port for each token; nothing is coded.
+
+        A sender finds out what to send that way: the coder's state stays what it was. A port is
+        asked for only when the token before it is decided.
+
+        Returns:
+            int32 [n, d_m].
+        """
+        saved = self._history, self._residuals
+        try:
+            tokens = [self._walk(port) for port in ports]
+        finally:
+            self._history, self._residuals = saved
+        return np.array(tokens, np.int32).reshape(-1, self._size)
+
+    def _walk(self, port: Port) -> Integers:
         """One token: predict, choose the table, code the residual, dimension by dimension."""
         tables = self._tables
         running = bool(self._history)
@@ -139,12 +164,12 @@ class _Writer:
         self._coder = coder
         self._token = token
 
-    def residual(self, model: Any, k: int, prediction: int) -> int:
+    def residual(self, model: SymbolModel, k: int, prediction: int) -> int:
         residual = self._token[k] - prediction
         if abs(residual) <= RADIUS:
-            self._coder.encode(residual + RADIUS, model)
+            self._coder.encode(residual + RADIUS, model.coder)
             return residual
-        self._coder.encode(ESCAPE, model)
+        self._coder.encode(ESCAPE, model.coder)
         excess = abs(residual) - RADIUS
         digits = excess.bit_length()
         self._coder.encode(int(residual < 0), _BIT)
@@ -159,8 +184,8 @@ class _Reader:
     def __init__(self, coder: Any) -> None:
         self._coder = coder
 
-    def residual(self, model: Any, k: int, prediction: int) -> int:
-        symbol = int(self._coder.decode(model))
+    def residual(self, model: SymbolModel, k: int, prediction: int) -> int:
+        symbol = int(self._coder.decode(model.coder))
         if symbol != ESCAPE:
             return symbol - RADIUS
         negative = self._coder.decode(_BIT)

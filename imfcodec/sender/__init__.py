@@ -8,6 +8,7 @@ key_coder.py        key pictures -> AV1, and back as the receiver sees them
 optical_flow.py     where things went since the key frame
 token_refinement.py tokens improved by what the receiver makes of them
 token_smoothing.py  tokens without their tremble
+token_choice.py     tokens -> integers, what they cost against what they lose
 stream_encoder.py   pictures -> packets
 report.py           EncodeReport
 """

@@ -22,8 +22,9 @@ from imfcodec.sender.key_choice import best_key, cells_of
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from imfcodec.sender.optical_flow import MovementTracker
-from imfcodec.sender.token_refinement import TokenRefiner
-from imfcodec.sender.token_smoothing import RADIUS, smooth
+from imfcodec.sender.token_choice import TokenChooser
+from imfcodec.sender.token_refinement import RENEW, Refined, TokenRefiner, unexamined
+from imfcodec.sender.token_smoothing import smooth
 from imfcodec.weights import Weights
 
 PACKET_S = Fraction(3)
@@ -38,7 +39,8 @@ CHAIN_S = Fraction(1)
 BASE_S = Fraction(20)
 """No key frame is predicted from one of this age, in seconds."""
 
-ENCODER_BATCH = 8
+ENCODER_BATCH = RENEW
+"""Frames per pass: as many as share a linearisation."""
 
 Picture = npt.NDArray[np.uint8]
 
@@ -76,7 +78,7 @@ class StreamEncoder:
 
         frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket,
                         │                                              PredictedKeyPacket
-                        └─ else: collect ─ flow ─ E_T ─ refine ─ smooth ─ quantise ─ code
+                        └─ else: collect ─ flow ─ E_T ─ refine ─ smooth ─ choose ─ code
                                                                            ─ TokenPacket
 
     Attributes:
@@ -118,7 +120,8 @@ class StreamEncoder:
         self._last_key = self._base = _NO_KEY
         self._tracker = MovementTracker(_NO_PICTURE)
         self._refiner: TokenRefiner | None = None
-        self._before = np.empty((0, 0), np.float32)
+        self._chooser = TokenChooser(self._quantiser.step)
+        self._before: npt.NDArray[np.float64] | None = None
         self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
         self._psnr: list[float] = []
 
@@ -170,7 +173,6 @@ class StreamEncoder:
         frames, self._pending = self._pending, []
         pictures = np.stack([f.picture for f in frames])
         latent = self._latent(pictures)
-        tokens = self._quantiser.quantise(self._steady(latent))
         first = frames[0]
         chained = self._chain_pts is not None and (
             (self._low_latency and first.pts - self._chain_pts < self._chain_ticks)
@@ -181,6 +183,7 @@ class StreamEncoder:
             self._chain_pts = first.pts
         if not self._low_latency:
             self._chain_pts = None
+        tokens = self._choose(latent)
         with self._timed("entropy"):
             payload = self._coder.encode(tokens)
         self._measure(tokens, pictures)
@@ -204,7 +207,8 @@ class StreamEncoder:
             as_received = torch.from_numpy(self._quantiser.dequantise(token))
             self._refiner = TokenRefiner(self._model, to_tensor(decoded[None]), as_received, steps)
         self._policy.take(frame.pts, picture.kind)
-        self._before = latent[:0]
+        self._chooser = TokenChooser(self._quantiser.step)
+        self._before = None
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
         if self._monitor:
@@ -228,8 +232,8 @@ class StreamEncoder:
         with self._timed("token encoder"):
             return self._model.key_token(to_tensor(decoded[None])).numpy()
 
-    def _latent(self, pictures: Picture) -> npt.NDArray[np.float32]:
-        """Tokens of the frames that follow, uint8 [N, H, W, 3]: float32 [N, d_m]."""
+    def _latent(self, pictures: Picture) -> Refined:
+        """Tokens of the frames that follow, uint8 [N, H, W, 3], and how much they matter."""
         origin = to_tensor(self._last_key.picture[None])
         parts = []
         for n in range(0, len(pictures), ENCODER_BATCH):
@@ -237,20 +241,23 @@ class StreamEncoder:
             with self._timed("optical flow"):
                 flow = self._tracker.follow(batch)
             x = to_tensor(batch)
-            with self._timed("token encoder"), torch.no_grad():
-                latent = self._model.encode_token(x, origin, flow)
+            with self._timed("token encoder"), torch.inference_mode():
+                said = self._model.encode_token(x, origin, flow)
             if self._refiner:
                 with self._timed("refinement"):
-                    latent = self._refiner.improve(x, flow, latent)
-            parts.append(latent.numpy())
-        return np.concatenate(parts)
+                    parts.append(self._refiner.improve(x, flow, said))
+            else:
+                parts.append(unexamined(said))
+        return Refined(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
-    def _steady(self, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The pending frames' tokens as they are to be coded: float32 [N, d_m]."""
-        if self._low_latency:
-            return latent  # to smooth without frames to come would only delay
-        before, self._before = self._before, latent[-RADIUS:]
-        return smooth(latent, before, self._quantiser.step)
+    def _choose(self, latent: Refined) -> npt.NDArray[np.int32]:
+        """The integers of the pending frames' tokens: int32 [N, d_m]."""
+        tokens, curvature = latent.tokens.numpy(), latent.curvature.numpy()
+        with self._timed("token choice"):
+            if not self._low_latency:  # to smooth without frames to come would only delay
+                tokens = smooth(tokens, curvature, self._quantiser.step, self._before)
+                self._before = tokens[-1]
+            return self._chooser.choose(self._coder, tokens, curvature)
 
     def _measure(self, tokens: npt.NDArray[np.int32], pictures: Picture) -> None:
         if self._monitor is None:

@@ -1,48 +1,91 @@
 """Tokens improved by what the receiver makes of them, before they are quantised.
 
-    E_T ─ t ─► receiver's network at 128 pixels ─► x_hat, displacement ─► error ─┐
-          ▲                                                                     │ gradient
-          └───────────────────────── Adam, a few steps ◄────────────────────────┘
+    E_T ─ t ─► receiver's network at 128 pixels ─► displacement, x_hat ─► what is missing ─┐
+          ▲                          │                                                    │
+          │                          └─ by how much each value of t moves them: J ────────┤
+          └──────────────────────────────── Gauss-Newton ◄────────────────────────────────┘
 
 E_T answers at once and is a little wrong about everybody whom it has never seen. The sender has
-the receiver's network, and optical flow that tells where things went: some steps down the
-gradient find a token that says it better. What one frame had to be corrected by is a good guess
-for the next one, so that few steps a frame suffice and the corrections do not tremble.
+the receiver's network, and optical flow that tells where things went. Near t the network is
+nearly linear in its few values, so that a least-squares step finds tokens that say it better.
+What it knows by then of the network, the curvature of the error, says as well how much each
+direction of a token matters: the quantiser needs that.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from imfcodec.model.distances import flow_distance, motion_distance, pyramid_l1
 from imfcodec.model.imf import IMF
 from imfcodec.model.layers import reduce_short_side
 from imfcodec.model.precision import natural_precision
 
 SIDE: Final = 128
-"""Short side in pixels at which frames are rebuilt."""
+"""Short side in pixels at which frames are rebuilt; they are compared at half of it."""
 
 MULTIPLE: Final = 32
 """Both sides of what the network rebuilds are multiples of this."""
 
-BATCH: Final = 8
-"""Consecutive frames that are improved together."""
+RENEW: Final = 8
+"""Frames that share one linearisation."""
 
-RATE: Final = 0.1
-"""Largest change of a value per step, about; values have unit variance."""
+REACH: Final = 0.3
+"""By how much a value is changed to see what that does; values have unit variance."""
+
+LARGEST: Final = 1.0
+"""Largest change of a value per step."""
 
 PICTURE: Final = 20.0
-"""Weight of the error of the picture beside that of the displacement."""
-
-MOTION: Final = 30.0
-"""Weight of the error of the difference to the frame before."""
+"""Weight of the error of the picture, in 0..1, beside that of the displacement, in 1/64."""
 
 TRUST: Final = 0.1
-"""Weight of the squared distance from what E_T said."""
+"""Weight of the mean squared distance from what E_T said."""
+
+SMALL_DISPLACEMENT: Final = 0.1
+"""Distances count quadratically below this, by their size above it ..."""
+
+SMALL_DIFFERENCE: Final = 0.02
+"""... and so do differences of the picture."""
+
+PLAIN_CURVATURE: Final = 0.4
+"""Of tokens that nobody examined: about the mean of what is found."""
+
+
+class Refined(NamedTuple):
+    """Tokens of successive frames.
+
+    Attributes:
+        tokens: t* [N, d_m].
+        curvature: H [N, d_m, d_m], symmetric, positive: beside t* the error grows by about
+            (t - t*)' H (t - t*) / 2.
+    """
+
+    tokens: Tensor
+    curvature: Tensor
+
+
+def unexamined(tokens: Tensor) -> Refined:
+    """Tokens [N, d_m] as they are, all of whose directions are taken to matter alike."""
+    count, size = tokens.shape
+    return Refined(tokens, PLAIN_CURVATURE * torch.eye(size).repeat(count, 1, 1))
+
+
+class _Effect(NamedTuple):
+    """What the network makes of N tokens.
+
+    Attributes:
+        displacement: In 1/64 of the picture [N, 2, h, w]; None where attention alone brings
+            everything over.
+        picture: [N, 3, H / 2, W / 2].
+    """
+
+    displacement: Tensor | None
+    picture: Tensor
 
 
 class TokenRefiner:
@@ -52,60 +95,92 @@ class TokenRefiner:
         """Prepare a reference.
 
         Args:
-            model: The network; none of its weights asks for a gradient.
+            model: The network.
             picture: x_r, decoded [1, 3, H, W] in 0..1.
             token: Its token as the receiver has it [1, d_m].
-            steps: Of the descent per batch.
+            steps: Gauss-Newton steps, 1 or more.
         """
         self._model = model
         self._steps = steps
         self._narrow = natural_precision("cpu") == "bf16"
-        with torch.no_grad(), self._arithmetic():
+        with torch.inference_mode(), self._arithmetic():
             self._reference = model.reference(reduce_short_side(picture, SIDE, MULTIPLE), token)
+        # What one frame had to be corrected by is a good guess for the next one.
         self._correction = torch.zeros_like(token)
-        self._before: tuple[Tensor, Tensor] | None = None
+        self._slopes: _Effect | None = None
+        self._served = 0
 
-    def improve(self, pictures: Tensor, flow: Tensor, tokens: Tensor) -> Tensor:
-        """Better tokens [N, d_m] of the next frames.
+    @torch.inference_mode()
+    def improve(self, pictures: Tensor, flow: Tensor, said: Tensor) -> Refined:
+        """Better tokens of the next frames, at most `RENEW` of them.
 
         Args:
             pictures: x_c [N, 3, H, W] in 0..1.
             flow: Optical flow from each to the reference and its trust [N, 3, h, w].
-            tokens: E_T's [N, d_m].
+            said: E_T's tokens [N, d_m].
         """
-        improved = [
-            self._improve(reduce_short_side(x, SIDE, MULTIPLE), f, t)
-            for x, f, t in zip(
-                pictures.split(BATCH), flow.split(BATCH), tokens.split(BATCH), strict=True
-            )
-        ]
-        return torch.cat(improved)
-
-    def _improve(self, target: Tensor, flow: Tensor, said: Tensor) -> Tensor:
-        reference = self._reference.expand(len(target))
-        token = (said + self._correction).requires_grad_()
-        adam = torch.optim.Adam([token], RATE, (0.8, 0.9))
+        target = F.avg_pool2d(reduce_short_side(pictures, SIDE, MULTIPLE), 2)
+        tokens = said + self._correction
+        curvature = tokens.new_zeros(0)
+        slopes = self._slopes_at(tokens)
         for _ in range(self._steps):
-            with self._arithmetic():
-                rebuilt = self._model.reconstruct(token, [reference])
-            picture = rebuilt.picture.float()
-            error = PICTURE * pyramid_l1(picture, target) + TRUST * (token - said).square().mean()
-            for warp in rebuilt.warps:  # none where attention alone brings everything over
-                error = error + flow_distance(warp.displacement.float(), flow)
-            if self._before is not None:
-                before, target_before = self._before
-                error = error + MOTION * motion_distance(
-                    picture,
-                    torch.cat([before, picture[:-1]]),
-                    target,
-                    torch.cat([target_before, target[:-1]]),
-                )
-            (token.grad,) = torch.autograd.grad(error, token)
-            adam.step()
-        token = token.detach()
-        self._before = picture[-1:].detach(), target[-1:]
-        self._correction = (token - said)[-1:]
-        return token
+            curvature, pull = self._equations(slopes, tokens, target, flow, said)
+            change: Tensor = torch.linalg.solve(curvature, pull)
+            tokens = tokens + change.clamp(-LARGEST, LARGEST)
+        self._correction = (tokens - said)[-1:]
+        return Refined(tokens, curvature)
+
+    def _slopes_at(self, tokens: Tensor) -> _Effect:
+        """J near the middle one of these tokens: the effect of one more in each value."""
+        count, size = tokens.shape
+        if self._slopes is None or self._served + count > RENEW:
+            middle = tokens[count // 2 : count // 2 + 1]
+            probes = torch.cat([middle, middle + REACH * torch.eye(size)])
+            displacement, picture = self._effect(probes)
+            self._slopes = _Effect(
+                None if displacement is None else (displacement[1:] - displacement[:1]) / REACH,
+                (picture[1:] - picture[:1]) / REACH,
+            )
+            self._served = 0
+        self._served += count
+        return self._slopes
+
+    def _equations(
+        self, slopes: _Effect, tokens: Tensor, target: Tensor, flow: Tensor, said: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """H [N, d_m, d_m] and -gradient [N, d_m] of the error at these tokens."""
+        effect = self._effect(tokens)
+        held = 2 * TRUST / tokens.shape[1]
+        curvature = held * torch.eye(tokens.shape[1]).expand(len(tokens), -1, -1)
+        pull = held * (said - tokens)
+        missing = target - effect.picture
+        weight = PICTURE / missing[0].numel() / missing.abs().clamp_min(SMALL_DIFFERENCE)
+        terms = [(slopes.picture, missing, weight)]
+        if slopes.displacement is not None and effect.displacement is not None:
+            aim, trust = _aim(flow, effect.displacement)
+            missing = aim - effect.displacement
+            distance = missing.square().sum(1, keepdim=True).sqrt()
+            weight = trust / trust[0].numel() / distance.clamp_min(SMALL_DISPLACEMENT)
+            terms.append((slopes.displacement, missing, weight.expand_as(missing)))
+        for slope, missing, weight in terms:
+            j, w = slope.flatten(1), weight.flatten(1)
+            curvature = curvature + (j * w[:, None]) @ j.T
+            pull = pull + (w * missing.flatten(1)) @ j.T
+        return curvature, pull
+
+    def _effect(self, tokens: Tensor) -> _Effect:
+        with self._arithmetic():
+            rebuilt = self._model.reconstruct(tokens, [self._reference.expand(len(tokens))])
+        displacement = 64 * rebuilt.warps[0].displacement.float() if rebuilt.warps else None
+        return _Effect(displacement, F.avg_pool2d(rebuilt.picture.float(), 2))
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         return torch.autocast("cpu", torch.bfloat16, enabled=self._narrow)
+
+
+def _aim(flow: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:
+    """Trusted flow in 1/64 of the picture and its trust, as large as the displacement."""
+    size = (displacement.shape[2], displacement.shape[3])
+    trust = F.adaptive_avg_pool2d(flow[:, 2:], size)
+    mean = F.adaptive_avg_pool2d(flow[:, :2] * flow[:, 2:], size) / trust.clamp_min(1e-3)
+    return 64 * mean, trust

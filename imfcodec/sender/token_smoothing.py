@@ -1,49 +1,56 @@
 """Latent tokens without their tremble, before they are quantised.
 
-    float tokens ─ Gaussian over time ─ at most REACH steps from where they were ─► quantise
+    t*, H of a packet ─ least squares over time ─► tokens that change only for a reason
 
-A network sees a little noise in every frame, and a value near the middle between two integers
-then flips from frame to frame: each flip moves the whole picture and costs bits. What really
-moves changes a value by more than the reach, and is followed at once.
+A network sees a little noise in every frame, and values that hardly show tremble most. Changes
+cost bits, so each token gives way to its neighbours where that costs no quality:
+
+    sum_n (t_n - t*_n)' H_n (t_n - t*_n) + STIFFNESS sum_n |(t_n - t_(n-1)) / step|^2  ->  least
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-SIGMA_FRAMES: Final = 1.0
-"""Standard deviation of the filter, frames."""
+STIFFNESS: Final = 0.01
+"""What a change by one quantiser step costs, in the unit of the error that H belongs to."""
 
-REACH: Final = 0.5
-"""How far a value may be moved, in quantiser steps."""
-
-RADIUS: Final = int(3 * SIGMA_FRAMES)
-"""Frames on each side that the filter takes in."""
-
-_BELL: Final = np.exp(-((np.arange(-RADIUS, RADIUS + 1) / SIGMA_FRAMES) ** 2) / 2)
-_TAPS: Final = (_BELL / _BELL.sum()).astype(np.float32)
-
-Tokens = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 
 
-def smooth(tokens: Tokens, before: Tokens, step: Tokens) -> Tokens:
-    """Filter a run of tokens over time; beyond its ends the nearest token counts as repeated.
+def smooth(tokens: Floats, curvature: Floats, step: Floats, before: Floats | None) -> Floats:
+    """The least-squares tokens of a run of frames.
 
     Args:
-        tokens: float32 [N, d_m], consecutive frames.
-        before: float32 [M, d_m], the frames just before them, unfiltered; M may be 0.
-        step: Quantiser steps, float32 [d_m].
+        tokens: t* [N, d_m], consecutive frames.
+        curvature: H [N, d_m, d_m], see `Refined`.
+        step: Quantiser steps [d_m].
+        before: Token of the frame just before them, smoothed [d_m]; None behind a key frame.
 
     Returns:
-        float32 [N, d_m].
+        float64 [N, d_m].
     """
-    context = np.concatenate([before[-RADIUS:], tokens])
-    missing = RADIUS - (len(context) - len(tokens))
-    padded = np.pad(context, ((missing, RADIUS), (0, 0)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, len(_TAPS), axis=0)
-    reach = REACH * step
-    smoothed: Tokens = np.clip(windows @ _TAPS, tokens - reach, tokens + reach)
-    return smoothed
+    spring = np.diag(STIFFNESS / np.square(step.astype(np.float64)))
+    matrix = curvature.astype(np.float64)
+    right = (matrix @ tokens[..., None])[..., 0]
+    matrix[:-1] += spring
+    matrix[1:] += spring
+    if before is not None:
+        matrix[0] += spring
+        right[0] += spring @ before
+    # Block elimination forwards and back (Thomas); the blocks beside the diagonal are -spring.
+    size = len(step)
+    bond, smoothed = np.zeros((size, size)), np.zeros(size)
+    bonds, forward = np.empty_like(matrix), np.empty_like(right)
+    for n, (block, value) in enumerate(zip(matrix, right, strict=True)):
+        solved = np.linalg.solve(
+            block - spring @ bond, np.column_stack([spring, value + spring @ smoothed])
+        )
+        bond, smoothed = solved[:, :-1], solved[:, -1]
+        bonds[n], forward[n] = bond, smoothed
+    for n in range(len(forward) - 2, -1, -1):
+        forward[n] += bonds[n] @ forward[n + 1]
+    return forward

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -11,20 +12,23 @@ import numpy.typing as npt
 import torch
 
 from imfcodec import weights
-from imfcodec.config import ModelConfig
-from imfcodec.entropy import EntropyTables
+from imfcodec.config import REFINE_STEPS, ModelConfig
+from imfcodec.entropy import EntropyTables, LevelTables, Quantiser, TokenCoder
+from imfcodec.model.imf import IMF
 from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.sender.token_choice import TokenChooser
+from imfcodec.sender.token_refinement import RENEW, TokenRefiner
+from imfcodec.sender.token_smoothing import smooth
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.training.trainee import Trainee
 from imfcodec.video import AudioMode, CodingGeometry, MediaReader
 from imfcodec.weights import WeightsFile
 
-BATCH = 16  # frames per pass
-KEY_FRAMES = 50  # frames that share a key frame, where tokens are relative to one
+KEY_FRAMES = 50  # frames that share a key frame
 KEY_CRF, KEY_PRESET = 40, 6  # of those key frames
 
 
@@ -51,34 +55,57 @@ def export(
     trainee.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Tokens as the shipped float16 weights give them, not as the float32 checkpoint does.
     trainee.imf.half().float()
-    tokens = [run for clip in clips for run in tokens_of(trainee, clip, frames)]
     step = trainee.quantiser.step.numpy().astype(np.float32)
-    tables = fit_tables(step, tokens)
+    runs = [run for clip in clips for run in runs_of(trainee.imf, step, clip, frames)]
+    tables = fit_tables(step, [run.tokens for run in runs], [run.integers for run in runs])
     return weights.write(folder, name, trainee.imf, tables), tables
 
 
-def tokens_of(trainee: Trainee, clip: Path, frames: int) -> list[npt.NDArray[np.float32]]:
-    """Unquantised tokens of a clip's first frames, sized as a sender does: float32 [n, d_m] each.
+@dataclass(frozen=True)
+class Run:
+    """A key frame's token and those of the frames behind it.
 
-    One run of tokens for each key frame, whose own comes first.
+    Attributes:
+        tokens: Unquantised, the key frame's first: float32 [n, d_m].
+        curvature: Of those behind it [n - 1, d_m, d_m], see `Refined`.
     """
-    relative = trainee.imf.config.relative_tokens
+
+    tokens: npt.NDArray[np.float32]
+    curvature: npt.NDArray[np.float32]
+
+    def integers(self, step: npt.NDArray[np.float32], tables: LevelTables) -> npt.NDArray[np.int32]:
+        """What a sender codes of them in one packet: int32 [n, d_m]."""
+        key = Quantiser(step).quantise(self.tokens[:1])
+        if not len(self.curvature):
+            return key
+        coder = TokenCoder(tables)
+        coder.reset(key[0])
+        tokens = smooth(self.tokens[1:], self.curvature, step, None)
+        return np.concatenate([key, TokenChooser(step).choose(coder, tokens, self.curvature)])
+
+
+@torch.inference_mode()
+def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) -> list[Run]:
+    """Tokens of a clip's first frames as a sender finds them, a run for each key frame."""
+    quantiser = Quantiser(step)
     runs = []
     with MediaReader(clip, audio=AudioMode.NONE) as reader:
         geometry = CodingGeometry.fit(reader.info.width, reader.info.height)
         keys = KeyCoder(geometry.coded, KEY_CRF, KEY_PRESET)
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
-        while run := list(islice(pictures, KEY_FRAMES if relative else frames)):
-            x = to_tensor(np.stack(run))
-            # A relative token is one beside the picture that a receiver has.
-            key = keys.code(run[0], KeyKind.INDEPENDENT).decoded if relative else run[0]
+        while run := list(islice(pictures, KEY_FRAMES)):
+            key = keys.code(run[0], KeyKind.INDEPENDENT).decoded
             origin = to_tensor(key[None])
-            flow = MovementTracker(key).follow(np.stack(run)) if relative else None
-            parts = [
-                trainee.imf.encode_token(
-                    x[n : n + BATCH], origin, None if flow is None else flow[n : n + BATCH]
-                )
-                for n in range(1, len(x), BATCH)
-            ]
-            runs.append(torch.cat([trainee.imf.key_token(origin), *parts]).numpy())
+            token = model.key_token(origin)
+            received = quantiser.dequantise(quantiser.quantise(token.numpy()))
+            refiner = TokenRefiner(model, origin, torch.from_numpy(received), REFINE_STEPS)
+            tracker = MovementTracker(key)
+            tokens, curvatures = [token], [token.new_zeros(0, token.shape[1], token.shape[1])]
+            for n in range(1, len(run), RENEW):
+                batch = np.stack(run[n : n + RENEW])
+                x, flow = to_tensor(batch), tracker.follow(batch)
+                refined = refiner.improve(x, flow, model.encode_token(x, origin, flow))
+                tokens.append(refined.tokens)
+                curvatures.append(refined.curvature)
+            runs.append(Run(torch.cat(tokens).numpy(), torch.cat(curvatures).numpy()))
     return runs

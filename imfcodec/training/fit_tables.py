@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,16 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+Send = Callable[[npt.NDArray[np.float32], LevelTables], npt.NDArray[np.int32]]
+"""What a sender makes of a clip's tokens with these steps and tables: int32 [n, d_m]."""
+
+ROUNDS = 2  # a sender's choices depend on the tables, and these on its choices
+
+
 def fit_tables(
-    step: npt.NDArray[np.float32], clips: list[npt.NDArray[np.float32]]
+    step: npt.NDArray[np.float32],
+    clips: list[npt.NDArray[np.float32]],
+    senders: Sequence[Send] = (),
 ) -> EntropyTables:
     """Fit every level.
 
@@ -36,8 +45,15 @@ def fit_tables(
         step: Learned quantisation steps [d_m].
         clips: Tokens of clips at their native frame rate, a key frame's first, float32 [n, d_m]
             each.
+        senders: One for each clip, where a sender would do something else than round.
     """
-    levels = [_fit_level([np.rint(c / (step * s)).astype(np.int64) for c in clips]) for s in SCALES]
+    levels = []
+    for scale in SCALES:
+        level = _fit_level([np.rint(c / (step * scale)).astype(np.int64) for c in clips])
+        for _ in range(ROUNDS if senders else 0):
+            sent = [send(step * np.float32(scale), level) for send in senders]
+            level = _fit_level([tokens.astype(np.int64) for tokens in sent])
+        levels.append(level)
     return EntropyTables(np.asarray(step, np.float32), np.asarray(SCALES, np.float32), levels)
 
 

@@ -15,7 +15,12 @@ from imfcodec.errors import OptionError
 from imfcodec.model.distances import flow_distance, pyramid_l1
 from imfcodec.model.imf import IMF
 from imfcodec.sender import stream_encoder
-from imfcodec.sender.token_refinement import TokenRefiner
+from imfcodec.sender.token_refinement import (
+    PLAIN_CURVATURE,
+    RENEW,
+    TokenRefiner,
+    unexamined,
+)
 from tests.tiny import TINY, tiny_model
 
 
@@ -37,13 +42,18 @@ def case() -> tuple[IMF, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
     return model, picture, key, true, rebuilt(model, true, picture, key).picture
 
 
+def in_eights(refiner: TokenRefiner, *parts: torch.Tensor) -> torch.Tensor:
+    batches = zip(*(p.split(RENEW) for p in parts), strict=True)
+    return torch.cat([refiner.improve(*batch).tokens for batch in batches])
+
+
 def test_the_picture_comes_nearer(case: tuple) -> None:
     """From the key frame's own token, which holds the picture still, towards what was seen."""
     model, picture, key, true, frames = case
     warp = rebuilt(model, true, picture, key).warps[0]
     flow = torch.cat([warp.displacement, torch.ones_like(warp.visibility)], 1)
     said = key.expand(len(true), -1)
-    improved = TokenRefiner(model, picture, key, 10).improve(frames, flow, said)
+    improved = in_eights(TokenRefiner(model, picture, key, 2), frames, flow, said)
     before, after = (rebuilt(model, t, picture, key) for t in (said, improved))
     assert pyramid_l1(after.picture, frames) < 0.6 * pyramid_l1(before.picture, frames)
     errors = [flow_distance(x.warps[0].displacement, flow) for x in (before, after)]
@@ -51,32 +61,84 @@ def test_the_picture_comes_nearer(case: tuple) -> None:
     assert not improved.requires_grad
 
 
-def test_corrections_are_carried_on(case: tuple) -> None:
-    """The second batch begins with what the first one had to be corrected by."""
+def test_curvature_tells_what_shows(case: tuple) -> None:
+    """Along the largest eigenvector a token changes the picture more than along the least."""
     model, picture, key, true, frames = case
-    flow = torch.zeros(len(true), 3, 16, 16)
-    said = key.expand(len(true), -1)
+    flow = torch.zeros(RENEW, 3, 16, 16)
+    refined = TokenRefiner(model, picture, key, 1).improve(
+        frames[:RENEW], flow, true[:RENEW].clone()
+    )
+    h = refined.curvature
+    assert h.shape == (RENEW, TINY.token_size, TINY.token_size)
+    assert torch.allclose(h, h.mT, atol=1e-4)
+    values, vectors = torch.linalg.eigh(h[0])
+    assert values[0] > 0
+    here = rebuilt(model, true[:1], picture, key).picture
+    most, least = (
+        (rebuilt(model, true[:1] + 0.5 * vectors[:, n], picture, key).picture - here).abs().mean()
+        for n in (-1, 0)
+    )
+    assert most > 2 * least
+
+
+def test_corrections_are_carried_on(case: tuple) -> None:
+    """What the last frame had to be corrected by is where the next one begins."""
+    model, picture, key, _, frames = case
+    flow = torch.zeros(1, 3, 16, 16)
     refiner = TokenRefiner(model, picture, key, 1)
-    for n in range(4):
-        improved = refiner.improve(frames[:8], flow[:8], said[:8])
-        assert (improved - key).abs().max() == pytest.approx(0.1 * (n + 1), rel=0.3)
+    distances = [
+        pyramid_l1(
+            rebuilt(model, refiner.improve(frames[:1], flow, key).tokens, picture, key).picture,
+            frames[:1],
+        )
+        for _ in range(3)
+    ]
+    assert distances[1] < distances[0]
+    assert distances[2] < 1.1 * distances[1]
+
+
+def test_frames_one_by_one_share_a_linearisation(
+    case: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, picture, key, _, frames = case
+    passes = []
+    plain = TokenRefiner._effect
+
+    def counted(self: TokenRefiner, tokens: torch.Tensor):
+        passes.append(len(tokens))
+        return plain(self, tokens)
+
+    monkeypatch.setattr(TokenRefiner, "_effect", counted)
+    refiner = TokenRefiner(model, picture, key, 1)
+    for n in range(RENEW + 1):
+        refiner.improve(frames[n : n + 1], torch.zeros(1, 3, 16, 16), key)
+    probes = TINY.token_size + 1
+    assert passes == [probes, *[1] * RENEW, probes, 1]
+
+
+def test_unexamined_tokens_matter_alike() -> None:
+    tokens = torch.randn(3, 16)
+    plain = unexamined(tokens)
+    assert plain.tokens is tokens
+    assert (plain.curvature == PLAIN_CURVATURE * torch.eye(16)).all()
+    assert plain.curvature.shape == (3, 16, 16)
 
 
 def test_a_larger_picture_is_reduced(case: tuple) -> None:
     model, _, key, _, _ = case
     picture, frames = torch.rand(1, 3, 256, 448), torch.rand(3, 3, 256, 448)
     flow = torch.zeros(3, 3, 64, 112)
-    improved = TokenRefiner(model, picture, key, 1).improve(frames, flow, key.expand(3, -1))
+    improved = TokenRefiner(model, picture, key, 1).improve(frames, flow, key.expand(3, -1)).tokens
     assert improved.shape == (3, TINY.token_size)
     assert (improved != key).any()
 
 
 def test_steps_of_options() -> None:
-    assert EncodeOptions().refine_steps == 4
+    assert EncodeOptions().refine_steps == 1
     assert EncodeOptions(latency="low").refine_steps == 0
     assert EncodeOptions(latency="low", refine=2).refine_steps == 2
     assert EncodeOptions(refine=0).refine_steps == 0
-    for steps in (-1, 1001):
+    for steps in (-1, 101):
         with pytest.raises(OptionError, match="refinement"):
             EncodeOptions(refine=steps)
 
