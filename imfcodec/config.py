@@ -157,11 +157,15 @@ class EncodeOptions:
             far as the latency permits, or always the last one.
         predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
             one, at a fraction of its bytes.
+        look_ahead: Whether the frames before a key frame that only the interval asks for may be
+            rebuilt from it instead of from the one before: they wait for it, in sender and
+            receiver. Has no effect at low latency.
         refine: Least-squares steps that improve the tokens of every eight frames; 0 takes them as
             E_T says them. None: `REFINE_STEPS`, at low latency 0.
         scene_cut: Whether a scene cut begins a new key frame.
-        latency: "normal" collects up to three seconds of tokens per packet; "low" sends each at
-            once, which leaves no time to smooth them.
+        latency: "normal" collects up to three seconds of tokens per packet, with `look_ahead` an
+            interval between key frames; "low" sends each at once, which leaves no time to smooth
+            them.
         short_side: Side in pixels to which a larger picture's short side is reduced.
         audio: "opus" transcodes, "copy" keeps Opus, "none" drops it.
         audio_bitrate: Of the transcoded Opus track, bit/s.
@@ -177,6 +181,7 @@ class EncodeOptions:
     keyframe_interval_s: float | None = 3.0
     choose_keys: bool = True
     predict_keys: bool = True
+    look_ahead: bool = True
     refine: int | None = None
     scene_cut: bool = True
     latency: str = "normal"

@@ -46,6 +46,13 @@ def _is_rising(values: Sequence[int]) -> bool:
     return all(earlier < later for earlier, later in pairwise(values))
 
 
+def _check_lead(frame_number: int, pts: int, lead: Sequence[int]) -> None:
+    require(len(lead) <= frame_number, "more leading frames than there are before")
+    if lead:
+        _check_pts(lead[0])
+        require(_is_rising([*lead, pts]), "timestamps do not rise")
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPacket:
     """A frame coded as a picture of its own, to which later frames refer.
@@ -53,11 +60,13 @@ class KeyPacket:
     Attributes:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.
         pts: Timestamp in ticks of the video time base, within +-2**62.
-        token: Entropy-coded token of this frame; opaque here.
+        token: Entropy-coded token of this frame and those of the leading ones; opaque here.
         picture: Coded picture, for AV1 the OBUs of the frame; opaque here.
         flush: Whether earlier references are forgotten.
         slot: Reference slot that it fills, 0 to 3.
         config: Configuration of the key codec for this packet, or None for that of the header.
+        lead: Timestamps of the leading frames: those just before this one that are rebuilt from
+            it. Their tokens run backwards from there.
 
     Raises:
         CorruptStream: A value is outside its range.
@@ -70,10 +79,12 @@ class KeyPacket:
     flush: bool = True
     slot: int = 0
     config: bytes | None = None
+    lead: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_number)
         _check_pts(self.pts)
+        _check_lead(self.frame_number, self.pts, self.lead)
         require(0 <= self.slot < SLOTS, f"reference slot {self.slot}")
 
 
@@ -88,8 +99,9 @@ class PredictedKeyPacket:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.
         pts: Timestamp in ticks of the video time base, within +-2**62.
         base: Low 8 bits of the base's frame number.
-        token: Entropy-coded token of this frame; opaque here.
+        token: Entropy-coded token of this frame and those of the leading ones; opaque here.
         picture: Coded picture; opaque here.
+        lead: As a `KeyPacket` has it.
         flush, slot: As a `KeyPacket` has them; always these.
 
     Raises:
@@ -104,10 +116,12 @@ class PredictedKeyPacket:
     base: int
     token: bytes
     picture: bytes
+    lead: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_number)
         _check_pts(self.pts)
+        _check_lead(self.frame_number, self.pts, self.lead)
         _check_low_bits(self.base, "base")
 
 

@@ -24,17 +24,20 @@ from imfcodec.errors import UnsupportedVersion
 _KEY_FLUSH = 1 << 0
 _KEY_SLOT_SHIFT = 1
 _KEY_CONFIG = 1 << 3
-_KEY_KNOWN_FLAGS = (1 << 4) - 1
+_KEY_LEAD = 1 << 4
+_KEY_LEAD_IRREGULAR = 1 << 5
+_KEY_KNOWN_FLAGS = (1 << 6) - 1
 
 _PREDICTED_IRREGULAR = 1 << 0
-_PREDICTED_TOKEN_SHIFT = 1
+_PREDICTED_LEAD = 1 << 1
+_PREDICTED_TOKEN_SHIFT = 2
 
 _TOKENS_IRREGULAR = 0
 _TOKENS_CHAINED = 1 << 0
 _TOKENS_COUNT_SHIFT = 1
 
 
-def write_key(packet: KeyPacket) -> bytes:
+def write_key(packet: KeyPacket, timeline: Timeline) -> bytes:
     """Writes the payload of a key packet."""
     flags = packet.flush * _KEY_FLUSH | packet.slot << _KEY_SLOT_SHIFT
     fields = [write_varint(packet.frame_number), write_svarint(packet.pts)]
@@ -42,11 +45,15 @@ def write_key(packet: KeyPacket) -> bytes:
         flags |= _KEY_CONFIG
         check_size("key configuration", len(packet.config), FORMAT_LIMITS.max_key_config_bytes)
         fields += [write_varint(len(packet.config)), packet.config]
+    if packet.lead:
+        irregular = not _leads_regularly(packet, timeline)
+        flags |= _KEY_LEAD | irregular * _KEY_LEAD_IRREGULAR
+        fields.append(_write_lead(packet.lead, timeline, irregular))
     fields += [write_varint(len(packet.token)), packet.token, packet.picture]
     return bytes([flags]) + b"".join(fields)
 
 
-def read_key(payload: Cursor, limits: Limits) -> KeyPacket:
+def read_key(payload: Cursor, timeline: Timeline, limits: Limits) -> KeyPacket:
     """Reads the payload of a key packet.
 
     Raises:
@@ -60,6 +67,11 @@ def read_key(payload: Cursor, limits: Limits) -> KeyPacket:
     config = None
     if flags & _KEY_CONFIG:
         config = payload.sized("key configuration", limits.max_key_config_bytes)
+    lead: tuple[int, ...] = ()
+    if flags & _KEY_LEAD:
+        count = _read_lead_count(payload, limits)
+        irregular = bool(flags & _KEY_LEAD_IRREGULAR)
+        lead = _read_lead(payload, count, frame_number, timeline, irregular)
     return KeyPacket(
         frame_number=frame_number,
         pts=pts,
@@ -68,33 +80,68 @@ def read_key(payload: Cursor, limits: Limits) -> KeyPacket:
         flush=bool(flags & _KEY_FLUSH),
         slot=flags >> _KEY_SLOT_SHIFT & 3,
         config=config,
+        lead=lead,
     )
 
 
 def write_predicted_key(packet: PredictedKeyPacket, timeline: Timeline) -> bytes:
-    """Writes the payload of a predicted key packet, with its timestamp only if irregular."""
+    """Writes the payload of a predicted key packet, with timestamps only if one is irregular."""
     irregular = packet.pts != timeline.nominal_key_pts(packet.frame_number)
-    size_and_flag = len(packet.token) << _PREDICTED_TOKEN_SHIFT | irregular * _PREDICTED_IRREGULAR
-    numbers = bytes([low_bits(packet.frame_number), packet.base])
-    pts = write_svarint(packet.pts) if irregular else b""
-    return write_varint(size_and_flag) + numbers + pts + packet.token + packet.picture
+    irregular = irregular or not _leads_regularly(packet, timeline)
+    flags = irregular * _PREDICTED_IRREGULAR | bool(packet.lead) * _PREDICTED_LEAD
+    fields = [
+        write_varint(len(packet.token) << _PREDICTED_TOKEN_SHIFT | flags),
+        bytes([low_bits(packet.frame_number), packet.base]),
+    ]
+    if irregular:
+        fields.append(write_svarint(packet.pts))
+    if packet.lead:
+        fields.append(_write_lead(packet.lead, timeline, irregular))
+    return b"".join(fields) + packet.token + packet.picture
 
 
 def read_predicted_key(payload: Cursor, timeline: Timeline, limits: Limits) -> PredictedKeyPacket:
     """Reads the payload of a predicted key packet; the timeline completes number and timestamp."""
-    size_and_flag = payload.varint()
-    size_bytes = size_and_flag >> _PREDICTED_TOKEN_SHIFT
+    size_and_flags = payload.varint()
+    size_bytes = size_and_flags >> _PREDICTED_TOKEN_SHIFT
     check_size("token", size_bytes, limits.max_predicted_key_bytes)
-    frame_number = timeline.unwrap(payload.u8())
-    base = payload.u8()
-    irregular = size_and_flag & _PREDICTED_IRREGULAR
+    named, base = payload.u8(), payload.u8()
+    irregular = bool(size_and_flags & _PREDICTED_IRREGULAR)
+    own_pts = payload.svarint() if irregular else None
+    count = _read_lead_count(payload, limits) if size_and_flags & _PREDICTED_LEAD else 0
+    frame_number = timeline.unwrap(named, count)
     return PredictedKeyPacket(
         frame_number=frame_number,
-        pts=payload.svarint() if irregular else timeline.nominal_key_pts(frame_number),
+        pts=timeline.nominal_key_pts(frame_number) if own_pts is None else own_pts,
         base=base,
+        lead=_read_lead(payload, count, frame_number, timeline, irregular),
         token=payload.take(size_bytes),
         picture=payload.rest(),
     )
+
+
+def _leads_regularly(packet: KeyPacket | PredictedKeyPacket, timeline: Timeline) -> bool:
+    count = len(packet.lead)
+    return packet.lead == _regular_pts(packet.frame_number - count, count, timeline)
+
+
+def _write_lead(lead: tuple[int, ...], timeline: Timeline, irregular: bool) -> bytes:
+    check_count("leading frames", len(lead), FORMAT_LIMITS.max_frames_per_packet)
+    return write_varint(len(lead)) + (_write_pts(lead, timeline) if irregular else b"")
+
+
+def _read_lead_count(payload: Cursor, limits: Limits) -> int:
+    count = payload.varint()
+    check_count("leading frames", count, limits.max_frames_per_packet)
+    return count
+
+
+def _read_lead(
+    payload: Cursor, count: int, frame_number: int, timeline: Timeline, irregular: bool
+) -> tuple[int, ...]:
+    if irregular and count:
+        return _read_pts(payload, count, timeline)
+    return _regular_pts(frame_number - count, count, timeline)
 
 
 def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
@@ -109,11 +156,7 @@ def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
     if packet.key is not None:
         fields.append(bytes([packet.key]))
     if not regular:
-        fields.append(write_svarint(packet.pts[0]))
-        fields += (
-            write_svarint(later - earlier - timeline.nominal_floor)
-            for earlier, later in pairwise(packet.pts)
-        )
+        fields.append(_write_pts(packet.pts, timeline))
     return b"".join(fields) + packet.payload
 
 
@@ -128,12 +171,22 @@ def read_tokens(payload: Cursor, timeline: Timeline, limits: Limits) -> TokenPac
     first_frame = timeline.unwrap(payload.u8())
     key = None if count_and_flag & _TOKENS_CHAINED else payload.u8()
     if irregular:
-        first_pts = payload.svarint()
-        steps = [timeline.nominal_floor + payload.svarint() for _ in range(count - 1)]
-        pts = tuple(accumulate(steps, initial=first_pts))
+        pts = _read_pts(payload, count, timeline)
     else:
         pts = _regular_pts(first_frame, count, timeline)
     return TokenPacket(first_frame=first_frame, pts=pts, payload=payload.rest(), key=key)
+
+
+def _write_pts(pts: tuple[int, ...], timeline: Timeline) -> bytes:
+    """Irregular timestamps of consecutive frames."""
+    steps = (later - earlier - timeline.nominal_floor for earlier, later in pairwise(pts))
+    return write_svarint(pts[0]) + b"".join(map(write_svarint, steps))
+
+
+def _read_pts(payload: Cursor, count: int, timeline: Timeline) -> tuple[int, ...]:
+    first = payload.svarint()
+    steps = [timeline.nominal_floor + payload.svarint() for _ in range(count - 1)]
+    return tuple(accumulate(steps, initial=first))
 
 
 def _regular_pts(first_frame: int, count: int, timeline: Timeline) -> tuple[int, ...]:

@@ -125,7 +125,7 @@ class StreamReader:
         payload = Cursor(frame.payload)
         kind = frame.packet_type
         if kind == TYPE_KEY:
-            return read_key(payload, self._limits)
+            return read_key(payload, self._timeline, self._limits)
         if kind == TYPE_PREDICTED_KEY:
             return read_predicted_key(payload, self._timeline, self._limits)
         if kind == TYPE_TOKENS:

@@ -44,9 +44,13 @@ class Timeline:
         """Timestamp of a predicted key frame by regular timing."""
         return self._regular_pts(self._base, frame_number)
 
-    def unwrap(self, low_bits: int) -> int:
-        """Smallest frame number from `next_frame` on that ends in these 8 bits."""
-        return self.next_frame + (low_bits - self.next_frame) % 256
+    def unwrap(self, low_bits: int, lead: int = 0) -> int:
+        """Smallest frame number that ends in these 8 bits.
+
+        It counts from `next_frame` on, or from behind so many leading frames.
+        """
+        first = self.next_frame + lead
+        return first + (low_bits - first) % 256
 
     def anchor(self, frame_number: int, pts: int) -> None:
         """Passes a key frame, from which regular timing counts onward."""

@@ -96,7 +96,7 @@ class StreamWriter:
             case KeyPacket():
                 self._write_key(packet)
             case PredictedKeyPacket():
-                self._check_order(packet.frame_number, packet.pts)
+                self._check_key_order(packet)
                 self._check_reference(packet.base, self._timeline.base_frame)
                 coded = write_predicted_key(packet, self._timeline)
                 self._frame(TYPE_PREDICTED_KEY, packet, coded)
@@ -143,14 +143,18 @@ class StreamWriter:
         self._finished = True
 
     def _write_key(self, packet: KeyPacket) -> None:
-        self._check_order(packet.frame_number, packet.pts)
+        self._check_key_order(packet)
         offset = self.sizes.total_bytes
         # The first key packet needs no mark: the header says where it begins.
         with_mark = self._last_pts is not None
-        self._frame(TYPE_KEY, packet, write_key(packet), with_mark=with_mark)
+        self._frame(TYPE_KEY, packet, write_key(packet, self._timeline), with_mark=with_mark)
         self._index.add(IndexEntry(packet.frame_number, packet.pts, offset))
         self._timeline.anchor(packet.frame_number, packet.pts)
         self._last_pts = packet.pts
+
+    def _check_key_order(self, packet: KeyPacket | PredictedKeyPacket) -> None:
+        first_pts = packet.lead[0] if packet.lead else packet.pts
+        self._check_order(packet.frame_number - len(packet.lead), first_pts)
 
     def _check_order(self, frame_number: int, pts: int) -> None:
         expected = self._timeline.next_frame

@@ -116,6 +116,12 @@ class Interval(click.ParamType[float | None]):
     help="Whether key frames that only the interval asks for are coded from an earlier one.",
 )
 @click.option(
+    "--look-ahead/--no-look-ahead",
+    default=_DEFAULT.look_ahead,
+    show_default=True,
+    help="Whether frames may be rebuilt from the key frame behind them, for which they then wait.",
+)
+@click.option(
     "--refine",
     type=int,
     metavar="STEPS",

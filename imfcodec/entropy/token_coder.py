@@ -59,6 +59,12 @@ class TokenCoder:
         self._history: list[Integers] = []
         self._residuals = [0] * self._size
 
+    def follow(self, key: npt.NDArray[np.int32]) -> None:
+        """Stand where the coder stands just behind a key frame's own token, int32 [d_m]."""
+        token = key.astype(np.int64)
+        self._history = [token, token]
+        self._residuals = [0] * self._size
+
     def encode(self, tokens: npt.NDArray[np.int32]) -> bytes:
         """int32 [n, d_m] -> payload of one packet, as short as it can be cut."""
         saved = self._history, self._residuals

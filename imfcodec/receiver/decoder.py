@@ -153,9 +153,11 @@ class Decoder:
         self._close_books()
 
     def _key(self, packet: KeyPacket | PredictedKeyPacket) -> Iterator[DecodedFrame]:
-        if not self._follows(packet.frame_number, (packet.pts,)):
+        first = packet.frame_number - len(packet.lead)
+        stamps = (*packet.lead, packet.pts)
+        if not self._follows(first, stamps):
             return
-        yield from self._repeat(packet.frame_number, packet.pts)
+        yield from self._repeat(first, stamps[0])
         self._chain_holds = False
         try:
             with self._timed("key frame"):
@@ -163,17 +165,16 @@ class Decoder:
         except CorruptStream as error:
             # Whatever follows was coded for this key frame; no older one may stand in for it.
             self._network.clear()
-            self._fail(packet.frame_number, 1, error)
+            self._fail(first, len(stamps), error)
             return
         with self._timed("network"):
             if packet.flush:
                 self._network.clear()
             self._network.set_reference(packet.slot, key.picture, key.token)
-            pictures = self._network.rebuild(key.token[None])
         self._chain_holds = True
         self.report.key_frames += 1
         self.report.predicted_key_frames += isinstance(packet, PredictedKeyPacket)
-        yield from self._show(packet.frame_number, (packet.pts,), pictures)
+        yield from self._rebuild(first, stamps, np.concatenate([key.lead, key.token[None]]))
 
     def _tokens(self, packet: TokenPacket) -> Iterator[DecodedFrame]:
         count = len(packet.pts)
@@ -198,13 +199,17 @@ class Decoder:
             self._fail(packet.first_frame, count, error)
             return
         self._chain_holds = True
+        yield from self._rebuild(packet.first_frame, packet.pts, tokens)
+
+    def _rebuild(
+        self, first: int, pts: tuple[int, ...], tokens: npt.NDArray[np.int32]
+    ) -> Iterator[DecodedFrame]:
+        """Consecutive frames from their tokens, int32 [n, d_m]."""
         step = self._network.batch
-        for begin in range(0, count, step):
+        for begin in range(0, len(tokens), step):
             with self._timed("network"):
                 pictures = self._network.rebuild(tokens[begin : begin + step])
-            yield from self._show(
-                packet.first_frame + begin, packet.pts[begin : begin + step], pictures
-            )
+            yield from self._show(first + begin, pts[begin : begin + step], pictures)
 
     def _show(
         self, first: int, pts: tuple[int, ...], pictures: npt.NDArray[np.uint8]

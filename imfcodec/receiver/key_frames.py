@@ -23,11 +23,13 @@ class KeyFrame:
         number: Of the frame.
         picture: RGB uint8 [H, W, 3] at coded size.
         token: int32 [d_m].
+        lead: Tokens of the leading frames in display order, int32 [n, d_m].
     """
 
     number: int
     picture: npt.NDArray[np.uint8]
     token: Token
+    lead: Token
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class KeyFrames:
 
         Args:
             pictures: Decoder of pictures of the stream's coded size.
-            coder: The stream's token coder; after `decode` it has just decoded that token.
+            coder: The stream's token coder; after `decode` it stands behind the key frame's token.
             config: The key codec's configuration from the stream header.
         """
         self._pictures = pictures
@@ -73,15 +75,15 @@ class KeyFrames:
             self._base = None
             coded = CodedPicture(packet.config or self._config, packet.picture)
             picture = self._pictures.decode(coded)
-            token = self._token(packet.token, None)
+            token, lead = self._tokens(packet, None)
             self._base = _Base(packet.frame_number, coded, token)
         else:
             base = self._base
             if base is None or low_bits(base.number) != packet.base:
                 raise CorruptStream("depends on lost packets")
             picture = self._pictures.decode(CodedPicture(b"", packet.picture), base.coded)
-            token = self._token(packet.token, base.token)
-        self._last = KeyFrame(packet.frame_number, picture, token)
+            token, lead = self._tokens(packet, base.token)
+        self._last = KeyFrame(packet.frame_number, picture, token, lead)
         return self._last
 
     def token_of(self, key: int) -> Token | None:
@@ -90,7 +92,11 @@ class KeyFrames:
             return None
         return self._last.token
 
-    def _token(self, data: bytes, base: Token | None) -> Token:
+    def _tokens(
+        self, packet: KeyPacket | PredictedKeyPacket, base: Token | None
+    ) -> tuple[Token, Token]:
+        """The key frame's own and those of the leading frames, which run backwards from it."""
         self._coder.reset(base)
-        token: Token = self._coder.decode(data, 1)[0]
-        return token
+        tokens = self._coder.decode(packet.token, 1 + len(packet.lead))
+        self._coder.follow(tokens[0])
+        return tokens[0], tokens[:0:-1]

@@ -17,10 +17,11 @@ def cells_of(picture: npt.NDArray[np.uint8]) -> Cells:
     return luma_cells(picture, CELL).ravel()
 
 
-def best_key(reference: Cells, frames: Cells, first: int) -> int:
+def best_key(reference: Cells, frames: Cells, first: int, look_ahead: bool = False) -> int:
     """The frame that is best made the key frame of itself and of those after it.
 
-    What comes before it stays with the reference so far. The distance of a frame from its
+    What comes before it stays with the reference so far or, looking ahead, with whichever it is
+    more like. The distance of a frame from its
     reference is the mean square difference of their cells: squared, so that closed eyes count
     beside a little movement of everything. A blink is thus no key frame: few frames are like it.
 
@@ -28,12 +29,15 @@ def best_key(reference: Cells, frames: Cells, first: int) -> int:
         reference: Cells of the key frame so far, [n].
         frames: Of consecutive frames behind it, [N, n].
         first: Candidates begin here.
+        look_ahead: Whether frames before the key frame may use it.
 
     Returns:
         Index of the best candidate, first to N - 1; the earliest of equals.
     """
-    stay = np.concatenate([[0.0], np.square(frames - reference).mean(1).cumsum()])
-    costs = [
-        stay[c] + np.square(frames[c:] - frames[c]).mean(1).sum() for c in range(first, len(frames))
-    ]
+    stay = np.square(frames - reference).mean(1)
+    costs = []
+    for candidate in range(first, len(frames)):
+        there = np.square(frames - frames[candidate]).mean(1)
+        before = np.minimum(stay, there) if look_ahead else stay
+        costs.append(before[:candidate].sum() + there[candidate:].sum())
     return first + int(np.argmin(costs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,9 +19,10 @@ from imfcodec.entropy import TokenCoder
 from imfcodec.receiver.reconstruction import Reconstructor, to_tensor
 from imfcodec.receiver.report import StageTimes
 from imfcodec.sender.key_choice import best_key, cells_of
-from imfcodec.sender.key_coder import KeyCoder
+from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.sender.reference_choice import change_over, unexplained
 from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.sender.token_refinement import RENEW, Refined, TokenRefiner, unexamined
 from imfcodec.sender.token_smoothing import smooth
@@ -55,6 +56,19 @@ class SourceFrame:
 
 
 @dataclass(frozen=True)
+class _Waiting:
+    """A frame to be coded, and how it has moved.
+
+    Attributes:
+        frame: The frame.
+        flow: `optical_flow.observed` from it to its reference [3, h, w].
+    """
+
+    frame: SourceFrame
+    flow: torch.Tensor
+
+
+@dataclass(frozen=True)
 class _SentKey:
     """A key frame: its source, and what the receiver has of it.
 
@@ -78,8 +92,10 @@ class StreamEncoder:
 
         frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket,
                         │                                              PredictedKeyPacket
-                        └─ else: collect ─ flow ─ E_T ─ refine ─ smooth ─ choose ─ code
+                        └─ else: flow ─ collect ─ E_T ─ refine ─ smooth ─ choose ─ code
                                                                            ─ TokenPacket
+
+    Looking ahead, frames wait for the next key frame; the last of them may be rebuilt from that.
 
     Attributes:
         key_config: The key codec's configuration for the stream header; known after the first
@@ -114,8 +130,9 @@ class StreamEncoder:
         self._packet_ticks = PACKET_S / time_base
         self._chain_ticks = CHAIN_S / time_base
         self._low_latency = options.latency == "low"
+        self._looks_ahead = options.look_ahead and interval is not None and not self._low_latency
         self._stages = stages
-        self._pending: list[SourceFrame] = []
+        self._pending: list[_Waiting] = []
         self._chain_pts: int | None = None
         self._last_key = self._base = _NO_KEY
         self._tracker = MovementTracker(_NO_PICTURE)
@@ -134,46 +151,93 @@ class StreamEncoder:
         """Take the next frame; yield the packets that it completes."""
         with self._timed("policy"):
             kind = self._policy.decide(frame.pts, frame.picture)
-        if kind and self._policy.due and self._options.choose_keys:
+        if kind and self._policy.due and (self._options.choose_keys or self._looks_ahead):
             yield from self._renew(frame, kind)
             return
         if kind:
             yield from self.flush()
-            yield self._key(frame, kind)
+            coded = self._code_key(frame, kind)
+            yield self._key(frame, coded)
             return
-        full = self._pending and (
-            frame.pts - self._pending[0].pts >= self._packet_ticks
-            or len(self._pending) * frame.picture.nbytes >= PENDING_BYTES
-        )
-        if full or (self._low_latency and self._pending):
+        if self._pending and (self._low_latency or self._is_full(frame)):
             yield from self.flush()
-        self._pending.append(frame)
+        self._wait(frame)
         if self._low_latency:
             yield from self.flush()
+
+    def _is_full(self, frame: SourceFrame) -> bool:
+        """Whether what is pending has to be coded before one more frame is taken."""
+        long = frame.pts - self._pending[0].frame.pts >= self._packet_ticks
+        large = len(self._pending) * frame.picture.nbytes >= PENDING_BYTES
+        return large or (long and not self._looks_ahead)
+
+    def _wait(self, *frames: SourceFrame) -> None:
+        """Let frames wait, each with its movement from the last key frame."""
+        for frame in frames:
+            with self._timed("optical flow"):
+                flow = self._tracker.follow(frame.picture[None])[0]
+            self._pending.append(_Waiting(frame, flow))
 
     def _renew(
         self, frame: SourceFrame, kind: KeyKind
     ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Make a key frame of this frame or of one that still waits, whichever suits best."""
-        frames = [*self._pending, frame]
-        with self._timed("policy"):
-            last = self._last_key.frame
-            cells = np.stack([cells_of(f.picture) for f in frames])
-            first = bisect_left(frames, (last.pts + frame.pts) / 2, key=lambda f: f.pts)
-            chosen = best_key(cells_of(last.picture), cells, min(first, len(frames) - 1))
-        self._pending = frames[:chosen]
+        frames = [*(w.frame for w in self._pending), frame]
+        chosen = len(frames) - 1
+        if self._options.choose_keys:
+            with self._timed("policy"):
+                chosen = self._choose_key(frames)
+        coded = self._code_key(frames[chosen], kind)
+        self._pending, leading = self._divide(self._pending[:chosen], coded.decoded)
         yield from self.flush()
-        yield self._key(frames[chosen], kind)
-        self._pending = frames[chosen + 1 :]
+        yield self._key(frames[chosen], coded, leading)
+        self._wait(*frames[chosen + 1 :])
+
+    def _choose_key(self, frames: list[SourceFrame]) -> int:
+        last = self._last_key.frame
+        cells = np.stack([cells_of(f.picture) for f in frames])
+        first = bisect_left(frames, (last.pts + frames[-1].pts) / 2, key=lambda f: f.pts)
+        first = min(first, len(frames) - 1)
+        return best_key(cells_of(last.picture), cells, first, self._looks_ahead)
+
+    def _divide(
+        self, waiting: list[_Waiting], key: Picture
+    ) -> tuple[list[_Waiting], list[_Waiting]]:
+        """Frames for the last key frame, and those for the next one, decoded [H, W, 3]."""
+        if not (self._looks_ahead and waiting):
+            return waiting, []
+        with self._timed("optical flow"):
+            tracker = MovementTracker(key)
+            back = [
+                _Waiting(w.frame, tracker.follow(w.frame.picture[None])[0]) for w in waiting[::-1]
+            ]
+            back.reverse()
+            errors = [
+                np.concatenate(
+                    [
+                        unexplained(
+                            to_tensor(w.frame.picture[None]), to_tensor(ref[None]), w.flow[None]
+                        )
+                        for w in side
+                    ]
+                )
+                for side, ref in ((waiting, self._last_key.picture), (back, key))
+            ]
+            count = change_over(*errors)
+        return waiting[:count], back[count:]
 
     def flush(self) -> Iterator[TokenPacket]:
         """Yield what is pending."""
-        if not self._pending:
-            return
-        frames, self._pending = self._pending, []
-        pictures = np.stack([f.picture for f in frames])
-        latent = self._latent(pictures)
-        first = frames[0]
+        while self._pending:
+            end = self._pending[0].frame.pts + self._packet_ticks
+            count = max(1, bisect_left(self._pending, end, key=lambda w: Fraction(w.frame.pts)))
+            waiting, self._pending = self._pending[:count], self._pending[count:]
+            yield self._follow(waiting)
+
+    def _follow(self, waiting: list[_Waiting]) -> TokenPacket:
+        """Frames behind their key frame."""
+        first = waiting[0].frame
+        latent = self._latent(waiting)
         chained = self._chain_pts is not None and (
             (self._low_latency and first.pts - self._chain_pts < self._chain_ticks)
             or not self._low_latency
@@ -186,45 +250,64 @@ class StreamEncoder:
         tokens = self._choose(latent)
         with self._timed("entropy"):
             payload = self._coder.encode(tokens)
-        self._measure(tokens, pictures)
+        self._measure(tokens, [w.frame for w in waiting])
         key = None if chained else low_bits(self._last_key.frame.number)
-        yield TokenPacket(first.number, tuple(f.pts for f in frames), payload, key)
+        return TokenPacket(first.number, tuple(w.frame.pts for w in waiting), payload, key)
 
-    def _key(self, frame: SourceFrame, kind: KeyKind) -> KeyPacket | PredictedKeyPacket:
+    def _start_behind_key(self) -> None:
+        """Stand where the first frame beside the last key frame is coded."""
+        self._coder.follow(self._last_key.token)
+        self._chooser = TokenChooser(self._quantiser.step)
+        self._before = None
+        if self._refiner:
+            self._refiner.restart()
+
+    def _code_key(self, frame: SourceFrame, kind: KeyKind) -> KeyPicture:
         with self._timed("key frame"):
-            picture = self._keys.code(frame.picture, kind)
+            return self._keys.code(frame.picture, kind)
+
+    def _key(
+        self, frame: SourceFrame, picture: KeyPicture, leading: Sequence[_Waiting] = ()
+    ) -> KeyPacket | PredictedKeyPacket:
+        """Take a key frame, and code what leads up to it from there backwards."""
         coded, decoded = picture.coded, picture.decoded
         predicted = picture.kind is KeyKind.PREDICTED
         # The token is that of the decoded picture: what the receiver's features show.
-        latent = self._key_latent(decoded)
-        token = self._quantiser.quantise(latent)
-        with self._timed("entropy"):
-            self._coder.reset(self._base.token if predicted else None)
-            payload = self._coder.encode(token)
+        token = self._quantiser.quantise(self._key_latent(decoded))
         self._last_key = _SentKey(frame, decoded, token[0])
         self._tracker = MovementTracker(decoded)
         if steps := self._options.refine_steps:
             as_received = torch.from_numpy(self._quantiser.dequantise(token))
             self._refiner = TokenRefiner(self._model, to_tensor(decoded[None]), as_received, steps)
+        self._start_behind_key()
         self._policy.take(frame.pts, picture.kind)
-        self._chooser = TokenChooser(self._quantiser.step)
-        self._before = None
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
         if self._monitor:
             self._monitor.clear()
             self._monitor.set_reference(0, decoded, token[0])
-        self._measure(token, frame.picture[None])
+        tokens = token
+        if leading:
+            lead = self._choose(self._latent(leading[::-1]))
+            tokens = np.concatenate([token, lead])
+        with self._timed("entropy"):
+            self._coder.reset(self._base.token if predicted else None)
+            payload = self._coder.encode(tokens)
+        self._start_behind_key()
+        self._measure(tokens[::-1], [*(w.frame for w in leading), frame])
+        stamps = tuple(w.frame.pts for w in leading)
         self.key_frames += 1
         if predicted:
             self.predicted_key_frames += 1
             base = low_bits(self._base.frame.number)
-            return PredictedKeyPacket(frame.number, frame.pts, base, payload, coded.data)
+            return PredictedKeyPacket(
+                frame.number, frame.pts, base, payload, coded.data, lead=stamps
+            )
         self._base = self._last_key
         if not self.key_config:
             self.key_config = coded.config
         own = None if coded.config == self.key_config else coded.config
-        return KeyPacket(frame.number, frame.pts, payload, coded.data, config=own)
+        return KeyPacket(frame.number, frame.pts, payload, coded.data, config=own, lead=stamps)
 
     @torch.inference_mode()
     def _key_latent(self, decoded: Picture) -> npt.NDArray[np.float32]:
@@ -232,15 +315,14 @@ class StreamEncoder:
         with self._timed("token encoder"):
             return self._model.key_token(to_tensor(decoded[None])).numpy()
 
-    def _latent(self, pictures: Picture) -> Refined:
-        """Tokens of the frames that follow, uint8 [N, H, W, 3], and how much they matter."""
+    def _latent(self, waiting: Sequence[_Waiting]) -> Refined:
+        """Tokens of successive frames beside the last key frame, and how much they matter."""
         origin = to_tensor(self._last_key.picture[None])
         parts = []
-        for n in range(0, len(pictures), ENCODER_BATCH):
-            batch = pictures[n : n + ENCODER_BATCH]
-            with self._timed("optical flow"):
-                flow = self._tracker.follow(batch)
-            x = to_tensor(batch)
+        for n in range(0, len(waiting), ENCODER_BATCH):
+            batch = waiting[n : n + ENCODER_BATCH]
+            x = to_tensor(np.stack([w.frame.picture for w in batch]))
+            flow = torch.stack([w.flow for w in batch])
             with self._timed("token encoder"), torch.inference_mode():
                 said = self._model.encode_token(x, origin, flow)
             if self._refiner:
@@ -259,10 +341,11 @@ class StreamEncoder:
                 self._before = tokens[-1]
             return self._chooser.choose(self._coder, tokens, curvature)
 
-    def _measure(self, tokens: npt.NDArray[np.int32], pictures: Picture) -> None:
+    def _measure(self, tokens: npt.NDArray[np.int32], sources: Sequence[SourceFrame]) -> None:
         if self._monitor is None:
             return
         with self._timed("measure"):
+            pictures = np.stack([f.picture for f in sources])
             error = self._monitor.rebuild(tokens).astype(np.float32) - pictures
             mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
             self._psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]

@@ -105,8 +105,13 @@ class TokenRefiner:
         self._narrow = natural_precision("cpu") == "bf16"
         with torch.inference_mode(), self._arithmetic():
             self._reference = model.reference(reduce_short_side(picture, SIDE, MULTIPLE), token)
+        self._still = torch.zeros_like(token)
+        self.restart()
+
+    def restart(self) -> None:
+        """Prepare for frames that do not follow those before."""
         # What one frame had to be corrected by is a good guess for the next one.
-        self._correction = torch.zeros_like(token)
+        self._correction = self._still
         self._slopes: _Effect | None = None
         self._served = 0
 

@@ -79,7 +79,7 @@ class Run:
         if not len(self.curvature):
             return key
         coder = TokenCoder(tables)
-        coder.reset(key[0])
+        coder.follow(key[0])
         tokens = smooth(self.tokens[1:], self.curvature, step, None)
         return np.concatenate([key, TokenChooser(step).choose(coder, tokens, self.curvature)])
 

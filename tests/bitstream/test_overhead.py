@@ -53,3 +53,24 @@ def test_ten_seconds(
     assert sizes.predicted_key_bytes == 4 * 300
     assert sizes.token_bytes == 40 + 4 * 20 + 5 * 600
     assert sizes.total_bytes == len(file.getvalue())
+
+
+def test_ten_seconds_with_leading_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    """A key frame every three seconds, the default, and half of the frames before lead to it."""
+    file = io.BytesIO()
+    header = replace(HEADER, key_config=bytes(14), colour=ColourTags(1, 1, 1, full_range=False))
+    writer = StreamWriter(file, header)
+    writer.write(KeyPacket(0, 0, token=bytes(40), picture=bytes(2500)))
+    interval, half, frames = 75, 37, 25 * DURATION_S
+    for key in range(0, frames, interval):
+        if key > 0:
+            lead = tuple(512 * n for n in range(key - half, key))
+            writer.write(
+                PredictedKeyPacket(key, 512 * key, 0, bytes(20 + 4 * half), bytes(300), lead)
+            )
+        behind = range(key + 1, min(key + interval - half, frames))
+        writer.write(TokenPacket(key + 1, tuple(512 * n for n in behind), bytes(4 * len(behind))))
+    writer.finish(512 * frames)
+    with capsys.disabled():
+        print(f"\ncontainer: {writer.sizes.container_bytes} of {BUDGET_BYTES} bytes")  # noqa: T201
+    assert writer.sizes.container_bytes == 110 <= BUDGET_BYTES

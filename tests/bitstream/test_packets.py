@@ -66,8 +66,8 @@ GOLDEN = tuple(
         # extension: head, subtype, data, checksum
         "2f 2a 6e6f7465 ed04b022",
         "6a 04 07 06 746f6b656e7320372d38 789b00fe",
-        # predicted key: head, size and flag, number, base, token, picture, checksum
-        "9e01 08 09 06 746f6b39 70696374757265206e696e65 28ad2f42",
+        # predicted key: head, size and flags, number, base, token, picture, checksum
+        "9e01 10 09 06 746f6b39 70696374757265206e696e65 a78bcc58",
         "5a 02 0a 09 746f6b656e203130 5dbe412b",
         # index: head, count, entries of number, pts, offset; checksum
         "4c 02 00d00f25 06b83060 e5119c66",

@@ -37,12 +37,16 @@ def tokens_of(stream: bytes, tables: EntropyTables) -> np.ndarray:
     for packet in reader:
         if isinstance(packet, KeyPacket):
             coder.reset()
-            base = key = coder.decode(packet.token, 1)
-            tokens.append(key)
+            some = coder.decode(packet.token, 1 + len(packet.lead))
+            base = key = some[:1]
+            coder.follow(key[0])
+            tokens.append(some[::-1])
         elif isinstance(packet, PredictedKeyPacket):
             coder.reset(base[0])
-            key = coder.decode(packet.token, 1)
-            tokens.append(key)
+            some = coder.decode(packet.token, 1 + len(packet.lead))
+            key = some[:1]
+            coder.follow(key[0])
+            tokens.append(some[::-1])
         elif isinstance(packet, TokenPacket):
             if not packet.chained:
                 coder.reset(key[0])
@@ -66,7 +70,9 @@ def main() -> None:
             for n in range(32):
                 writer.write(n, moving_picture(n * 2))
         stream = io.BytesIO()
-        imfcodec.encode(video, stream, weights="tiny", key_crf=40, keyframe_interval_s=0.48)
+        imfcodec.encode(
+            video, stream, weights="tiny", quantiser=2, key_crf=40, keyframe_interval_s=0.48
+        )
     (HERE / "tiny.imf").write_bytes(stream.getvalue())
     frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream.getvalue()))]
     save_file(

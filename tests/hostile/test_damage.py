@@ -26,6 +26,7 @@ def stream(small_video: Path, tiny_weights: str) -> bytes:
         keyframe_interval_s=0.28,
         predict_keys=False,
         choose_keys=False,
+        look_ahead=False,
         quantiser=5,
     )
     return file.getvalue()

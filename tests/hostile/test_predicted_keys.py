@@ -45,6 +45,7 @@ def stream(small_video: Path, tiny_weights: str) -> bytes:
         key_crf=30,
         keyframe_interval_s=0.16,
         choose_keys=False,
+        look_ahead=False,
     )
     assert (report.key_frames, report.predicted_key_frames) == (3, 2)
     return file.getvalue()
@@ -60,7 +61,7 @@ def rewritten(stream: bytes, change: Callable[[Packet], Packet | None]) -> bytes
         changed = change(packet)
         match changed:
             case KeyPacket():
-                data += write_frame(TYPE_KEY, write_key(changed), with_mark=False)
+                data += write_frame(TYPE_KEY, write_key(changed, timeline), with_mark=False)
             case PredictedKeyPacket():
                 payload = write_predicted_key(changed, timeline)
                 data += write_frame(TYPE_PREDICTED_KEY, payload, with_mark=False)

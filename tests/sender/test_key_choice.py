@@ -29,6 +29,14 @@ def test_what_does_not_move_takes_the_first_candidate() -> None:
     assert best_key(np.zeros(4, np.float32), np.zeros((9, 4), np.float32), 4) == 4
 
 
+def test_looking_ahead_a_key_frame_serves_both_sides() -> None:
+    """Frames before it that are like it count as served; without that they would be lost."""
+    still, turned = np.zeros(64, np.float32), np.full(64, 9.0, np.float32)
+    frames = np.stack([turned, turned, turned, turned, still, still, still, still])
+    assert best_key(still, frames, 2) == 4
+    assert best_key(still, frames, 2, look_ahead=True) in (2, 3)
+
+
 def test_cells_are_means() -> None:
     picture = np.zeros((8, 12, 3), np.uint8)
     picture[:4, 4:8] = 255
@@ -42,7 +50,11 @@ def test_a_stream_renews_its_key_frame_in_the_later_half(tmp_path, tiny_weights)
     write_video(video, [moving_picture(n) for n in shown])
     file = io.BytesIO()
     options = EncodeOptions(
-        weights=tiny_weights, keyframe_interval_s=10 / 25, scene_cut=False, audio="none"
+        weights=tiny_weights,
+        keyframe_interval_s=10 / 25,
+        scene_cut=False,
+        audio="none",
+        look_ahead=False,
     )
     encode(video, file, options)
     packets = list(StreamReader(io.BytesIO(file.getvalue())))
