@@ -40,6 +40,9 @@ CHAIN_S = Fraction(1)
 BASE_S = Fraction(20)
 """No key frame is predicted from one of this age, in seconds."""
 
+EARLIEST = 0.5
+"""Share of the interval before which no frame is made the next key frame."""
+
 ENCODER_BATCH = RENEW
 """Frames per pass: as many as share a linearisation."""
 
@@ -196,8 +199,8 @@ class StreamEncoder:
     def _choose_key(self, frames: list[SourceFrame]) -> int:
         last = self._last_key.frame
         cells = np.stack([cells_of(f.picture) for f in frames])
-        first = bisect_left(frames, (last.pts + frames[-1].pts) / 2, key=lambda f: f.pts)
-        first = min(first, len(frames) - 1)
+        earliest = last.pts + EARLIEST * (frames[-1].pts - last.pts)
+        first = min(bisect_left(frames, earliest, key=lambda f: f.pts), len(frames) - 1)
         return best_key(cells_of(last.picture), cells, first, self._looks_ahead)
 
     def _divide(
