@@ -32,7 +32,11 @@ PACKET_S = Fraction(3)
 """Tokens of this much time share a packet, in seconds ..."""
 
 PENDING_BYTES = 96 << 20
-"""... or of fewer frames, where pictures are large: all of a packet's wait for its end."""
+"""... or of fewer frames, where pictures are large: all of a packet's wait for its end. Looking
+ahead, frames wait for the next key frame, so many of them at most ..."""
+
+PENDING_FRAMES = 1000
+"""... and never more than these."""
 
 CHAIN_S = Fraction(1)
 """At low latency, packets of this much time are chained: a lost one costs the rest of them."""
@@ -171,7 +175,8 @@ class StreamEncoder:
     def _is_full(self, frame: SourceFrame) -> bool:
         """Whether what is pending has to be coded before one more frame is taken."""
         long = frame.pts - self._pending[0].frame.pts >= self._packet_ticks
-        large = len(self._pending) * frame.picture.nbytes >= PENDING_BYTES
+        count = len(self._pending)
+        large = count * frame.picture.nbytes >= PENDING_BYTES or count >= PENDING_FRAMES
         return large or (long and not self._looks_ahead)
 
     def _wait(self, *frames: SourceFrame) -> None:
@@ -213,20 +218,8 @@ class StreamEncoder:
             tracker = MovementTracker(key)
             back = [
                 _Waiting(w.frame, tracker.follow(w.frame.picture[None])[0]) for w in waiting[::-1]
-            ]
-            back.reverse()
-            errors = [
-                np.concatenate(
-                    [
-                        unexplained(
-                            to_tensor(w.frame.picture[None]), to_tensor(ref[None]), w.flow[None]
-                        )
-                        for w in side
-                    ]
-                )
-                for side, ref in ((waiting, self._last_key.picture), (back, key))
-            ]
-            count = change_over(*errors)
+            ][::-1]
+            count = change_over(_errors(waiting, self._last_key.picture), _errors(back, key))
         return waiting[:count], back[count:]
 
     def flush(self) -> Iterator[TokenPacket]:
@@ -360,3 +353,11 @@ class StreamEncoder:
             yield
         finally:
             self._stages.add(stage, time.perf_counter() - begin)
+
+
+def _errors(waiting: Sequence[_Waiting], reference: Picture) -> npt.NDArray[np.float64]:
+    """What `unexplained` says of frames one by one: float64 [N]."""
+    origin = to_tensor(reference[None])
+    return np.concatenate(
+        [unexplained(to_tensor(w.frame.picture[None]), origin, w.flow[None]) for w in waiting]
+    )
