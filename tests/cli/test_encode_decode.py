@@ -114,7 +114,7 @@ def test_warnings_go_to_stderr(invoke: Invoke, tmp_path: Path) -> None:
 def test_stdout_carries_the_stream_alone(
     invoke: Invoke, clip: Path, stream: Path, tmp_path: Path
 ) -> None:
-    options = ("--keyframe-interval", 0.16, "--no-choose-keys")
+    options = ("--keyframe-interval", 0.16, "--no-choose-keys", "--no-look-ahead")
     encoded = invoke("encode", clip, "-", *options)
     assert encoded.stdout_bytes == stream.read_bytes()
     assert "encoded" in encoded.stderr
