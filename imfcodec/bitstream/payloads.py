@@ -71,7 +71,7 @@ def read_key(payload: Cursor, timeline: Timeline, limits: Limits) -> KeyPacket:
     if flags & _KEY_LEAD:
         count = _read_lead_count(payload, limits)
         irregular = bool(flags & _KEY_LEAD_IRREGULAR)
-        lead = _read_lead(payload, count, frame_number, timeline, irregular)
+        lead = _read_pts(payload, frame_number - count, count, timeline, irregular)
     return KeyPacket(
         frame_number=frame_number,
         pts=pts,
@@ -114,7 +114,7 @@ def read_predicted_key(payload: Cursor, timeline: Timeline, limits: Limits) -> P
         frame_number=frame_number,
         pts=timeline.nominal_key_pts(frame_number) if own_pts is None else own_pts,
         base=base,
-        lead=_read_lead(payload, count, frame_number, timeline, irregular),
+        lead=_read_pts(payload, frame_number - count, count, timeline, irregular),
         token=payload.take(size_bytes),
         picture=payload.rest(),
     )
@@ -134,14 +134,6 @@ def _read_lead_count(payload: Cursor, limits: Limits) -> int:
     count = payload.varint()
     check_count("leading frames", count, limits.max_frames_per_packet)
     return count
-
-
-def _read_lead(
-    payload: Cursor, count: int, frame_number: int, timeline: Timeline, irregular: bool
-) -> tuple[int, ...]:
-    if irregular and count:
-        return _read_pts(payload, count, timeline)
-    return _regular_pts(frame_number - count, count, timeline)
 
 
 def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
@@ -170,10 +162,7 @@ def read_tokens(payload: Cursor, timeline: Timeline, limits: Limits) -> TokenPac
     check_count("frames", count, limits.max_frames_per_packet)
     first_frame = timeline.unwrap(payload.u8())
     key = None if count_and_flag & _TOKENS_CHAINED else payload.u8()
-    if irregular:
-        pts = _read_pts(payload, count, timeline)
-    else:
-        pts = _regular_pts(first_frame, count, timeline)
+    pts = _read_pts(payload, first_frame, count, timeline, irregular)
     return TokenPacket(first_frame=first_frame, pts=pts, payload=payload.rest(), key=key)
 
 
@@ -183,7 +172,12 @@ def _write_pts(pts: tuple[int, ...], timeline: Timeline) -> bytes:
     return write_svarint(pts[0]) + b"".join(map(write_svarint, steps))
 
 
-def _read_pts(payload: Cursor, count: int, timeline: Timeline) -> tuple[int, ...]:
+def _read_pts(
+    payload: Cursor, first_frame: int, count: int, timeline: Timeline, irregular: bool
+) -> tuple[int, ...]:
+    """Timestamps of consecutive frames, none of them written where they are regular."""
+    if not (irregular and count):
+        return _regular_pts(first_frame, count, timeline)
     first = payload.svarint()
     steps = [timeline.nominal_floor + payload.svarint() for _ in range(count - 1)]
     return tuple(accumulate(steps, initial=first))

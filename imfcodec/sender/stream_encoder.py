@@ -47,9 +47,6 @@ BASE_S = Fraction(20)
 EARLIEST = 0.5
 """Share of the interval before which no frame is made the next key frame."""
 
-ENCODER_BATCH = RENEW
-"""Frames per pass: as many as share a linearisation."""
-
 Picture = npt.NDArray[np.uint8]
 
 
@@ -63,7 +60,7 @@ class SourceFrame:
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _Moved:
     """A frame to be coded, and how it has moved.
 
     Attributes:
@@ -99,7 +96,7 @@ class StreamEncoder:
 
         frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket,
                         │                                              PredictedKeyPacket
-                        └─ else: flow ─ collect ─ E_T ─ refine ─ smooth ─ choose ─ code
+                        └─ else: collect ─ flow ─ E_T ─ refine ─ smooth ─ choose ─ code
                                                                            ─ TokenPacket
 
     Looking ahead, frames wait for the next key frame; the last of them may be rebuilt from that.
@@ -139,7 +136,7 @@ class StreamEncoder:
         self._low_latency = options.latency == "low"
         self._looks_ahead = options.look_ahead and interval is not None and not self._low_latency
         self._stages = stages
-        self._pending: list[_Waiting] = []
+        self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
         self._last_key = self._base = _NO_KEY
         self._tracker = MovementTracker(_NO_PICTURE)
@@ -168,38 +165,31 @@ class StreamEncoder:
             return
         if self._pending and (self._low_latency or self._is_full(frame)):
             yield from self.flush()
-        self._wait(frame)
+        self._pending.append(frame)
         if self._low_latency:
             yield from self.flush()
 
     def _is_full(self, frame: SourceFrame) -> bool:
         """Whether what is pending has to be coded before one more frame is taken."""
-        long = frame.pts - self._pending[0].frame.pts >= self._packet_ticks
+        long = frame.pts - self._pending[0].pts >= self._packet_ticks
         count = len(self._pending)
         large = count * frame.picture.nbytes >= PENDING_BYTES or count >= PENDING_FRAMES
         return large or (long and not self._looks_ahead)
-
-    def _wait(self, *frames: SourceFrame) -> None:
-        """Let frames wait, each with its movement from the last key frame."""
-        for frame in frames:
-            with self._timed("optical flow"):
-                flow = self._tracker.follow(frame.picture[None])[0]
-            self._pending.append(_Waiting(frame, flow))
 
     def _renew(
         self, frame: SourceFrame, kind: KeyKind
     ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Make a key frame of this frame or of one that still waits, whichever suits best."""
-        frames = [*(w.frame for w in self._pending), frame]
+        frames = [*self._pending, frame]
         chosen = len(frames) - 1
         if self._options.choose_keys:
             with self._timed("policy"):
                 chosen = self._choose_key(frames)
         coded = self._code_key(frames[chosen], kind)
-        self._pending, leading = self._divide(self._pending[:chosen], coded.decoded)
-        yield from self.flush()
+        following, leading = self._divide(frames[:chosen], coded.decoded)
+        yield from self._follow(following)
         yield self._key(frames[chosen], coded, leading)
-        self._wait(*frames[chosen + 1 :])
+        self._pending = frames[chosen + 1 :]
 
     def _choose_key(self, frames: list[SourceFrame]) -> int:
         last = self._last_key.frame
@@ -209,31 +199,37 @@ class StreamEncoder:
         return best_key(cells_of(last.picture), cells, first, self._looks_ahead)
 
     def _divide(
-        self, waiting: list[_Waiting], key: Picture
-    ) -> tuple[list[_Waiting], list[_Waiting]]:
+        self, frames: Sequence[SourceFrame], key: Picture
+    ) -> tuple[list[_Moved], list[_Moved]]:
         """Frames for the last key frame, and those for the next one, decoded [H, W, 3]."""
-        if not (self._looks_ahead and waiting):
-            return waiting, []
+        there = self._moved(self._tracker, frames)
+        if not (self._looks_ahead and frames):
+            return there, []
+        back = self._moved(MovementTracker(key), frames[::-1])[::-1]
+        with self._timed("reference choice"):
+            count = change_over(_errors(there, self._last_key.picture), _errors(back, key))
+        return there[:count], back[count:]
+
+    def _moved(self, tracker: MovementTracker, frames: Sequence[SourceFrame]) -> list[_Moved]:
         with self._timed("optical flow"):
-            tracker = MovementTracker(key)
-            back = [
-                _Waiting(w.frame, tracker.follow(w.frame.picture[None])[0]) for w in waiting[::-1]
-            ][::-1]
-            count = change_over(_errors(waiting, self._last_key.picture), _errors(back, key))
-        return waiting[:count], back[count:]
+            return [_Moved(f, tracker.follow(f.picture[None])[0]) for f in frames]
 
     def flush(self) -> Iterator[TokenPacket]:
         """Yield what is pending."""
-        while self._pending:
-            end = self._pending[0].frame.pts + self._packet_ticks
-            count = max(1, bisect_left(self._pending, end, key=lambda w: Fraction(w.frame.pts)))
-            waiting, self._pending = self._pending[:count], self._pending[count:]
-            yield self._follow(waiting)
+        frames, self._pending = self._pending, []
+        yield from self._follow(self._moved(self._tracker, frames))
 
-    def _follow(self, waiting: list[_Waiting]) -> TokenPacket:
-        """Frames behind their key frame."""
-        first = waiting[0].frame
-        latent = self._latent(waiting)
+    def _follow(self, frames: list[_Moved]) -> Iterator[TokenPacket]:
+        """Packets of frames behind their key frame."""
+        while frames:
+            end = frames[0].frame.pts + self._packet_ticks
+            count = max(1, bisect_left(frames, end, key=lambda f: Fraction(f.frame.pts)))
+            yield self._packet(frames[:count])
+            frames = frames[count:]
+
+    def _packet(self, frames: list[_Moved]) -> TokenPacket:
+        first = frames[0].frame
+        latent = self._latent(frames)
         chained = self._chain_pts is not None and (
             (self._low_latency and first.pts - self._chain_pts < self._chain_ticks)
             or not self._low_latency
@@ -246,9 +242,9 @@ class StreamEncoder:
         tokens = self._choose(latent)
         with self._timed("entropy"):
             payload = self._coder.encode(tokens)
-        self._measure(tokens, [w.frame for w in waiting])
+        self._measure(tokens, [f.frame for f in frames])
         key = None if chained else low_bits(self._last_key.frame.number)
-        return TokenPacket(first.number, tuple(w.frame.pts for w in waiting), payload, key)
+        return TokenPacket(first.number, tuple(f.frame.pts for f in frames), payload, key)
 
     def _start_behind_key(self) -> None:
         """Stand where the first frame beside the last key frame is coded."""
@@ -263,7 +259,7 @@ class StreamEncoder:
             return self._keys.code(frame.picture, kind)
 
     def _key(
-        self, frame: SourceFrame, picture: KeyPicture, leading: Sequence[_Waiting] = ()
+        self, frame: SourceFrame, picture: KeyPicture, leading: Sequence[_Moved] = ()
     ) -> KeyPacket | PredictedKeyPacket:
         """Take a key frame, and code what leads up to it from there backwards."""
         coded, decoded = picture.coded, picture.decoded
@@ -275,7 +271,6 @@ class StreamEncoder:
         if steps := self._options.refine_steps:
             as_received = torch.from_numpy(self._quantiser.dequantise(token))
             self._refiner = TokenRefiner(self._model, to_tensor(decoded[None]), as_received, steps)
-        self._start_behind_key()
         self._policy.take(frame.pts, picture.kind)
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
@@ -284,14 +279,15 @@ class StreamEncoder:
             self._monitor.set_reference(0, decoded, token[0])
         tokens = token
         if leading:
+            self._start_behind_key()
             lead = self._choose(self._latent(leading[::-1]))
             tokens = np.concatenate([token, lead])
         with self._timed("entropy"):
             self._coder.reset(self._base.token if predicted else None)
             payload = self._coder.encode(tokens)
         self._start_behind_key()
-        self._measure(tokens[::-1], [*(w.frame for w in leading), frame])
-        stamps = tuple(w.frame.pts for w in leading)
+        self._measure(tokens[::-1], [*(f.frame for f in leading), frame])
+        stamps = tuple(f.frame.pts for f in leading)
         self.key_frames += 1
         if predicted:
             self.predicted_key_frames += 1
@@ -311,14 +307,14 @@ class StreamEncoder:
         with self._timed("token encoder"):
             return self._model.key_token(to_tensor(decoded[None])).numpy()
 
-    def _latent(self, waiting: Sequence[_Waiting]) -> Refined:
+    def _latent(self, frames: Sequence[_Moved]) -> Refined:
         """Tokens of successive frames beside the last key frame, and how much they matter."""
         origin = to_tensor(self._last_key.picture[None])
         parts = []
-        for n in range(0, len(waiting), ENCODER_BATCH):
-            batch = waiting[n : n + ENCODER_BATCH]
-            x = to_tensor(np.stack([w.frame.picture for w in batch]))
-            flow = torch.stack([w.flow for w in batch])
+        for n in range(0, len(frames), RENEW):
+            batch = frames[n : n + RENEW]
+            x = to_tensor(np.stack([f.frame.picture for f in batch]))
+            flow = torch.stack([f.flow for f in batch])
             with self._timed("token encoder"), torch.inference_mode():
                 said = self._model.encode_token(x, origin, flow)
             if self._refiner:
@@ -355,9 +351,9 @@ class StreamEncoder:
             self._stages.add(stage, time.perf_counter() - begin)
 
 
-def _errors(waiting: Sequence[_Waiting], reference: Picture) -> npt.NDArray[np.float64]:
+def _errors(frames: Sequence[_Moved], reference: Picture) -> npt.NDArray[np.float64]:
     """What `unexplained` says of frames one by one: float64 [N]."""
     origin = to_tensor(reference[None])
     return np.concatenate(
-        [unexplained(to_tensor(w.frame.picture[None]), origin, w.flow[None]) for w in waiting]
+        [unexplained(to_tensor(f.frame.picture[None]), origin, f.flow[None]) for f in frames]
     )

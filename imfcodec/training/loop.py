@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from imfcodec.errors import OptionError
-from imfcodec.model.distances import flow_distance, motion_distance, pyramid_l1
 from imfcodec.training.ada import AdaptiveAugmentation
 from imfcodec.training.checkpoint import load_initial, load_state, save_state
 from imfcodec.training.config import TrainConfig
@@ -24,8 +23,11 @@ from imfcodec.training.data import Batch, PairSampler, Shard
 from imfcodec.training.discriminator import TwoScaleDiscriminator
 from imfcodec.training.losses import (
     feature_matching,
+    flow_distance,
     hinge_discriminator,
     hinge_generator,
+    motion_distance,
+    pyramid_l1,
     r1_penalty,
 )
 from imfcodec.training.perceptual_loss import PerceptualLoss

@@ -35,16 +35,12 @@ def tokens_of(stream: bytes, tables: EntropyTables) -> np.ndarray:
     coder = TokenCoder(tables.level(reader.header.quantiser))
     tokens, base, key = [], None, None
     for packet in reader:
-        if isinstance(packet, KeyPacket):
-            coder.reset()
-            some = coder.decode(packet.token, 1 + len(packet.lead))
-            base = key = some[:1]
-            coder.follow(key[0])
-            tokens.append(some[::-1])
-        elif isinstance(packet, PredictedKeyPacket):
-            coder.reset(base[0])
+        if isinstance(packet, KeyPacket | PredictedKeyPacket):
+            predicted = isinstance(packet, PredictedKeyPacket)
+            coder.reset(base[0] if predicted else None)
             some = coder.decode(packet.token, 1 + len(packet.lead))
             key = some[:1]
+            base = base if predicted else key
             coder.follow(key[0])
             tokens.append(some[::-1])
         elif isinstance(packet, TokenPacket):

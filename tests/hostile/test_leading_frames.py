@@ -13,12 +13,12 @@ import pytest
 
 import imfcodec
 from imfcodec.bitstream import Damage, KeyPacket, Packet, PredictedKeyPacket, StreamReader
-from imfcodec.receiver import DecodedFrame, Decoder
+from imfcodec.sender import EncodeReport
 from imfcodec.video import MediaWriter
 from tests.conftest import moving_picture
 
 from .test_damage import survive
-from .test_predicted_keys import rewritten
+from .test_predicted_keys import frames_of, rewritten
 
 TURN = 9
 """At this frame the picture jumps: what is behind it looks like the key frame to come."""
@@ -34,35 +34,21 @@ def jumping_video(tmp_path: Path) -> Path:
     return path
 
 
-def encoded(video: Path, weights: str, **options) -> bytes:
+def encoded(video: Path, weights: str, **options) -> tuple[EncodeReport, bytes]:
     file = io.BytesIO()
-    imfcodec.encode(
-        video,
-        file,
-        **{
-            "weights": weights,
-            "key_crf": 30,
-            "keyframe_interval_s": 0.5,
-            "scene_cut": False,
-            "choose_keys": False,
-            **options,
-        },
-    )
-    return file.getvalue()
+    fixed = {"key_crf": 30, "keyframe_interval_s": 0.5, "scene_cut": False, "choose_keys": False}
+    report = imfcodec.encode(video, file, **{"weights": weights, **fixed, **options})
+    return report, file.getvalue()
 
 
 @pytest.fixture
 def stream(jumping_video: Path, tiny_weights: str) -> bytes:
     """Key frame 0 and one four frames behind the jump, with leading frames."""
-    return encoded(jumping_video, tiny_weights)
+    return encoded(jumping_video, tiny_weights)[1]
 
 
 def packets(stream: bytes) -> list[Packet]:
     return [p for p in StreamReader(io.BytesIO(stream)) if not isinstance(p, Damage)]
-
-
-def frames(stream: bytes) -> list[DecodedFrame]:
-    return list(Decoder(io.BytesIO(stream)))
 
 
 def leading_key(stream: bytes) -> PredictedKeyPacket | KeyPacket:
@@ -73,25 +59,16 @@ def leading_key(stream: bytes) -> PredictedKeyPacket | KeyPacket:
 def test_what_is_behind_the_jump_waits_for_the_next_key_frame(stream: bytes) -> None:
     key = leading_key(stream)
     assert key.frame_number - len(key.lead) == TURN
-    shown = frames(stream)
+    shown = frames_of(stream)
     assert [f.number for f in shown] == list(range(20))
     assert [f.pts for f in shown] == sorted({f.pts for f in shown})
     assert not any(f.lost for f in shown)
 
 
 def test_the_report_is_what_the_receiver_sees(jumping_video: Path, tiny_weights: str) -> None:
-    file = io.BytesIO()
-    report = imfcodec.encode(
-        jumping_video,
-        file,
-        weights=tiny_weights,
-        keyframe_interval_s=0.5,
-        scene_cut=False,
-        choose_keys=False,
-        measure=True,
-    )
+    report, stream = encoded(jumping_video, tiny_weights, measure=True)
     errors = []
-    for n, frame in enumerate(frames(file.getvalue())):
+    for n, frame in enumerate(frames_of(stream)):
         source = moving_picture(n // 4 + 20 * (n >= TURN)).astype(np.float64)
         errors.append(-10 * np.log10(np.square((frame.rgb - source) / 255).mean()))
     assert report.psnr_db == pytest.approx(np.mean(errors), abs=0.7)  # the video is a lossy one
@@ -99,7 +76,7 @@ def test_the_report_is_what_the_receiver_sees(jumping_video: Path, tiny_weights:
 
 def test_without_look_ahead_there_are_none(jumping_video: Path, tiny_weights: str) -> None:
     for options in ({"look_ahead": False}, {"latency": "low"}, {"keyframe_interval_s": None}):
-        plain = packets(encoded(jumping_video, tiny_weights, **options))
+        plain = packets(encoded(jumping_video, tiny_weights, **options)[1])
         keys = [p for p in plain if isinstance(p, KeyPacket | PredictedKeyPacket)]
         assert not any(key.lead for key in keys)
 
@@ -112,10 +89,10 @@ def test_a_lost_key_packet_takes_its_leading_frames_along(stream: bytes) -> None
 
     data = rewritten(stream, without)
     assert survive(data)
-    shown = frames(data)
+    shown = frames_of(data)
     lost = [f.number for f in shown if f.lost]
     assert lost[: len(key.lead) + 1] == list(range(TURN, key.frame_number + 1))
-    whole = frames(stream)
+    whole = frames_of(stream)
     for got, expected in zip(shown[:TURN], whole[:TURN], strict=True):
         assert np.array_equal(got.rgb, expected.rgb)
 

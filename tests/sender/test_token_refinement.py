@@ -12,7 +12,6 @@ import torch
 import imfcodec
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import OptionError
-from imfcodec.model.distances import flow_distance, pyramid_l1
 from imfcodec.model.imf import IMF
 from imfcodec.sender import stream_encoder
 from imfcodec.sender.token_refinement import (
@@ -21,6 +20,7 @@ from imfcodec.sender.token_refinement import (
     TokenRefiner,
     unexamined,
 )
+from imfcodec.training.losses import flow_distance, pyramid_l1
 from tests.tiny import TINY, tiny_model
 
 

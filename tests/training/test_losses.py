@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imfcodec.model.distances import motion_distance
+from imfcodec.training.losses import motion_distance
 
 
 def test_motion_distance_sees_motion_only() -> None:
