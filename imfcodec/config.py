@@ -51,6 +51,9 @@ class ModelConfig:
             (the paper).
         token_encoder_grid: Side in cells of E_T's last map.
         token_encoder_flow: Whether a relative E_T also sees optical flow between the two.
+        restoration_channels: Channels of R, which restores decoded key frames, at scales 2, 4, 8;
+            None: they are taken as AV1 left them (the paper).
+        restoration_blocks: Residual blocks of R at each scale, on the way down and up.
     """
 
     preset: str
@@ -73,6 +76,8 @@ class ModelConfig:
     relative_tokens: bool = False
     token_encoder_grid: int = 4
     token_encoder_flow: bool = False
+    restoration_channels: tuple[int, int, int] | None = None
+    restoration_blocks: int = 2
 
     def to_json(self) -> str:
         """One line of JSON, stable key order."""
@@ -137,6 +142,7 @@ FAST = ModelConfig(
     relative_tokens=True,
     token_encoder_grid=8,
     token_encoder_flow=True,
+    restoration_channels=(64, 128, 192),
 )
 """The preset that is shipped: real time on two CPU cores is its first constraint."""
 

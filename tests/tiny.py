@@ -27,6 +27,8 @@ TINY = dataclasses.replace(
     attention_dims=(16, 16, 16),
     attention_heads=2,
     decoder_channels=(16, 8, 8),
+    restoration_channels=(4, 8, 8),
+    restoration_blocks=1,
 )
 
 
@@ -52,6 +54,8 @@ def tiny_model(seed: int = 0) -> IMF:
     for name, parameter in model.named_parameters():
         if name.split(".")[-2] in ("last", "painting"):
             parameter.normal_(std=0.02)
+        elif "leave" in name:
+            parameter.normal_(std=0.005)
     model.latent_token_encoder.normalise.running_var.fill_(1e-4)
     return model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -74,6 +75,11 @@ PATH = click.Path(path_type=Path)
     type=PATH,
     help="Start from these weights: a run's ema.safetensors, or NAME-SHA8.safetensors.",
 )
+@click.option(
+    "--restoration",
+    type=PATH,
+    help="What restores decoded references: a file that `train restoration` wrote.",
+)
 @click.option("--minutes", type=float, help="Stop cleanly and save after this long.")
 @click.option("--wandb", metavar="PROJECT", help="Log to Weights & Biases as well.")
 @json_option
@@ -88,6 +94,7 @@ def run_command(
     device: str,
     resume: bool,
     initial: Path | None,
+    restoration: Path | None,
     minutes: float | None,
     wandb: str | None,
     as_json: bool,
@@ -102,7 +109,7 @@ def run_command(
     from imfcodec.training.loop import train as train_loop
 
     if overfit:
-        if run or stages or settings or validation or resume:
+        if run or stages or settings or validation or resume or restoration:
             raise OptionError("--overfit CLIP takes a folder RUN and no settings of its own")
         _overfit(
             overfit,
@@ -124,13 +131,7 @@ def run_command(
             TrainConfig(legs), model=PRESETS[preset], precision=natural_precision(device)
         )
         fields = json.loads(base.to_json())
-        for name, value in settings:
-            if name not in fields:
-                raise OptionError(f"there is no setting {name!r}; there are: {', '.join(fields)}")
-            try:
-                fields[name] = json.loads(value)
-            except ValueError:
-                fields[name] = value
+        _change(fields, settings)
         config = TrainConfig.from_json(json.dumps(fields))
     figures = train_loop(
         config,
@@ -140,6 +141,7 @@ def run_command(
         device=device,
         resume=resume,
         initial=initial,
+        restoration=restoration,
         minutes=minutes,
         wandb=wandb,
         say=_say,
@@ -148,6 +150,19 @@ def run_command(
         show_json(figures)
     else:
         click.echo(f"averaged weights: {run / 'ema.safetensors'}")
+
+
+def _change(fields: dict[str, Any], settings: tuple[tuple[str, str], ...]) -> None:
+    """Put values, JSON or plain words, in place of those of these names."""
+    from imfcodec.errors import OptionError
+
+    for name, value in settings:
+        if name not in fields:
+            raise OptionError(f"there is no setting {name!r}; there are: {', '.join(fields)}")
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            fields[name] = value
 
 
 def _overfit(
@@ -191,6 +206,63 @@ def _overfit(
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
+
+
+@train.command("restoration", short_help="Train what restores decoded key frames.")
+@click.argument("shard", type=PATH)
+@click.argument("run", type=PATH)
+@click.option("--validation", type=PATH, help="Shard of other people, for the figures.")
+@click.option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    default="fast",
+    show_default=True,
+    help="Sizes of the network.",
+)
+@click.option(
+    "--set",
+    "settings",
+    type=(str, str),
+    multiple=True,
+    metavar="FIELD VALUE",
+    help="Any other field of the configuration, value as JSON.",
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@click.option("--initial", type=PATH, help="Start from what another such run wrote.")
+@json_option
+def restoration_command(
+    shard: Path,
+    run: Path,
+    validation: Path | None,
+    preset: str,
+    settings: tuple[tuple[str, str], ...],
+    device: str,
+    initial: Path | None,
+    as_json: bool,
+) -> None:
+    """Train on SHARD's decoded key frames into RUN/restoration.safetensors.
+
+    Before `imfcodec train run`, which takes it by --restoration.
+    """
+    from imfcodec.errors import OptionError
+    from imfcodec.model.precision import natural_precision
+    from imfcodec.training.restoration import FILE, RestorationConfig, train_restoration
+
+    model = PRESETS[preset]
+    fields = dataclasses.asdict(RestorationConfig(model, precision=natural_precision(device)))
+    del fields["model"]
+    _change(fields, settings)
+    try:
+        config = RestorationConfig(model, **fields)
+        figures = train_restoration(
+            config, shard, validation, run, device=device, initial=initial, say=_say
+        )
+    except TypeError as error:
+        raise OptionError(f"a setting is of the wrong kind: {error}") from error
+    if as_json:
+        show_json(figures)
+    else:
+        click.echo(f"restoration: {run / FILE}")
 
 
 @train.command("export", short_help="Turn a run's averaged weights into a weights file.")

@@ -15,6 +15,7 @@ from imfcodec.model.implicit_motion_alignment import ImplicitMotionAlignment
 from imfcodec.model.latent_token_decoder import LatentTokenDecoder
 from imfcodec.model.latent_token_encoder import LatentTokenEncoder
 from imfcodec.model.layers import resize
+from imfcodec.model.reference_restoration import ReferenceRestoration
 
 
 class Reference(NamedTuple):
@@ -24,7 +25,7 @@ class Reference(NamedTuple):
         keys_and_values: Per attention scale, coarse to fine, what the attention reads.
         motion: m_r at the finest attention scale [B, dim, h, w].
         fine: f^8 [B, C8, H / 8, W / 8], f^4 [B, C4, H / 4, W / 4] and f^2 [B, C2, H / 2, W / 2].
-        picture: The decoded key frame x_r [B, 3, H, W] in 0..1.
+        picture: The restored key frame x_r [B, 3, H, W] in 0..1.
     """
 
     keys_and_values: tuple[tuple[Tensor, Tensor], ...]
@@ -61,9 +62,10 @@ class Reconstruction(NamedTuple):
 class IMF(nn.Module):
     """x_hat_c = D_F(IMF_A(IMF_D(t_c), IMF_D(t_r), E_F(x_r))), t = E_T(x) (paper, eq. 1).
 
-    Preset `fast` has t = E_T(x, x_r), see `LatentTokenEncoder`.
+    Preset `fast` has t = E_T(x, x_r), see `LatentTokenEncoder`, and x_r = R(decoded key frame), see
+    `ReferenceRestoration`; the paper takes key frames as they are.
 
-        x_r ─ E_F ─ f_r ────────────┐
+    key ─ R ─ x_r ─ E_F ─ f_r ──────┐
         t_r ─ IMF_D ─ m_r ─── IMF_A ─ D_F ─ x_hat_c
         t_c ─ IMF_D ─ m_c ─────┘
 
@@ -90,6 +92,15 @@ class IMF(nn.Module):
         self.frame_decoder = (
             DisplacementFrameDecoder(config) if self.guided else FrameDecoder(config)
         )
+        self.restoration = (
+            ReferenceRestoration(config.restoration_channels, config.restoration_blocks)
+            if config.restoration_channels
+            else None
+        )
+
+    def restore(self, picture: Tensor) -> Tensor:
+        """x_r = R(picture) of decoded key frames, [B, 3, H, W] in 0..1; without R as they are."""
+        return picture if self.restoration is None else self.restoration(picture)
 
     def encode_token(
         self, picture: Tensor, reference: Tensor, flow: Tensor | None = None
@@ -101,7 +112,7 @@ class IMF(nn.Module):
         return self.latent_token_encoder(picture, reference, flow)
 
     def key_token(self, picture: Tensor) -> Tensor:
-        """T_r = E_T(x_r) or E_T(x_r, x_r) of decoded key frames: [B, 3, H, W] -> [B, d_m]."""
+        """T_r = E_T(x_r) or E_T(x_r, x_r) of restored key frames: [B, 3, H, W] -> [B, d_m]."""
         return self.encode_token(picture, picture)
 
     def motions(self, token: Tensor, height: int, width: int) -> list[Tensor]:
@@ -113,7 +124,7 @@ class IMF(nn.Module):
         ]
 
     def reference(self, picture: Tensor, token: Tensor) -> Reference:
-        """Prepare a key frame: x_r [B, 3, H, W] in 0..1 and its token t_r [B, d_m]."""
+        """Prepare a restored key frame: x_r [B, 3, H, W] in 0..1 and its token t_r [B, d_m]."""
         features = self.dense_feature_encoder(picture)
         motions = self.motions(token, *picture.shape[-2:])
         keys_and_values = tuple(
@@ -145,6 +156,6 @@ class IMF(nn.Module):
     def forward(
         self, token: Tensor, pictures: list[Tensor], reference_tokens: list[Tensor]
     ) -> Reconstruction:
-        """Whole receiver: t_c, the x_r and their t_r -> x_hat_c."""
+        """Receiver behind R: t_c, the x_r and their t_r -> x_hat_c."""
         references = [self.reference(x, t) for x, t in zip(pictures, reference_tokens, strict=True)]
         return self.reconstruct(token, references)

@@ -167,10 +167,12 @@ class Decoder:
             self._network.clear()
             self._fail(first, len(stamps), error)
             return
+        with self._timed("restoration"):
+            picture = self._network.restore(key.picture)
         with self._timed("network"):
             if packet.flush:
                 self._network.clear()
-            self._network.set_reference(packet.slot, key.picture, key.token)
+            self._network.set_reference(packet.slot, picture, key.token)
         self._chain_holds = True
         self.report.key_frames += 1
         self.report.predicted_key_frames += isinstance(packet, PredictedKeyPacket)

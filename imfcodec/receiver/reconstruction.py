@@ -10,6 +10,7 @@ from torch import Tensor
 from imfcodec.entropy import Quantiser
 from imfcodec.model.imf import IMF, Reference
 
+Picture = npt.NDArray[np.uint8]
 Pictures = npt.NDArray[np.uint8]
 
 
@@ -24,6 +25,14 @@ def to_pictures(x: Tensor) -> Pictures:
     pixels = x.mul(255).round_().clamp_(0, 255).to(torch.uint8)
     array: Pictures = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return array
+
+
+@torch.inference_mode()
+def restored(model: IMF, picture: Picture, device: str = "cpu") -> Picture:
+    """x_r = R(picture) of a decoded key frame, RGB uint8 [H, W, 3] both."""
+    if model.restoration is None:
+        return picture
+    return to_pictures(model.restore(to_tensor(picture[None], device)))[0]
 
 
 class Reconstructor:
@@ -51,9 +60,13 @@ class Reconstructor:
         """Forget every reference."""
         self._references.clear()
 
+    def restore(self, picture: Picture) -> Picture:
+        """A decoded key frame, uint8 [H, W, 3], as it becomes a reference."""
+        return restored(self._model, picture, self._device)
+
     @torch.inference_mode()
-    def set_reference(self, slot: int, picture: Pictures, token: npt.NDArray[np.int32]) -> None:
-        """Take a decoded key frame, uint8 [H, W, 3], with its token integers [d_m]."""
+    def set_reference(self, slot: int, picture: Picture, token: npt.NDArray[np.int32]) -> None:
+        """Take a restored key frame x_r, uint8 [H, W, 3], with its token integers [d_m]."""
         self._references[slot] = self._model.reference(
             to_tensor(picture[None], self._device), self._tokens(token[None])
         )

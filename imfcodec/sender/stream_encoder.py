@@ -16,7 +16,7 @@ import torch
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, TokenPacket, low_bits
 from imfcodec.config import EncodeOptions
 from imfcodec.entropy import TokenCoder
-from imfcodec.receiver.reconstruction import Reconstructor, to_tensor
+from imfcodec.receiver.reconstruction import Reconstructor, restored, to_tensor
 from imfcodec.receiver.report import StageTimes
 from imfcodec.sender.key_choice import best_key, cells_of
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
@@ -78,7 +78,7 @@ class _SentKey:
 
     Attributes:
         frame: That was coded.
-        picture: RGB uint8 [H, W, 3], decoded.
+        picture: x_r, RGB uint8 [H, W, 3], restored.
         token: int32 [d_m].
     """
 
@@ -94,7 +94,7 @@ _NO_KEY = _SentKey(SourceFrame(0, 0, _NO_PICTURE), _NO_PICTURE, np.empty(0, np.i
 class StreamEncoder:
     """Turns frames, one by one, into key and token packets.
 
-        frame ─ policy ─┬─ key: AV1 ─ decode ─ E_T ─ quantise ─ code ─ KeyPacket,
+        frame ─ policy ─┬─ key: AV1 ─ decode ─ R ─ E_T ─ quantise ─ code ─ KeyPacket,
                         │                                              PredictedKeyPacket
                         └─ else: collect ─ flow ─ E_T ─ refine ─ smooth ─ choose ─ code
                                                                            ─ TokenPacket
@@ -160,8 +160,7 @@ class StreamEncoder:
             return
         if kind:
             yield from self.flush()
-            coded = self._code_key(frame, kind)
-            yield self._key(frame, coded)
+            yield self._key(frame, *self._code_key(frame, kind))
             return
         if self._pending and (self._low_latency or self._is_full(frame)):
             yield from self.flush()
@@ -185,10 +184,10 @@ class StreamEncoder:
         if self._options.choose_keys:
             with self._timed("policy"):
                 chosen = self._choose_key(frames)
-        coded = self._code_key(frames[chosen], kind)
-        following, leading = self._divide(frames[:chosen], coded.decoded)
+        coded, reference = self._code_key(frames[chosen], kind)
+        following, leading = self._divide(frames[:chosen], reference)
         yield from self._follow(following)
-        yield self._key(frames[chosen], coded, leading)
+        yield self._key(frames[chosen], coded, reference, leading)
         self._pending = frames[chosen + 1 :]
 
     def _choose_key(self, frames: list[SourceFrame]) -> int:
@@ -201,7 +200,7 @@ class StreamEncoder:
     def _divide(
         self, frames: Sequence[SourceFrame], key: Picture
     ) -> tuple[list[_Moved], list[_Moved]]:
-        """Frames for the last key frame, and those for the next one, decoded [H, W, 3]."""
+        """Frames for the last key frame, and those for the next one, x_r [H, W, 3]."""
         there = self._moved(self._tracker, frames)
         if not (self._looks_ahead and frames):
             return there, []
@@ -254,29 +253,37 @@ class StreamEncoder:
         if self._refiner:
             self._refiner.restart()
 
-    def _code_key(self, frame: SourceFrame, kind: KeyKind) -> KeyPicture:
+    def _code_key(self, frame: SourceFrame, kind: KeyKind) -> tuple[KeyPicture, Picture]:
+        """A key frame coded, and what it becomes as a reference, x_r [H, W, 3]."""
         with self._timed("key frame"):
-            return self._keys.code(frame.picture, kind)
+            key = self._keys.code(frame.picture, kind)
+        with self._timed("restoration"):
+            return key, restored(self._model, key.decoded)
 
     def _key(
-        self, frame: SourceFrame, picture: KeyPicture, leading: Sequence[_Moved] = ()
+        self,
+        frame: SourceFrame,
+        picture: KeyPicture,
+        reference: Picture,
+        leading: Sequence[_Moved] = (),
     ) -> KeyPacket | PredictedKeyPacket:
         """Take a key frame, and code what leads up to it from there backwards."""
-        coded, decoded = picture.coded, picture.decoded
+        coded = picture.coded
         predicted = picture.kind is KeyKind.PREDICTED
-        # The token is that of the decoded picture: what the receiver's features show.
-        token = self._quantiser.quantise(self._key_latent(decoded))
-        self._last_key = _SentKey(frame, decoded, token[0])
-        self._tracker = MovementTracker(decoded)
+        # The token is that of the restored picture: what the receiver's features show.
+        token = self._quantiser.quantise(self._key_latent(reference))
+        self._last_key = _SentKey(frame, reference, token[0])
+        self._tracker = MovementTracker(reference)
         if steps := self._options.refine_steps:
             as_received = torch.from_numpy(self._quantiser.dequantise(token))
-            self._refiner = TokenRefiner(self._model, to_tensor(decoded[None]), as_received, steps)
+            origin = to_tensor(reference[None])
+            self._refiner = TokenRefiner(self._model, origin, as_received, steps)
         self._policy.take(frame.pts, picture.kind)
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
         if self._monitor:
             self._monitor.clear()
-            self._monitor.set_reference(0, decoded, token[0])
+            self._monitor.set_reference(0, reference, token[0])
         tokens = token
         if leading:
             self._start_behind_key()
@@ -302,10 +309,10 @@ class StreamEncoder:
         return KeyPacket(frame.number, frame.pts, payload, coded.data, config=own, lead=stamps)
 
     @torch.inference_mode()
-    def _key_latent(self, decoded: Picture) -> npt.NDArray[np.float32]:
-        """The token of a decoded key frame, uint8 [H, W, 3]: float32 [1, d_m]."""
+    def _key_latent(self, reference: Picture) -> npt.NDArray[np.float32]:
+        """The token of a restored key frame, uint8 [H, W, 3]: float32 [1, d_m]."""
         with self._timed("token encoder"):
-            return self._model.key_token(to_tensor(decoded[None])).numpy()
+            return self._model.key_token(to_tensor(reference[None])).numpy()
 
     def _latent(self, frames: Sequence[_Moved]) -> Refined:
         """Tokens of successive frames beside the last key frame, and how much they matter."""

@@ -46,8 +46,8 @@ def save_state(
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
     metadata = {"numbers": json.dumps(numbers)}
-    _write(folder / EMA_FILE, modules["ema"].state_dict(), {})
-    _write(folder / STATE_FILE, tensors, metadata)
+    write_tensors(folder / EMA_FILE, modules["ema"].state_dict())
+    write_tensors(folder / STATE_FILE, tensors, metadata)
 
 
 def load_state(
@@ -95,13 +95,22 @@ def load_initial(path: Path, trainee: Trainee) -> None:
             step = tensors["entropy.step"].log()
             tensors = {**network, "quantiser.log_step": step, "quantiser.log_scale": step}
         missing = trainee.load_state_dict(tensors, strict=False).missing_keys
+        # Networks from before R had none: one that is untrained changes nothing.
+        missing = [name for name in missing if not name.startswith("imf.restoration.")]
         if missing:
             raise KeyError(missing[0])
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network: {error}") from error
 
 
-def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+def write_tensors(
+    path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file wholly or not at all.
+
+    Raises:
+        OutputFailed: The disk is full or the folder cannot be written.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata)

@@ -88,6 +88,10 @@ class Shard:
         if not self.clips:
             raise InputUnreadable(f"{folder} holds no clip of two frames or more")
 
+    def show_references(self, path: Path) -> None:
+        """Show other pictures as decoded key frames: a file like ``refs.u8``, as long."""
+        self.refs = self._map(path, len(self.refs))
+
     def _map(self, path: Path, count: int) -> Pictures:
         if count == 0:
             return np.zeros((0, self.size, self.size, 3), np.uint8)

@@ -15,7 +15,7 @@ from imfcodec import weights
 from imfcodec.config import REFINE_STEPS, ModelConfig
 from imfcodec.entropy import EntropyTables, LevelTables, Quantiser, TokenCoder
 from imfcodec.model.imf import IMF
-from imfcodec.receiver.reconstruction import to_tensor
+from imfcodec.receiver.reconstruction import restored, to_tensor
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.sender.optical_flow import MovementTracker
@@ -94,7 +94,7 @@ def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) 
         keys = KeyCoder(geometry.coded, KEY_CRF, KEY_PRESET)
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
         while run := list(islice(pictures, KEY_FRAMES)):
-            key = keys.code(run[0], KeyKind.INDEPENDENT).decoded
+            key = restored(model, keys.code(run[0], KeyKind.INDEPENDENT).decoded)
             origin = to_tensor(key[None])
             token = model.key_token(origin)
             received = quantiser.dequantise(quantiser.quantise(token.numpy()))

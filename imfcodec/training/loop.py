@@ -31,9 +31,12 @@ from imfcodec.training.losses import (
     r1_penalty,
 )
 from imfcodec.training.perceptual_loss import PerceptualLoss
+from imfcodec.training.precision import autocast
 from imfcodec.training.processes import Processes, join
 from imfcodec.training.quantisation import warm_in
+from imfcodec.training.restoration import REFERENCES_FILE, load_restoration, restore_references
 from imfcodec.training.run_log import RunLog
+from imfcodec.training.schedule import warm_cosine
 from imfcodec.training.trainee import Trainee, reduce_to, token_noise
 from imfcodec.training.utilisation import FlopMeter, peak_flops
 from imfcodec.training.validation import Validation
@@ -48,6 +51,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     initial: Path | None = None,
+    restoration: Path | None = None,
     minutes: float | None = None,
     wandb: str | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -63,6 +67,8 @@ def train(
         resume: Go on from the run's last checkpoint. On a CPU the run then continues bit for
             bit as if it had never stopped.
         initial: Averaged weights of another run to start from.
+        restoration: R, as `train_restoration` wrote it; without it that of ``initial``, or none.
+            It stays as it is.
         minutes: Stop cleanly and save once these are over.
         wandb: Project of Weights & Biases to log to as well.
         say: Called with each log line.
@@ -84,6 +90,10 @@ def train(
     trainee = Trainee(config.model).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if initial is not None:
         load_initial(initial, trainee)
+    if restoration is not None:
+        _load_restoration(restoration, trainee)
+    if trainee.imf.restoration:
+        trainee.imf.restoration.requires_grad_(False)
     trainee.imf.latent_token_encoder.normalise.mean_over_processes = processes.mean
     trainee.imf.latent_token_encoder.normalise.renormalise = config.renormalise
     judge = TwoScaleDiscriminator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -114,8 +124,12 @@ def train(
     generator_pass = torch.compile(plain_pass) if config.compile else plain_pass
     judge_pass = _parallel(judge, processes)
     distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
-    sampler = PairSampler(Shard(shard), config, device)
-    check = Validation(validation, config, device) if validation and processes.first else None
+    material = _material(shard, run / REFERENCES_FILE, trainee, processes)
+    sampler = PairSampler(material, config, device)
+    check = None
+    if validation and processes.first:
+        held_out = _restored(validation, run / f"validation-{REFERENCES_FILE}", trainee, device)
+        check = Validation(held_out, config, device)
     flops, peak = FlopMeter(), peak_flops(device, config.precision)
     log = RunLog(run, step, peak, wandb) if processes.first else None
     batches = _prefetch(sampler, config, step, processes)
@@ -139,7 +153,7 @@ def train(
         noise_source.manual_seed(config.seed * 1_000_003 + step)
         look_source.manual_seed(config.seed * 1_000_003 + step + 500_000_000)
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, progress, config)
+            group["lr"] = config.learning_rate * warm_cosine(step, config.warmup_steps, progress)
 
         amount = warm_in(step, 0, config.noise_steps)
         wait_s = 0.0
@@ -159,7 +173,7 @@ def train(
             last_part = part == config.accumulate - 1
             # Operations are counted on the network as it is written.
             forward = plain_pass if flops.counting else generator_pass
-            with _synchronised(plain_pass, last_part), _autocast(device, config.precision):
+            with _synchronised(plain_pass, last_part), autocast(device, config.precision):
                 rebuilt = forward(batch, stage.size, noise, moving)
                 target = reduce_to(batch.current, stage.size)
                 picture = rebuilt.picture.float()
@@ -265,6 +279,27 @@ def _claim_folder(run: Path, config: TrainConfig, resume: bool, processes: Proce
         path.write_text(config.to_json())
 
 
+def _load_restoration(path: Path, trainee: Trainee) -> None:
+    if trainee.imf.restoration is None:
+        raise OptionError("this network restores no references")
+    load_restoration(path, trainee.imf.restoration)
+
+
+def _material(shard: Path, references: Path, trainee: Trainee, processes: Processes) -> Shard:
+    """The shard with restored references, which the first process restores for all."""
+    if processes.first:
+        _restored(shard, references, trainee, processes.device)
+    processes.largest(0.0)  # all wait for it
+    return _restored(shard, references, trainee, processes.device)
+
+
+def _restored(shard: Path, references: Path, trainee: Trainee, device: str) -> Shard:
+    material = Shard(shard)
+    if trainee.imf.restoration:
+        restore_references(trainee.imf.restoration, material, references, device)
+    return material
+
+
 def _prefetch(
     sampler: PairSampler, config: TrainConfig, first: int, processes: Processes
 ) -> Iterator[Batch]:
@@ -296,12 +331,6 @@ def _prefetch(
         yield item
 
 
-def _schedule(step: int, progress: float, config: TrainConfig) -> float:
-    """Linear warm-up, then cosine to a twentieth."""
-    warm = min(1.0, (step + 1) / config.warmup_steps)
-    return warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
-
-
 def _flow_weight(progress: float, config: TrainConfig) -> float:
     return max(0.0, 1 - progress / config.flow_end) if config.flow_end > 0 else 0.0
 
@@ -328,10 +357,3 @@ def _synchronised(module: Any, now: bool) -> Any:
     """Gradients travel between processes only with the last pass of a step."""
     parallel = isinstance(module, nn.parallel.DistributedDataParallel)
     return contextlib.nullcontext() if now or not parallel else module.no_sync()
-
-
-def _autocast(device: str, precision: str) -> Any:
-    if precision == "fp32":
-        return contextlib.nullcontext()
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float16
-    return torch.autocast(device.split(":")[0], dtype)

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.errors import OutputFailed
-from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
+from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.video import AtomicOutput
 
-KEY_CRFS = (28, 34, 40, 46, 52, 58)
+KEY_CRFS = range(26, 57)
 """Qualities at which references are coded: what a sender uses, and worse."""
 
-REFERENCES_PER_CLIP = 3
-FRAMES_PER_REFERENCE = 100
+PAIRS_PER_CLIP = 5
+FRAMES_PER_PAIR = 50
 """... of a long clip, which would else show the network the same few references."""
 
 Picture = npt.NDArray[np.uint8]
@@ -42,9 +42,10 @@ class ClipLabel:
 class ShardWriter:
     """Appends clips to ``frames.u8`` and ``refs.u8``; `close` writes ``index.json``.
 
-    The key frames of a clip are its first frame and random others, each really coded with AV1
-    at a random quality and decoded again: what the network will see as reference. Which and how
-    follows from the clip's name alone, so that clips may come in any order and in several runs.
+    The key frames of a clip are its first frame and random others, and for each another one that
+    is predicted from it, all of them really coded with AV1 at a random quality and decoded again:
+    what the network will see as reference. Which and how follows from the clip's name alone, so
+    that clips may come in any order and in several runs.
 
     The arrays only grow, so that an older ``index.json`` stays valid meanwhile; `keep` takes back
     what was not meant to stay.
@@ -143,21 +144,28 @@ class ShardWriter:
     def _add_refs(self, label: ClipLabel, start: int, count: int) -> list[dict[str, int]]:
         name = hashlib.sha256(label.id.encode(errors="surrogateescape")).digest()
         rng = np.random.default_rng([self._seed, int.from_bytes(name[:8], "big")])
-        references = max(REFERENCES_PER_CLIP, count // FRAMES_PER_REFERENCE)
+        pairs = max(PAIRS_PER_CLIP, count // FRAMES_PER_PAIR)
+        decoder = Av1PictureDecoder(self._size, self._size)
         refs: list[dict[str, int]] = []
-        for frame in [0, *rng.integers(count, size=references - 1)]:
-            crf = int(rng.choice(KEY_CRFS))
-            coded = self._encoder.encode(self._read_back(start + int(frame)), crf)
-            picture = Av1PictureDecoder(self._size, self._size).decode(coded)
-            self._refs.write(picture.tobytes())
-            refs.append(
-                {
-                    "ref": self._ref_count + len(refs),
-                    "frame": int(frame),
-                    "crf": crf,
-                    "size_bytes": len(coded.config) + len(coded.data),
-                }
-            )
+        for frame in [0, *rng.integers(count, size=pairs - 1)]:
+            crf, other = int(rng.choice(KEY_CRFS)), int(rng.integers(count))
+            source = self._read_back(start + int(frame))
+            base = self._encoder.encode(source, crf)
+            predicted = self._encoder.predict(source, base, self._read_back(start + other), crf)
+            coded: list[tuple[int, CodedPicture, CodedPicture | None]] = [(int(frame), base, None)]
+            if predicted is not None:
+                coded.append((other, predicted, base))
+            for number, picture, origin in coded:
+                self._refs.write(decoder.decode(picture, origin).tobytes())
+                refs.append(
+                    {
+                        "ref": self._ref_count + len(refs),
+                        "frame": number,
+                        "crf": crf,
+                        "predicted": int(origin is not None),
+                        "size_bytes": len(picture.config) + len(picture.data),
+                    }
+                )
         return refs
 
     def _read_back(self, frame: int) -> Picture:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -23,10 +22,10 @@ TOKENS = 64  # frames of one clip whose tokens are plotted
 class Validation:
     """PSNR and LPIPS of rounded tokens on fixed pairs, beside the frozen reference's."""
 
-    def __init__(self, shard: Path, config: TrainConfig, device: str) -> None:
+    def __init__(self, shard: Shard, config: TrainConfig, device: str) -> None:
         """Draw the pairs, one reference each, whatever the training sees."""
         fixed = dataclasses.replace(config, seed=1, two_references=0.0, affine=0.0)
-        self._sampler = PairSampler(Shard(shard), fixed)
+        self._sampler = PairSampler(shard, fixed)
         self._side = config.model.token_encoder_side or 0
         self._device = device
         self._distance = PerceptualLoss("squeeze").to(device) if config.perceptual else None

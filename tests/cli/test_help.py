@@ -63,6 +63,7 @@ def test_all_commands_are_there() -> None:
         ("weights", "verify"),
         ("weights", "path"),
         ("train", "run"),
+        ("train", "restoration"),
         ("train", "export"),
     }
 

@@ -1,0 +1,56 @@
+"""R, reference restoration: what AV1 took from a key frame is put back, once per key frame."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imfcodec.model.layers import ResidualBlock, activation, convolution, zero_convolution
+
+
+class ReferenceRestoration(nn.Module):
+    """x_r = R(decoded key frame): a picture of the same size, sharp where AV1 blurred.
+
+        x ─ unshuffle ─ s2 ─────────────────── ++ ─ s2' ─ shuffle ─ + x
+                         └─ s4 ──────── ++ ─ s4' ┘
+                             └─ s8 ─ s8' ┘
+
+    Everything later is moved out of x_r: sharpness missing there is missing in every frame. A key
+    frame comes once in seconds, so R may be larger than what runs for every frame. The last
+    layer starts at zero: untrained, R returns its input.
+
+    Height and width are multiples of 8.
+    """
+
+    def __init__(self, channels: tuple[int, int, int], blocks: int) -> None:
+        """Channels at scales 2, 4, 8; residual blocks at each, on the way down and up."""
+        super().__init__()
+        self.enter = convolution(12, channels[0], 5)
+        self.halve = nn.ModuleList(ResidualBlock(i, o, 2) for i, o in itertools.pairwise(channels))
+        self.down = nn.ModuleList(_chain(c, blocks) for c in channels)
+        self.join = nn.ModuleList(convolution(i + o, o) for o, i in itertools.pairwise(channels))
+        self.up = nn.ModuleList(_chain(c, blocks) for c in channels[:-1])
+        self.leave = zero_convolution(channels[0], 12)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """[B, 3, H, W] in 0..1 -> the same, restored."""
+        x = self.enter(F.pixel_unshuffle(picture * 2 - 1, 2))
+        skips = []
+        for level, blocks in enumerate(self.down):
+            if level:
+                x = self.halve[level - 1](x)
+            x = blocks(x)
+            skips.append(x)
+        for level in reversed(range(len(self.up))):
+            wide = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = self.join[level](activation(torch.cat([wide, skips[level]], 1)))
+            x = self.up[level](x)
+        change = F.pixel_shuffle(self.leave(activation(x)), 2)
+        return (picture + change.float()).clamp(0, 1)
+
+
+def _chain(channels: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels, channels) for _ in range(blocks)))

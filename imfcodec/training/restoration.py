@@ -1,0 +1,258 @@
+"""R, reference restoration, trained by itself: decoded key frames and what they were made of."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from imfcodec.config import ModelConfig
+from imfcodec.errors import InputUnreadable, OptionError
+from imfcodec.metrics.perceptual import load_lpips
+from imfcodec.model.reference_restoration import ReferenceRestoration
+from imfcodec.receiver.reconstruction import to_pictures, to_tensor
+from imfcodec.training.checkpoint import write_tensors
+from imfcodec.training.data import Shard
+from imfcodec.training.losses import psnr_db
+from imfcodec.training.perceptual_loss import PerceptualLoss
+from imfcodec.training.precision import autocast
+from imfcodec.training.processes import join
+from imfcodec.training.run_log import RunLog
+from imfcodec.training.schedule import warm_cosine
+from imfcodec.training.utilisation import peak_flops
+
+FILE = "restoration.safetensors"
+REFERENCES_FILE = "references.u8"
+GRID = 8  # patches begin anywhere, AV1's blocks on this grid or a coarser one
+VALIDATED = 64  # references
+
+
+@dataclass(frozen=True)
+class RestorationConfig:
+    """How R is trained.
+
+    Attributes:
+        model: Sizes of the network that R belongs to.
+        side: Of the patches, pixels.
+        batch: Patches per step.
+        steps: Optimiser steps.
+        minutes: Of the whole run; whichever of steps and minutes is nearer its end drives the
+            learning rate. None: no limit.
+        learning_rate: Peak rate; linear warm-up, cosine down to a twentieth.
+        warmup_steps: Steps of the warm-up.
+        ema: Decay of the averaged weights, which are what is written.
+        l1, perceptual: Weights of the loss's terms.
+        perceptual_net: As in `PerceptualLoss`.
+        clean: Share of patches that were never coded: R is to leave alone what is sharp.
+        seed: Of weights and patches.
+        precision: "fp32", "bf16" or "fp16".
+        log_steps: Steps between log lines and checkpoints.
+    """
+
+    model: ModelConfig
+    side: int = 128
+    batch: int = 16
+    steps: int = 4000
+    minutes: float | None = None
+    learning_rate: float = 4e-4
+    warmup_steps: int = 100
+    ema: float = 0.998
+    l1: float = 10.0
+    perceptual: float = 4.0
+    perceptual_net: str = "squeeze"
+    clean: float = 0.03
+    seed: int = 0
+    precision: str = "fp32"
+    log_steps: int = 200
+
+
+class Patches:
+    """Draws patches of decoded references with those of their source.
+
+    Batch n is a function of the seed and n alone.
+    """
+
+    def __init__(self, shard: Shard, config: RestorationConfig) -> None:
+        """Prepare to draw.
+
+        Raises:
+            OptionError: The shard has no decoded references, or smaller ones than the patches.
+        """
+        self._shard = shard
+        self._config = config
+        self.pairs = [(ref, clip.start + frame) for clip in shard.clips for ref, frame in clip.refs]
+        if not self.pairs:
+            raise OptionError("the shard has no decoded references to restore")
+        if shard.size < config.side:
+            raise OptionError(f"patches of {config.side} pixels of pictures of {shard.size}")
+
+    def draw(self, step: int) -> tuple[Tensor, Tensor]:
+        """Decoded and source patches of one step, [batch, 3, side, side] in 0..1 each."""
+        config = self._config
+        rng = np.random.default_rng((config.seed, step))
+        decoded, sources = [], []
+        for _ in range(config.batch):
+            ref, frame = self.pairs[rng.integers(len(self.pairs))]
+            top, left = rng.integers(self._shard.size - config.side + 1, size=2)
+            place = (slice(top, top + config.side), slice(left, left + config.side))
+            source = self._shard.frames[frame][place]
+            patch = source if rng.random() < config.clean else self._shard.refs[ref][place]
+            mirror = slice(None, None, -1 if rng.random() < 0.5 else 1)
+            decoded.append(patch[:, mirror])
+            sources.append(source[:, mirror])
+        return to_tensor(np.stack(decoded)), to_tensor(np.stack(sources))
+
+
+def train_restoration(
+    config: RestorationConfig,
+    shard: Path,
+    validation: Path | None,
+    run: Path,
+    *,
+    device: str = "auto",
+    initial: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, float]:
+    """Train R on a shard's decoded references, as AV1 made them, into RUN/restoration.safetensors.
+
+    Args:
+        config: What is trained and how.
+        shard: Folder of the training shard.
+        validation: Folder of the validation shard, None for no validation.
+        run: Folder of the run.
+        device: "cpu", "cuda" or "auto".
+        initial: What another such run wrote, to start from.
+        say: Called with each log line.
+
+    Returns:
+        The last logged figures.
+
+    Raises:
+        OptionError: The network has no R, the folder holds a run, or there is no GPU.
+        InputUnreadable: A shard or ``initial`` cannot be read.
+        OutputFailed: The file cannot be written.
+    """
+    device = join(device).device
+    if (run / FILE).exists():
+        raise OptionError(f"{run} holds a run already: choose another folder")
+    run.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    torch.manual_seed(config.seed)
+    restoration = _network(config.model)
+    if initial:
+        load_restoration(initial, restoration)
+    restoration.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ema = copy.deepcopy(restoration).eval().requires_grad_(False)
+    optimiser = torch.optim.Adam(restoration.parameters(), config.learning_rate)
+    distance = PerceptualLoss(config.perceptual_net).to(device)
+    patches = Patches(Shard(shard), config)
+    check = _Check(Shard(validation), device) if validation else None
+    log = RunLog(run, 0, peak_flops(device, config.precision))
+    last: dict[str, float] = {}
+    for step in range(config.steps):
+        spent = (time.monotonic() - begun) / 60 / (config.minutes or math.inf)
+        if spent >= 1:
+            break
+        progress = max(step / config.steps, spent)
+        for group in optimiser.param_groups:
+            rate = warm_cosine(step, config.warmup_steps, progress)
+            group["lr"] = config.learning_rate * rate
+        decoded, source = (x.to(device) for x in patches.draw(step))
+        with autocast(device, config.precision):
+            picture = restoration(decoded)
+            terms = {"l1": (picture - source).abs().mean(), "perceptual": distance(picture, source)}
+        loss = config.l1 * terms["l1"] + config.perceptual * terms["perceptual"]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if torch.isfinite(nn.utils.clip_grad_norm_(restoration.parameters(), 1.0)):
+            optimiser.step()
+            _follow(ema, restoration, min(config.ema, (step + 1) / (step + 10)))
+        log.add(step + 1, config.batch, 0.0, 0, {k: v.detach() for k, v in terms.items()})
+        if (step + 1) % config.log_steps == 0 or step + 1 == config.steps:
+            write_tensors(run / FILE, ema.state_dict())
+            last = log.write(check.measure(ema) if check else {})
+            say(" ".join(f"{k} {v:.4g}" for k, v in last.items()))
+    write_tensors(run / FILE, ema.state_dict())
+    return last
+
+
+def load_restoration(path: Path, restoration: nn.Module) -> None:
+    """Fill R with what `train_restoration` wrote.
+
+    Raises:
+        InputUnreadable: The file is missing or does not fit.
+    """
+    try:
+        restoration.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise InputUnreadable(f"{path} does not fit this network's R: {error}") from error
+
+
+@torch.inference_mode()
+def restore_references(restoration: nn.Module, shard: Shard, path: Path, device: str) -> None:
+    """Let a shard show its decoded references as R restores them, kept in a file.
+
+    R runs once for each instead of in every step that draws it. Those in the file already, of a
+    run that is resumed, stay.
+    """
+    size = shard.refs[:1].nbytes
+    done = path.stat().st_size // size if size and path.exists() else 0
+    with path.open("r+b" if path.exists() else "wb") as file:
+        file.truncate(done * size)
+        file.seek(done * size)
+        for picture in shard.refs[done:]:
+            restored = restoration(to_tensor(picture[None].copy(), device))
+            file.write(to_pictures(restored).tobytes())
+    shard.show_references(path)
+
+
+class _Check:
+    """What R gains on references of people whom training has not seen."""
+
+    def __init__(self, shard: Shard, device: str) -> None:
+        pairs = [(ref, clip.start + frame) for clip in shard.clips for ref, frame in clip.refs]
+        chosen = pairs[:: max(1, len(pairs) // VALIDATED)]
+        self._pairs = [
+            (shard.refs[ref].copy(), shard.frames[frame].copy()) for ref, frame in chosen
+        ]
+        self._device = device
+        self._distances = {n: load_lpips(n).to(device) for n in ("alex", "squeeze")}
+
+    @torch.inference_mode()
+    def measure(self, restoration: nn.Module) -> dict[str, float]:
+        """Means of decoded and restored references: PSNR-RGB in dB, and LPIPS."""
+        sums: dict[str, float] = {}
+        for decoded, source in self._tensors():
+            for name, picture in (("decoded", decoded), ("restored", restoration(decoded))):
+                figures = {"psnr_db": psnr_db(picture, source)}
+                for net, distance in self._distances.items():
+                    figures[f"lpips_{net}"] = float(distance(picture * 2 - 1, source * 2 - 1))
+                for kind, value in figures.items():
+                    key = f"{name}_{kind}"
+                    sums[key] = sums.get(key, 0.0) + value / len(self._pairs)
+        return sums
+
+    def _tensors(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for decoded, source in self._pairs:
+            yield to_tensor(decoded[None], self._device), to_tensor(source[None], self._device)
+
+
+def _network(config: ModelConfig) -> ReferenceRestoration:
+    if not config.restoration_channels:
+        raise OptionError(f"preset {config.preset} restores no references")
+    return ReferenceRestoration(config.restoration_channels, config.restoration_blocks)
+
+
+@torch.no_grad()
+def _follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
+    for slow, fast in zip(ema.parameters(), model.parameters(), strict=True):
+        slow.lerp_(fast, 1 - decay)

@@ -1,0 +1,67 @@
+"""R changes nothing until it has learned something, and fits every coded size."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from imfcodec.config import FAST
+from imfcodec.model.imf import IMF
+from imfcodec.model.reference_restoration import ReferenceRestoration
+from imfcodec.receiver.reconstruction import restored, to_pictures
+from tests.tiny import TINY, tiny_model
+
+
+def network() -> ReferenceRestoration:
+    torch.manual_seed(0)
+    return ReferenceRestoration((4, 8, 8), 1).eval().requires_grad_(False)
+
+
+def test_untrained_it_returns_its_input() -> None:
+    picture = torch.rand(2, 3, 64, 64)
+    assert torch.equal(network()(picture), picture)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (96, 160), (256, 32)])
+def test_sizes(size: tuple[int, int]) -> None:
+    assert network()(torch.rand(1, 3, *size)).shape == (1, 3, *size)
+
+
+def test_pictures_stay_in_range() -> None:
+    changed = network()
+    changed.leave.weight.normal_()
+    out = changed(torch.rand(1, 3, 64, 64))
+    assert 0 == out.min() < out.max() == 1
+
+
+def test_every_layer_has_a_part_in_it() -> None:
+    changed = network().requires_grad_(True)
+    with torch.no_grad():
+        changed.leave.weight.normal_(std=0.01)
+    changed(torch.rand(1, 3, 64, 64)).sum().backward()
+    for name, parameter in changed.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_a_network_without_it_takes_key_frames_as_they_are() -> None:
+    picture = to_pictures(torch.rand(1, 3, 64, 64))[0]
+    plain = IMF(dataclasses.replace(TINY, restoration_channels=None)).eval()
+    assert restored(plain, picture) is picture
+    ours = restored(tiny_model(), picture)
+    assert ours.shape == picture.shape
+    assert ours.dtype == picture.dtype
+    assert (ours != picture).any()
+
+
+def test_a_key_frame_costs_no_more_than_two_frames_of_the_receiver() -> None:
+    """At 256x256, counted: some 12 GMAC once in seconds against 6 for every frame."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    restoration = IMF(FAST).eval().requires_grad_(False).restoration
+    assert restoration is not None
+    with FlopCounterMode(display=False) as counter:
+        restoration(torch.rand(1, 3, 256, 256))
+    assert 4e9 < counter.get_total_flops() / 2 < 13e9

@@ -1,0 +1,155 @@
+"""R learns by itself, and a run then trains on what it restores."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file
+
+from imfcodec.cli.main import imfcodec
+from imfcodec.config import PAPER
+from imfcodec.errors import InputUnreadable, OptionError
+from imfcodec.model.reference_restoration import ReferenceRestoration
+from imfcodec.training import checkpoint, restoration
+from imfcodec.training.data import Shard
+from imfcodec.training.loop import train
+from imfcodec.training.restoration import (
+    FILE,
+    REFERENCES_FILE,
+    Patches,
+    RestorationConfig,
+    restore_references,
+    train_restoration,
+)
+from tests.tiny import TINY, tiny_model
+from tests.training.samples import small_run, write_shard
+
+CONFIG = RestorationConfig(
+    TINY, side=32, batch=4, steps=200, learning_rate=5e-3, warmup_steps=5, ema=0.9, log_steps=100
+)
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shard(tmp_path_factory.mktemp("shard"))
+
+
+@pytest.fixture(autouse=True)
+def plain_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No backbone has to be had: distances are absolute differences."""
+
+    class Plain(torch.nn.Module):
+        def __init__(self, nets: str) -> None:
+            super().__init__()
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return (x - y).abs().mean()
+
+    monkeypatch.setattr(restoration, "PerceptualLoss", Plain)
+    monkeypatch.setattr(restoration, "load_lpips", Plain)
+
+
+def test_it_learns_to_undo_what_was_done(tmp_path: Path) -> None:
+    shard = write_shard(tmp_path / "shard")
+    pictures = Shard(shard)
+    faded = np.memmap(shard / "refs.u8", np.uint8, "r+", shape=pictures.refs.shape)
+    for clip in pictures.clips:
+        for ref, frame in clip.refs:
+            faded[ref] = pictures.frames[clip.start + frame] // 2 + 64
+    faded.flush()
+    figures = train_restoration(CONFIG, shard, shard, tmp_path / "r", device="cpu")
+    assert figures["restored_psnr_db"] > figures["decoded_psnr_db"] + 3
+    assert figures["restored_lpips_alex"] < figures["decoded_lpips_alex"]
+    assert (tmp_path / "r" / FILE).exists()
+    steps = [
+        json.loads(line)["step"] for line in (tmp_path / "r" / "metrics.jsonl").open().readlines()
+    ]
+    assert steps == [100, 200]
+
+
+def test_the_same_again(shard: Path, tmp_path: Path) -> None:
+    short = dataclasses.replace(CONFIG, steps=4)
+    for name in ("one", "other"):
+        train_restoration(short, shard, None, tmp_path / name, device="cpu")
+    one, other = (load_file(tmp_path / name / FILE) for name in ("one", "other"))
+    assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_patches_show_the_same_place(shard: Path) -> None:
+    decoded, source = Patches(Shard(shard), dataclasses.replace(CONFIG, clean=0.0)).draw(0)
+    assert decoded.shape == source.shape == (4, 3, 32, 32)
+    apart = (decoded - source).abs().mean()
+    assert 0 < apart < 0.06 < (decoded - source.roll(1, 0)).abs().mean()
+
+
+def test_patches_that_were_never_coded(shard: Path) -> None:
+    decoded, source = Patches(Shard(shard), dataclasses.replace(CONFIG, clean=1.0)).draw(0)
+    assert torch.equal(decoded, source)
+
+
+def test_what_is_refused(shard: Path, tmp_path: Path) -> None:
+    short = dataclasses.replace(CONFIG, steps=1)
+    train_restoration(short, shard, None, tmp_path / "r", device="cpu")
+    with pytest.raises(OptionError, match="holds a run already"):
+        train_restoration(short, shard, None, tmp_path / "r", device="cpu")
+    with pytest.raises(OptionError, match="restores no references"):
+        train_restoration(
+            dataclasses.replace(short, model=PAPER), shard, None, tmp_path / "p", device="cpu"
+        )
+    with pytest.raises(OptionError, match="patches of 128"):
+        train_restoration(
+            dataclasses.replace(short, side=128), shard, None, tmp_path / "s", device="cpu"
+        )
+    other = tmp_path / "other.safetensors"
+    checkpoint.write_tensors(other, {"x": torch.zeros(1)})
+    with pytest.raises(InputUnreadable, match="does not fit"):
+        train_restoration(short, shard, None, tmp_path / "i", device="cpu", initial=other)
+
+
+def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
+    network = tiny_model().restoration
+    assert isinstance(network, ReferenceRestoration)
+    file = tmp_path / REFERENCES_FILE
+    whole, decoded = Shard(shard), Shard(shard).refs
+    restore_references(network, whole, file, "cpu")
+    assert whole.refs.shape == decoded.shape
+    assert (whole.refs != decoded).mean() > 0.1
+    content = file.read_bytes()
+    # A run that was killed meanwhile goes on where it stood, and leaves what is there.
+    file.write_bytes(bytes(len(content) // 2 + 5))
+    restore_references(network, Shard(shard), file, "cpu")
+    half = len(decoded) // 2 * decoded[0].nbytes
+    assert file.read_bytes() == bytes(half) + content[half:]
+
+
+def test_a_run_trains_on_restored_references(shard: Path, tmp_path: Path) -> None:
+    learned = tiny_model().restoration
+    assert learned is not None
+    checkpoint.write_tensors(tmp_path / FILE, learned.state_dict())
+    run = tmp_path / "run"
+    train(small_run(), shard, shard, run, device="cpu", restoration=tmp_path / FILE)
+    ema = load_file(run / checkpoint.EMA_FILE)
+    for name, value in learned.state_dict().items():
+        assert torch.equal(ema[f"imf.restoration.{name}"], value)
+    restored = np.memmap(run / REFERENCES_FILE, np.uint8, "r")
+    assert (restored != np.asarray(Shard(shard).refs).reshape(-1)).mean() > 0.1
+    plain = small_run(model=dataclasses.replace(TINY, restoration_channels=None))
+    with pytest.raises(OptionError, match="restores no references"):
+        train(plain, shard, None, tmp_path / "no", device="cpu", restoration=tmp_path / FILE)
+
+
+def test_the_command(shard: Path, tmp_path: Path) -> None:
+    line = ["train", "restoration", str(shard), str(tmp_path / "r"), "--device", "cpu"]
+    settings = ["--set", "steps", "1", "--set", "side", "32", "--set", "batch", "2"]
+    result = CliRunner().invoke(imfcodec, [*line, *settings])
+    assert result.exit_code == 0, result.output
+    assert str(tmp_path / "r" / FILE) in result.output
+    result = CliRunner().invoke(imfcodec, [*line, "--set", "sidee", "32"])
+    assert result.exit_code != 0
+    assert "no setting" in result.output
