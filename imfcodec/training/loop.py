@@ -124,11 +124,13 @@ def train(
     generator_pass = torch.compile(plain_pass) if config.compile else plain_pass
     judge_pass = _parallel(judge, processes)
     distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
-    material = _material(shard, run / REFERENCES_FILE, trainee, processes)
+    material = _material(shard, run / REFERENCES_FILE, trainee, config, processes)
     sampler = PairSampler(material, config, device)
     check = None
     if validation and processes.first:
-        held_out = _restored(validation, run / f"validation-{REFERENCES_FILE}", trainee, device)
+        held_out = _restored(
+            validation, run / f"validation-{REFERENCES_FILE}", trainee, config, device
+        )
         check = Validation(held_out, config, device)
     flops, peak = FlopMeter(), peak_flops(device, config.precision)
     log = RunLog(run, step, peak, wandb) if processes.first else None
@@ -285,18 +287,22 @@ def _load_restoration(path: Path, trainee: Trainee) -> None:
     load_restoration(path, trainee.imf.restoration)
 
 
-def _material(shard: Path, references: Path, trainee: Trainee, processes: Processes) -> Shard:
+def _material(
+    shard: Path, references: Path, trainee: Trainee, config: TrainConfig, processes: Processes
+) -> Shard:
     """The shard with restored references, which the first process restores for all."""
     if processes.first:
-        _restored(shard, references, trainee, processes.device)
+        _restored(shard, references, trainee, config, processes.device)
     processes.largest(0.0)  # all wait for it
-    return _restored(shard, references, trainee, processes.device)
+    return _restored(shard, references, trainee, config, processes.device)
 
 
-def _restored(shard: Path, references: Path, trainee: Trainee, device: str) -> Shard:
+def _restored(
+    shard: Path, references: Path, trainee: Trainee, config: TrainConfig, device: str
+) -> Shard:
     material = Shard(shard)
     if trainee.imf.restoration:
-        restore_references(trainee.imf.restoration, material, references, device)
+        restore_references(trainee.imf.restoration, material, references, device, config.precision)
     return material
 
 

@@ -34,6 +34,7 @@ FILE = "restoration.safetensors"
 REFERENCES_FILE = "references.u8"
 GRID = 8  # patches begin anywhere, AV1's blocks on this grid or a coarser one
 VALIDATED = 64  # references
+BATCH = 8  # references that are restored together
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,9 @@ def load_restoration(path: Path, restoration: nn.Module) -> None:
 
 
 @torch.inference_mode()
-def restore_references(restoration: nn.Module, shard: Shard, path: Path, device: str) -> None:
+def restore_references(
+    restoration: nn.Module, shard: Shard, path: Path, device: str, precision: str
+) -> None:
     """Let a shard show its decoded references as R restores them, kept in a file.
 
     R runs once for each instead of in every step that draws it. Those in the file already, of a
@@ -209,9 +212,11 @@ def restore_references(restoration: nn.Module, shard: Shard, path: Path, device:
     with path.open("r+b" if path.exists() else "wb") as file:
         file.truncate(done * size)
         file.seek(done * size)
-        for picture in shard.refs[done:]:
-            restored = restoration(to_tensor(picture[None].copy(), device))
-            file.write(to_pictures(restored).tobytes())
+        for begin in range(done, len(shard.refs), BATCH):
+            decoded = shard.refs[begin : begin + BATCH].copy()
+            with autocast(device, precision):
+                restored = restoration(to_tensor(decoded, device))
+            file.write(to_pictures(restored.float()).tobytes())
     shard.show_references(path)
 
 

@@ -117,13 +117,13 @@ def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
     assert isinstance(network, ReferenceRestoration)
     file = tmp_path / REFERENCES_FILE
     whole, decoded = Shard(shard), Shard(shard).refs
-    restore_references(network, whole, file, "cpu")
+    restore_references(network, whole, file, "cpu", "fp32")
     assert whole.refs.shape == decoded.shape
     assert (whole.refs != decoded).mean() > 0.1
     content = file.read_bytes()
     # A run that was killed meanwhile goes on where it stood, and leaves what is there.
     file.write_bytes(bytes(len(content) // 2 + 5))
-    restore_references(network, Shard(shard), file, "cpu")
+    restore_references(network, Shard(shard), file, "cpu", "fp32")
     half = len(decoded) // 2 * decoded[0].nbytes
     assert file.read_bytes() == bytes(half) + content[half:]
 
