@@ -102,7 +102,7 @@ def test_frames_do_not_see_each_other() -> None:
 def test_every_parameter_learns() -> None:
     """Two references, backward: no part of the network is cut off from the loss."""
     model = tiny_model().requires_grad_(True)
-    pictures = [torch.rand(2, 3, 64, 64) for _ in range(2)]
+    pictures = [model.restore(torch.rand(2, 3, 64, 64)) for _ in range(2)]
     tokens = [model.encode_token(torch.rand(2, 3, 64, 64), pictures[0]) for _ in range(3)]
     model(tokens[0], pictures, tokens[1:]).picture.square().mean().backward()
     silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
