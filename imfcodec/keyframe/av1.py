@@ -28,9 +28,9 @@ ACCURATE = (
 )
 MIN_CRF, MAX_CRF = 1, 63
 
-PREDICTED_CRF_STEP = 9
+PREDICTED_CRF_STEP = 14
 """By how much predicted pictures are coarser than their base: what all of them are predicted from
-is worth more bits. Five key frames together are the smallest for their mean PSNR at 9 to 12."""
+is worth more bits. Measured in LPIPS of restored pictures, in benchmarks/LOG.md."""
 
 _QINDEX_PER_CRF = 4
 
@@ -118,6 +118,7 @@ class Av1PictureEncoder:
                     "crf": str(video_crf),
                     "svtav1-params": (
                         "tune=1:lp=1:pred-struct=1:lookahead=0:enable-tf=0"
+                        ":enable-variance-boost=1:variance-boost-strength=1"
                         f":use-fixed-qindex-offsets=1:key-frame-qindex-offset={offset}"
                         ":qindex-offsets=[0,0,0,0,0,0]"
                     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -49,12 +49,14 @@ class DecodedFrame:
         pts: In ticks of the stream's time base.
         rgb: uint8 [H, W, 3] at display size.
         lost: Whether the stream did not give it back and an earlier frame stands in.
+        key: Number of the key frame that it was rebuilt from, its own for a key frame.
     """
 
     number: int
     pts: int
     rgb: npt.NDArray[np.uint8]
     lost: bool = False
+    key: int = 0
 
 
 class Decoder:
@@ -124,6 +126,7 @@ class Decoder:
         self._arrived_frames = 0
         self._last: DecodedFrame | None = None
         self._chain_holds = False
+        self._key_number = 0
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         """Frames in display order, lost ones repeated."""
@@ -173,6 +176,7 @@ class Decoder:
             if packet.flush:
                 self._network.clear()
             self._network.set_reference(packet.slot, picture, key.token)
+        self._key_number = packet.frame_number
         self._chain_holds = True
         self.report.key_frames += 1
         self.report.predicted_key_frames += isinstance(packet, PredictedKeyPacket)
@@ -219,7 +223,7 @@ class Decoder:
         for number, (stamp, picture) in enumerate(zip(pts, pictures, strict=True), first):
             with self._timed("scale"):
                 shown = self.geometry.to_display(picture)
-            self._last = DecodedFrame(number, stamp, shown)
+            self._last = DecodedFrame(number, stamp, shown, key=self._key_number)
             self._next_frame = number + 1
             self.report.frames += 1
             yield self._last
@@ -237,7 +241,7 @@ class Decoder:
         for n in range(1, min(missing, MAX_REPEATS) + 1):
             pts = last.pts + n * span // (missing + 1)
             if last.pts < pts < until_pts and pts > self._last.pts:
-                self._last = DecodedFrame(first + n - 1, pts, last.rgb, lost=True)
+                self._last = replace(last, number=first + n - 1, pts=pts, lost=True)
                 self.report.frames += 1
                 yield self._last
 
