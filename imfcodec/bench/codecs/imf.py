@@ -68,10 +68,9 @@ class IMF:
         What a frame is rebuilt from decides most: better key frames, and more of them.
         """
         return (
-            "crf46-q5-k8",
-            "crf42-q4-k6",
-            "crf38-q4-k4",
-            "crf36-q3-k3",
+            "crf46-q5-k5",
+            "crf42-q4-k4",
+            "crf39-q4-k4",
             "crf34-q4-k2.5",
             "crf30-q3-k1.5",
         )
