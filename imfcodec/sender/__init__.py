@@ -7,6 +7,7 @@ luma_cells.py       pictures reduced for comparing them
 key_coder.py        key pictures -> AV1, and back as the receiver sees them
 reference_choice.py which of two key frames a frame is rebuilt from
 optical_flow.py     where things went since the key frame
+latent_tokens.py    a reference, and the tokens of frames beside it
 token_refinement.py tokens improved by what the receiver makes of them
 token_smoothing.py  tokens without their tremble
 token_choice.py     tokens -> integers, what they cost against what they lose

@@ -21,10 +21,11 @@ from imfcodec.receiver.report import StageTimes
 from imfcodec.sender.key_choice import best_key, cells_of
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
+from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.reference_choice import change_over, unexplained
 from imfcodec.sender.token_choice import TokenChooser
-from imfcodec.sender.token_refinement import RENEW, Refined, TokenRefiner, unexamined
+from imfcodec.sender.token_refinement import Refined
 from imfcodec.sender.token_smoothing import smooth
 from imfcodec.weights import Weights
 
@@ -140,7 +141,7 @@ class StreamEncoder:
         self._chain_pts: int | None = None
         self._last_key = self._base = _NO_KEY
         self._tracker = MovementTracker(_NO_PICTURE)
-        self._refiner: TokenRefiner | None = None
+        self._latents: LatentTokens | None = None
         self._chooser = TokenChooser(self._quantiser.step)
         self._before: npt.NDArray[np.float64] | None = None
         self._monitor = Reconstructor(weights.model, self._quantiser) if options.measure else None
@@ -250,8 +251,8 @@ class StreamEncoder:
         self._coder.follow(self._last_key.token)
         self._chooser = TokenChooser(self._quantiser.step)
         self._before = None
-        if self._refiner:
-            self._refiner.restart()
+        if self._latents:
+            self._latents.restart()
 
     def _code_key(self, frame: SourceFrame, kind: KeyKind) -> tuple[KeyPicture, Picture]:
         """A key frame coded, and what it becomes as a reference, x_r [H, W, 3]."""
@@ -270,14 +271,11 @@ class StreamEncoder:
         """Take a key frame, and code what leads up to it from there backwards."""
         coded = picture.coded
         predicted = picture.kind is KeyKind.PREDICTED
-        # The token is that of the restored picture: what the receiver's features show.
-        token = self._quantiser.quantise(self._key_latent(reference))
+        steps = self._options.refine_steps
+        self._latents = LatentTokens(self._model, self._quantiser, reference, steps, self._timed)
+        token = self._latents.token
         self._last_key = _SentKey(frame, reference, token[0])
         self._tracker = MovementTracker(reference)
-        if steps := self._options.refine_steps:
-            as_received = torch.from_numpy(self._quantiser.dequantise(token))
-            origin = to_tensor(reference[None])
-            self._refiner = TokenRefiner(self._model, origin, as_received, steps)
         self._policy.take(frame.pts, picture.kind)
         # The first packet behind a key frame is of no use without it, and may lean on it.
         self._chain_pts = frame.pts
@@ -308,28 +306,10 @@ class StreamEncoder:
         own = None if coded.config == self.key_config else coded.config
         return KeyPacket(frame.number, frame.pts, payload, coded.data, config=own, lead=stamps)
 
-    @torch.inference_mode()
-    def _key_latent(self, reference: Picture) -> npt.NDArray[np.float32]:
-        """The token of a restored key frame, uint8 [H, W, 3]: float32 [1, d_m]."""
-        with self._timed("token encoder"):
-            return self._model.key_token(to_tensor(reference[None])).numpy()
-
     def _latent(self, frames: Sequence[_Moved]) -> Refined:
         """Tokens of successive frames beside the last key frame, and how much they matter."""
-        origin = to_tensor(self._last_key.picture[None])
-        parts = []
-        for n in range(0, len(frames), RENEW):
-            batch = frames[n : n + RENEW]
-            x = to_tensor(np.stack([f.frame.picture for f in batch]))
-            flow = torch.stack([f.flow for f in batch])
-            with self._timed("token encoder"), torch.inference_mode():
-                said = self._model.encode_token(x, origin, flow)
-            if self._refiner:
-                with self._timed("refinement"):
-                    parts.append(self._refiner.improve(x, flow, said))
-            else:
-                parts.append(unexamined(said))
-        return Refined(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        assert self._latents is not None  # the first frame is a key frame
+        return self._latents.beside([f.frame.picture for f in frames], [f.flow for f in frames])
 
     def _choose(self, latent: Refined) -> npt.NDArray[np.int32]:
         """The integers of the pending frames' tokens: int32 [N, d_m]."""

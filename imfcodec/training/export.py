@@ -15,12 +15,12 @@ from imfcodec import weights
 from imfcodec.config import REFINE_STEPS, ModelConfig
 from imfcodec.entropy import EntropyTables, LevelTables, Quantiser, TokenCoder
 from imfcodec.model.imf import IMF
-from imfcodec.receiver.reconstruction import restored, to_tensor
+from imfcodec.receiver.reconstruction import restored
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyKind
+from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.token_choice import TokenChooser
-from imfcodec.sender.token_refinement import RENEW, TokenRefiner
 from imfcodec.sender.token_smoothing import smooth
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
@@ -84,7 +84,6 @@ class Run:
         return np.concatenate([key, TokenChooser(step).choose(coder, tokens, self.curvature)])
 
 
-@torch.inference_mode()
 def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) -> list[Run]:
     """Tokens of a clip's first frames as a sender finds them, a run for each key frame."""
     quantiser = Quantiser(step)
@@ -95,17 +94,10 @@ def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) 
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
         while run := list(islice(pictures, KEY_FRAMES)):
             key = restored(model, keys.code(run[0], KeyKind.INDEPENDENT).decoded)
-            origin = to_tensor(key[None])
-            token = model.key_token(origin)
-            received = quantiser.dequantise(quantiser.quantise(token.numpy()))
-            refiner = TokenRefiner(model, origin, torch.from_numpy(received), REFINE_STEPS)
+            latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
             tracker = MovementTracker(key)
-            tokens, curvatures = [token], [token.new_zeros(0, token.shape[1], token.shape[1])]
-            for n in range(1, len(run), RENEW):
-                batch = np.stack(run[n : n + RENEW])
-                x, flow = to_tensor(batch), tracker.follow(batch)
-                refined = refiner.improve(x, flow, model.encode_token(x, origin, flow))
-                tokens.append(refined.tokens)
-                curvatures.append(refined.curvature)
-            runs.append(Run(torch.cat(tokens).numpy(), torch.cat(curvatures).numpy()))
+            flow = [tracker.follow(picture[None])[0] for picture in run[1:]]
+            refined = latents.beside(run[1:], flow)
+            tokens = np.concatenate([latents.latent, refined.tokens.numpy()])
+            runs.append(Run(tokens, refined.curvature.numpy()))
     return runs

@@ -1,0 +1,81 @@
+"""A reference, and the tokens of frames beside it before they are quantised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from imfcodec.entropy import Quantiser
+from imfcodec.model.imf import IMF
+from imfcodec.receiver.reconstruction import Picture, to_tensor
+from imfcodec.sender.token_refinement import RENEW, Refined, TokenRefiner, unexamined
+
+
+class LatentTokens:
+    """Tokens relative to one reference.
+
+        x_c, flow ─ E_T ─ refine ─ t_c, H
+
+    Attributes:
+        latent: The reference's own, not quantised, float32 [1, d_m]: what E_T says of the restored
+            picture, as the receiver's features show it.
+        token: The same as the receiver has it, int32 [1, d_m].
+    """
+
+    def __init__(
+        self,
+        model: IMF,
+        quantiser: Quantiser,
+        reference: Picture,
+        steps: int,
+        timed: Callable[[str], AbstractContextManager[None]] = lambda stage: nullcontext(),
+    ) -> None:
+        """Prepare a reference.
+
+        Args:
+            model: The network.
+            quantiser: Of the stream.
+            reference: x_r, RGB uint8 [H, W, 3], restored.
+            steps: Of refinement; 0 takes what E_T says.
+            timed: Accounts the time of a stage.
+        """
+        self._model = model
+        self._origin = to_tensor(reference[None])
+        self._timed = timed
+        with timed("token encoder"), torch.inference_mode():
+            self.latent: npt.NDArray[np.float32] = model.key_token(self._origin).numpy()
+        self.token = quantiser.quantise(self.latent)
+        self._refiner: TokenRefiner | None = None
+        if steps:
+            as_received = torch.from_numpy(quantiser.dequantise(self.token))
+            self._refiner = TokenRefiner(model, self._origin, as_received, steps)
+
+    def restart(self) -> None:
+        """Prepare for frames that do not follow those before."""
+        if self._refiner:
+            self._refiner.restart()
+
+    def beside(self, pictures: Sequence[Picture], flow: Sequence[Tensor]) -> Refined:
+        """Tokens of successive frames, and how much they matter.
+
+        Args:
+            pictures: x_c, RGB uint8 [H, W, 3] each.
+            flow: `optical_flow.observed` from each to the reference [3, h, w].
+        """
+        parts = [unexamined(torch.from_numpy(self.latent[:0]))]
+        for n in range(0, len(pictures), RENEW):
+            x = to_tensor(np.stack(pictures[n : n + RENEW]))
+            moved = torch.stack(list(flow[n : n + RENEW]))
+            with self._timed("token encoder"), torch.inference_mode():
+                said = self._model.encode_token(x, self._origin, moved)
+            if self._refiner:
+                with self._timed("refinement"):
+                    parts.append(self._refiner.improve(x, moved, said))
+            else:
+                parts.append(unexamined(said))
+        return Refined(*(torch.cat(part) for part in zip(*parts, strict=True)))
