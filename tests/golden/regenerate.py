@@ -1,7 +1,7 @@
-"""Writes the golden files anew: `python -m tests.golden.regenerate --yes-break-every-stream`.
+"""Writes golden files: `python -m tests.golden.regenerate NAME --yes-break-every-stream`.
 
-Only for a new format version, which keeps the old files beside the new ones. The weights stay
-unless their file was removed, as a change of the network demands before the first release.
+NAME is new for a new format version or network, which keeps the old files beside the new ones. The
+weights of a name that is there stay unless their file was removed.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def tokens_of(stream: bytes, tables: EntropyTables) -> np.ndarray:
     return np.concatenate(tokens)
 
 
-def main() -> None:
-    """Make stream and expectation, and the weights if they were taken away."""
+def main(name: str) -> None:
+    """Make stream and expectation, and the weights if there are none of this name."""
     try:
-        file = weights.find("tiny")
+        file = weights.find(name)
     except WeightsMissing:
         tables = fit_tables(np.full(16, 0.2, np.float32), random_walks(6, 60, 16))
         few = dataclasses.replace(tables, scales=tables.scales[:3], levels=tables.levels[:3])
-        file = weights.write(HERE, "tiny", tiny_model(), few)
+        file = weights.write(HERE, name, tiny_model(), few)
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "a.mkv"
         with MediaWriter(
@@ -67,23 +67,23 @@ def main() -> None:
                 writer.write(n, moving_picture(n * 2))
         stream = io.BytesIO()
         imfcodec.encode(
-            video, stream, weights="tiny", quantiser=2, key_crf=40, keyframe_interval_s=0.48
+            video, stream, weights=name, quantiser=2, key_crf=40, keyframe_interval_s=0.48
         )
-    (HERE / "tiny.imf").write_bytes(stream.getvalue())
+    (HERE / f"{name}.imf").write_bytes(stream.getvalue())
     frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream.getvalue()))]
     save_file(
         {
             "tokens": tokens_of(stream.getvalue(), weights.load(file).tables),
             "frames": np.stack(frames[::8]),
         },
-        HERE / "tiny-expected.safetensors",
+        HERE / f"{name}-expected.safetensors",
     )
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["--yes-break-every-stream"]:
+    if sys.argv[2:] != ["--yes-break-every-stream"]:
         sys.exit(__doc__)
     import os
 
     os.environ[weights.FOLDER_VARIABLE] = str(HERE)
-    main()
+    main(sys.argv[1])

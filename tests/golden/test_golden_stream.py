@@ -14,8 +14,12 @@ from imfcodec import weights
 from tests.golden.regenerate import tokens_of
 
 HERE = Path(__file__).parent
-STREAM = (HERE / "tiny.imf").read_bytes()
-EXPECTED = load_file(HERE / "tiny-expected.safetensors")
+
+KEYS = {
+    "tiny": [(0, False), (9, True), (17, True), (27, True)],
+    "restored": [(0, False), (9, True), (17, True), (27, True)],
+}
+"""Key frames of each stream: number, whether predicted. The first one's network has no R."""
 
 PEAK_LEVELS = 2  # FORMAT.md, section 10
 RMS_LEVELS = 0.25
@@ -26,24 +30,45 @@ def golden_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(weights.FOLDER_VARIABLE, str(HERE))
 
 
-def test_tokens_are_exact() -> None:
-    file = weights.find_by_id(imfcodec.inspect(io.BytesIO(STREAM)).header.weights_id)
-    tokens = tokens_of(STREAM, weights.load(file).tables)
-    assert np.array_equal(tokens, EXPECTED["tokens"])
+@pytest.fixture(params=KEYS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-def test_pixels_are_within_the_published_tolerance() -> None:
-    frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(STREAM))]
+@pytest.fixture
+def stream(name: str) -> bytes:
+    return (HERE / f"{name}.imf").read_bytes()
+
+
+@pytest.fixture
+def expected(name: str) -> dict[str, np.ndarray]:
+    return load_file(HERE / f"{name}-expected.safetensors")
+
+
+def test_tokens_are_exact(stream: bytes, expected: dict[str, np.ndarray]) -> None:
+    file = weights.find_by_id(imfcodec.inspect(io.BytesIO(stream)).header.weights_id)
+    tokens = tokens_of(stream, weights.load(file).tables)
+    assert np.array_equal(tokens, expected["tokens"])
+
+
+def test_pixels_are_within_the_published_tolerance(
+    stream: bytes, expected: dict[str, np.ndarray]
+) -> None:
+    frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream))]
     assert len(frames) == 32
-    for got, expected in zip(frames[::8], EXPECTED["frames"], strict=True):
-        error = got.astype(np.int32) - expected
+    for got, golden in zip(frames[::8], expected["frames"], strict=True):
+        error = got.astype(np.int32) - golden
         assert np.abs(error).max() <= PEAK_LEVELS
         assert np.sqrt(np.square(error).mean()) <= RMS_LEVELS
 
 
-def test_every_byte_is_accounted_for() -> None:
-    summary = imfcodec.inspect(io.BytesIO(STREAM))
+def test_every_byte_is_accounted_for(name: str, stream: bytes) -> None:
+    summary = imfcodec.inspect(io.BytesIO(stream))
     assert (summary.frames, summary.complete) == (32, True)
-    keys = [(key.number, key.predicted) for key in summary.key_frames]
-    assert keys == [(0, False), (9, True), (17, True), (27, True)]
-    assert summary.sizes.total_bytes == len(STREAM)
+    assert [(key.number, key.predicted) for key in summary.key_frames] == KEYS[name]
+    assert summary.sizes.total_bytes == len(stream)
+
+
+def test_restoration_is_in_one_of_them(name: str) -> None:
+    model = weights.load(weights.find(name)).model
+    assert (model.restoration is not None) == (name == "restored")
