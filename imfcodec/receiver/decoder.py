@@ -170,12 +170,11 @@ class Decoder:
             self._network.clear()
             self._fail(first, len(stamps), error)
             return
-        with self._timed("restoration"):
-            picture = self._network.restore(key.picture)
         with self._timed("network"):
             if packet.flush:
                 self._network.clear()
-            self._network.set_reference(packet.slot, picture, key.token)
+            reference = self._network.restore(key.picture)
+            self._network.set_reference(packet.slot, reference, key.token)
         self._key_number = packet.frame_number
         self._chain_holds = True
         self.report.key_frames += 1

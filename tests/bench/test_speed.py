@@ -129,7 +129,7 @@ def test_hooks_time_each_block_and_go_away() -> None:
     token = torch.zeros(1, TINY.token_size)
     picture = torch.zeros(1, 3, 64, 64)
     with timed_parts("cpu") as times, torch.inference_mode():
-        model(token, [picture], [token])
+        model(token, [model.restore(picture)], [token])
     assert set(times.milliseconds) == set(PARTS)
     before = dict(times.milliseconds)
     with torch.inference_mode():

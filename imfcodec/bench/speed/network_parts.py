@@ -19,11 +19,12 @@ from imfcodec.model.displacement_frame_decoder import DisplacementFrameDecoder
 from imfcodec.model.frame_decoder import FrameDecoder
 from imfcodec.model.implicit_motion_alignment import ImplicitMotionAlignment
 from imfcodec.model.latent_token_decoder import LatentTokenDecoder
+from imfcodec.model.reference_restoration import ReferenceRestoration
 from imfcodec.receiver.report import StageTimes
 
-REFERENCE, TOKEN_DECODER = "reference features", "token decoder"
-ALIGNMENT, FRAME_DECODER = "alignment", "frame decoder"
-PARTS = (REFERENCE, TOKEN_DECODER, ALIGNMENT, FRAME_DECODER)
+RESTORATION, REFERENCE = "restoration", "reference features"
+TOKEN_DECODER, ALIGNMENT, FRAME_DECODER = "token decoder", "alignment", "frame decoder"
+PARTS = (RESTORATION, REFERENCE, TOKEN_DECODER, ALIGNMENT, FRAME_DECODER)
 """In the order in which they run; none contains another."""
 
 
@@ -60,6 +61,8 @@ def timed_parts(device: str) -> Iterator[StageTimes]:
 
 def _part(module: nn.Module) -> str | None:
     match module:
+        case ReferenceRestoration():
+            return RESTORATION
         case DenseFeatureEncoder():
             return REFERENCE
         case LatentTokenDecoder():
