@@ -41,6 +41,8 @@ TINY = dataclasses.replace(
     attention_dims=(8, 8, 8),
     attention_heads=2,
     decoder_channels=(8, 8, 8),
+    restoration_channels=(4, 4, 4),
+    restoration_blocks=1,
 )
 
 Invoke = Callable[..., Result]

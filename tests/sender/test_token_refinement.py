@@ -13,7 +13,7 @@ import imfcodec
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import OptionError
 from imfcodec.model.imf import IMF
-from imfcodec.sender import stream_encoder
+from imfcodec.sender import latent_tokens
 from imfcodec.sender.token_refinement import (
     PLAIN_CURVATURE,
     RENEW,
@@ -160,5 +160,5 @@ def test_a_stream_with_and_without(
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(stream_encoder, "TokenRefiner", never)
+    monkeypatch.setattr(latent_tokens, "TokenRefiner", never)
     imfcodec.encode(small_video.open("rb"), io.BytesIO(), weights="tiny", refine=0, audio="none")
