@@ -118,7 +118,8 @@ def test_an_anchor_is_decoded_from_what_it_wrote(small_video: Path, tmp_path: Pa
     assert row.rate_kbps == pytest.approx(8 * encoded.size_bytes / clip.duration_s / 1000)
     decoded = decode_anchor(command, encoded)
     assert [stage.name for stage in decoded.stages] == ["decode", "write"]
-    assert decoded.other_ms_per_frame < 0.1 * 1000 / decoded.fps
+    # On a busy machine some time lies between the stages.
+    assert decoded.other_ms_per_frame < 0.5 * 1000 / decoded.fps
     encoded.path.unlink()
     with pytest.raises(ImfcodecError):
         decode_anchor(command, encoded)
