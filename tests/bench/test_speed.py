@@ -116,10 +116,10 @@ def test_an_anchor_is_decoded_from_what_it_wrote(small_video: Path, tmp_path: Pa
     command = AnchorCommand(clip, X264(threads=1), "crf40", 1, tmp_path)
     row, encoded = encode_anchor(command)
     assert row.rate_kbps == pytest.approx(8 * encoded.size_bytes / clip.duration_s / 1000)
-    decoded = decode_anchor(command, encoded)
-    assert [stage.name for stage in decoded.stages] == ["decode", "write"]
-    # On a busy machine some time lies between the stages.
-    assert decoded.other_ms_per_frame < 0.5 * 1000 / decoded.fps
+    # A busy machine may take time away between the stages, but not every time.
+    rows = [decode_anchor(command, encoded) for _ in range(3)]
+    assert all([stage.name for stage in row.stages] == ["decode", "write"] for row in rows)
+    assert min(row.other_ms_per_frame * row.fps for row in rows) < 0.1 * 1000
     encoded.path.unlink()
     with pytest.raises(ImfcodecError):
         decode_anchor(command, encoded)
