@@ -34,6 +34,28 @@ def train() -> None:
 
 PATH = click.Path(path_type=Path)
 
+validation_option = click.option(
+    "--validation", type=PATH, help="Shard of other people, for the figures."
+)
+preset_option = click.option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    default="fast",
+    show_default=True,
+    help="Sizes of the network.",
+)
+settings_option = click.option(
+    "--set",
+    "settings",
+    type=(str, str),
+    multiple=True,
+    metavar="FIELD VALUE",
+    help="Any other field of the training configuration, value as JSON.",
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="cpu, cuda or auto."
+)
+
 
 @train.command("run", short_help="Train on a shard.")
 @click.argument("shard", type=PATH, required=False)
@@ -44,14 +66,8 @@ PATH = click.Path(path_type=Path)
     metavar="CLIP",
     help="Instead of a shard: prepare this video, train on nothing else, export and encode.",
 )
-@click.option("--validation", type=PATH, help="Shard of other people, for the figures.")
-@click.option(
-    "--preset",
-    type=click.Choice(tuple(PRESETS)),
-    default="fast",
-    show_default=True,
-    help="Sizes of the network.",
-)
+@validation_option
+@preset_option
 @click.option(
     "--stage",
     "stages",
@@ -60,15 +76,8 @@ PATH = click.Path(path_type=Path)
     metavar="SIDE BATCH STEPS",
     help="A leg of progressive training; repeat for further ones.",
 )
-@click.option(
-    "--set",
-    "settings",
-    type=(str, str),
-    multiple=True,
-    metavar="FIELD VALUE",
-    help="Any other field of the training configuration, value as JSON.",
-)
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@settings_option
+@device_option
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
 @click.option(
     "--initial",
@@ -211,23 +220,10 @@ def _say(line: str) -> None:
 @train.command("restoration", short_help="Train what restores decoded key frames.")
 @click.argument("shard", type=PATH)
 @click.argument("run", type=PATH)
-@click.option("--validation", type=PATH, help="Shard of other people, for the figures.")
-@click.option(
-    "--preset",
-    type=click.Choice(tuple(PRESETS)),
-    default="fast",
-    show_default=True,
-    help="Sizes of the network.",
-)
-@click.option(
-    "--set",
-    "settings",
-    type=(str, str),
-    multiple=True,
-    metavar="FIELD VALUE",
-    help="Any other field of the configuration, value as JSON.",
-)
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@validation_option
+@preset_option
+@settings_option
+@device_option
 @click.option("--initial", type=PATH, help="Start from what another such run wrote.")
 @json_option
 def restoration_command(

@@ -35,6 +35,11 @@ class ReferenceRestoration(nn.Module):
         self.up = nn.ModuleList(_chain(c, blocks) for c in channels[:-1])
         self.leave = zero_convolution(channels[0], 12)
 
+    @property
+    def trained(self) -> bool:
+        """Whether it may change anything."""
+        return any(bool(parameter.any()) for parameter in self.leave.parameters())
+
     def forward(self, picture: Tensor) -> Tensor:
         """[B, 3, H, W] in 0..1 -> the same, restored."""
         x = self.enter(F.pixel_unshuffle(picture * 2 - 1, 2))

@@ -7,11 +7,12 @@ look.py           augmentation that all pictures of a pair share
 landmarks.py      where faces are, and the coarse motion that follows from it
 optical_flow.py   the motion that is shown to the network at first
 restoration.py    decoded key frames and what they were made of: the network's first part
+restored_references.py        what it makes of a shard's references, once for each run
 config.py         all that a run depends on
 trainee.py        network and quantiser, one pass
 losses.py, perceptual_loss.py, discriminator.py, ada.py    what is minimised
 loop.py           the loop, top to bottom
-precision.py, schedule.py     how a step computes, how the learning rate runs
+precision.py, schedule.py, averaging.py    how a step computes, how rate and averaged weights go
 checkpoint.py, run_log.py, validation.py, utilisation.py   what a run leaves behind
 export.py         checkpoint -> weights file
 fit_tables.py     integer predictors and tables on training tokens

@@ -88,6 +88,10 @@ class Shard:
         if not self.clips:
             raise InputUnreadable(f"{folder} holds no clip of two frames or more")
 
+    def decoded_pairs(self) -> list[tuple[int, int]]:
+        """Of each decoded key frame the index in ``refs`` and that of its source in ``frames``."""
+        return [(ref, clip.start + frame) for clip in self.clips for ref, frame in clip.refs]
+
     def show_references(self, path: Path) -> None:
         """Show other pictures as decoded key frames: a file like ``refs.u8``, as long."""
         self.refs = self._map(path, len(self.refs))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from imfcodec.errors import OptionError
 from imfcodec.training.ada import AdaptiveAugmentation
+from imfcodec.training.averaging import follow
 from imfcodec.training.checkpoint import load_initial, load_state, save_state
 from imfcodec.training.config import TrainConfig
 from imfcodec.training.data import Batch, PairSampler, Shard
@@ -34,7 +35,8 @@ from imfcodec.training.perceptual_loss import PerceptualLoss
 from imfcodec.training.precision import autocast
 from imfcodec.training.processes import Processes, join
 from imfcodec.training.quantisation import warm_in
-from imfcodec.training.restoration import REFERENCES_FILE, load_restoration, restore_references
+from imfcodec.training.restoration import load_restoration
+from imfcodec.training.restored_references import REFERENCES_FILE, restore_references
 from imfcodec.training.run_log import RunLog
 from imfcodec.training.schedule import warm_cosine
 from imfcodec.training.trainee import Trainee, reduce_to, token_noise
@@ -91,7 +93,7 @@ def train(
     if initial is not None:
         load_initial(initial, trainee)
     if restoration is not None:
-        _load_restoration(restoration, trainee)
+        load_restoration(restoration, trainee.imf.restoration)
     if trainee.imf.restoration:
         trainee.imf.restoration.requires_grad_(False)
     trainee.imf.latent_token_encoder.normalise.mean_over_processes = processes.mean
@@ -218,7 +220,7 @@ def train(
         norm = nn.utils.clip_grad_norm_(trainee.parameters(), config.clip_norm)
         if torch.isfinite(norm):
             scaler.step(optimiser)
-            _follow(ema, trainee, min(config.ema, (step + 1) / (step + 10)))
+            follow(ema, trainee, step, config.ema)
         else:
             skipped += 1
         scaler.update()
@@ -281,12 +283,6 @@ def _claim_folder(run: Path, config: TrainConfig, resume: bool, processes: Proce
         path.write_text(config.to_json())
 
 
-def _load_restoration(path: Path, trainee: Trainee) -> None:
-    if trainee.imf.restoration is None:
-        raise OptionError("this network restores no references")
-    load_restoration(path, trainee.imf.restoration)
-
-
 def _material(
     shard: Path, references: Path, trainee: Trainee, config: TrainConfig, processes: Processes
 ) -> Shard:
@@ -301,7 +297,7 @@ def _restored(
     shard: Path, references: Path, trainee: Trainee, config: TrainConfig, device: str
 ) -> Shard:
     material = Shard(shard)
-    if trainee.imf.restoration:
+    if trainee.imf.restoration and trainee.imf.restoration.trained:
         restore_references(trainee.imf.restoration, material, references, device, config.precision)
     return material
 
@@ -345,12 +341,6 @@ def _average_of(trainee: Trainee) -> Trainee:
     average = copy.deepcopy(trainee).eval().requires_grad_(False)
     average.imf.latent_token_encoder.normalise.mean_over_processes = None
     return average
-
-
-@torch.no_grad()
-def _follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
-    for slow, fast in zip(ema.state_dict().values(), model.state_dict().values(), strict=True):
-        slow.lerp_(fast, 1 - decay)
 
 
 def _parallel(module: nn.Module, processes: Processes) -> Any:

@@ -19,7 +19,8 @@ from imfcodec.config import ModelConfig
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.metrics.perceptual import load_lpips
 from imfcodec.model.reference_restoration import ReferenceRestoration
-from imfcodec.receiver.reconstruction import to_pictures, to_tensor
+from imfcodec.receiver.reconstruction import to_tensor
+from imfcodec.training.averaging import follow
 from imfcodec.training.checkpoint import write_tensors
 from imfcodec.training.data import Shard
 from imfcodec.training.losses import psnr_db
@@ -28,13 +29,10 @@ from imfcodec.training.precision import autocast
 from imfcodec.training.processes import join
 from imfcodec.training.run_log import RunLog
 from imfcodec.training.schedule import warm_cosine
-from imfcodec.training.utilisation import peak_flops
+from imfcodec.training.utilisation import FlopMeter, peak_flops
 
 FILE = "restoration.safetensors"
-REFERENCES_FILE = "references.u8"
-GRID = 8  # patches begin anywhere, AV1's blocks on this grid or a coarser one
 VALIDATED = 64  # references
-BATCH = 8  # references that are restored together
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,8 @@ class Patches:
         """
         self._shard = shard
         self._config = config
-        self.pairs = [(ref, clip.start + frame) for clip in shard.clips for ref, frame in clip.refs]
-        if not self.pairs:
+        self._pairs = shard.decoded_pairs()
+        if not self._pairs:
             raise OptionError("the shard has no decoded references to restore")
         if shard.size < config.side:
             raise OptionError(f"patches of {config.side} pixels of pictures of {shard.size}")
@@ -102,7 +100,7 @@ class Patches:
         rng = np.random.default_rng((config.seed, step))
         decoded, sources = [], []
         for _ in range(config.batch):
-            ref, frame = self.pairs[rng.integers(len(self.pairs))]
+            ref, frame = self._pairs[rng.integers(len(self._pairs))]
             top, left = rng.integers(self._shard.size - config.side + 1, size=2)
             place = (slice(top, top + config.side), slice(left, left + config.side))
             source = self._shard.frames[frame][place]
@@ -157,6 +155,7 @@ def train_restoration(
     distance = PerceptualLoss(config.perceptual_net).to(device)
     patches = Patches(Shard(shard), config)
     check = _Check(Shard(validation), device) if validation else None
+    flops = FlopMeter()
     log = RunLog(run, 0, peak_flops(device, config.precision))
     last: dict[str, float] = {}
     for step in range(config.steps):
@@ -167,7 +166,10 @@ def train_restoration(
         for group in optimiser.param_groups:
             rate = warm_cosine(step, config.warmup_steps, progress)
             group["lr"] = config.learning_rate * rate
+        waited = time.monotonic()
         decoded, source = (x.to(device) for x in patches.draw(step))
+        wait_s = time.monotonic() - waited
+        flops.begin("step")
         with autocast(device, config.precision):
             picture = restoration(decoded)
             terms = {"l1": (picture - source).abs().mean(), "perceptual": distance(picture, source)}
@@ -176,8 +178,10 @@ def train_restoration(
         loss.backward()
         if torch.isfinite(nn.utils.clip_grad_norm_(restoration.parameters(), 1.0)):
             optimiser.step()
-            _follow(ema, restoration, min(config.ema, (step + 1) / (step + 10)))
-        log.add(step + 1, config.batch, 0.0, 0, {k: v.detach() for k, v in terms.items()})
+            follow(ema, restoration, step, config.ema)
+        flops.end()
+        figures = {name: term.detach() for name, term in terms.items()}
+        log.add(step + 1, config.batch, wait_s, flops.take(), figures)
         if (step + 1) % config.log_steps == 0 or step + 1 == config.steps:
             write_tensors(run / FILE, ema.state_dict())
             last = log.write(check.measure(ema) if check else {})
@@ -186,45 +190,26 @@ def train_restoration(
     return last
 
 
-def load_restoration(path: Path, restoration: nn.Module) -> None:
+def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> None:
     """Fill R with what `train_restoration` wrote.
 
     Raises:
+        OptionError: The network has no R.
         InputUnreadable: The file is missing or does not fit.
     """
+    if restoration is None:
+        raise OptionError("this network restores no references")
     try:
         restoration.load_state_dict(load_file(path))
     except (OSError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network's R: {error}") from error
 
 
-@torch.inference_mode()
-def restore_references(
-    restoration: nn.Module, shard: Shard, path: Path, device: str, precision: str
-) -> None:
-    """Let a shard show its decoded references as R restores them, kept in a file.
-
-    R runs once for each instead of in every step that draws it. Those in the file already, of a
-    run that is resumed, stay.
-    """
-    size = shard.refs[:1].nbytes
-    done = path.stat().st_size // size if size and path.exists() else 0
-    with path.open("r+b" if path.exists() else "wb") as file:
-        file.truncate(done * size)
-        file.seek(done * size)
-        for begin in range(done, len(shard.refs), BATCH):
-            decoded = shard.refs[begin : begin + BATCH].copy()
-            with autocast(device, precision):
-                restored = restoration(to_tensor(decoded, device))
-            file.write(to_pictures(restored.float()).tobytes())
-    shard.show_references(path)
-
-
 class _Check:
     """What R gains on references of people whom training has not seen."""
 
     def __init__(self, shard: Shard, device: str) -> None:
-        pairs = [(ref, clip.start + frame) for clip in shard.clips for ref, frame in clip.refs]
+        pairs = shard.decoded_pairs()
         chosen = pairs[:: max(1, len(pairs) // VALIDATED)]
         self._pairs = [
             (shard.refs[ref].copy(), shard.frames[frame].copy()) for ref, frame in chosen
@@ -255,9 +240,3 @@ def _network(config: ModelConfig) -> ReferenceRestoration:
     if not config.restoration_channels:
         raise OptionError(f"preset {config.preset} restores no references")
     return ReferenceRestoration(config.restoration_channels, config.restoration_blocks)
-
-
-@torch.no_grad()
-def _follow(ema: nn.Module, model: nn.Module, decay: float) -> None:
-    for slow, fast in zip(ema.parameters(), model.parameters(), strict=True):
-        slow.lerp_(fast, 1 - decay)

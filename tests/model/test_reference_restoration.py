@@ -22,6 +22,7 @@ def network() -> ReferenceRestoration:
 def test_untrained_it_returns_its_input() -> None:
     picture = torch.rand(2, 3, 64, 64)
     assert torch.equal(network()(picture), picture)
+    assert not network().trained
 
 
 @pytest.mark.parametrize("size", [(32, 32), (96, 160), (256, 32)])
@@ -32,6 +33,7 @@ def test_sizes(size: tuple[int, int]) -> None:
 def test_pictures_stay_in_range() -> None:
     changed = network()
     changed.leave.weight.normal_()
+    assert changed.trained
     out = changed(torch.rand(1, 3, 64, 64))
     assert 0 == out.min() < out.max() == 1
 

@@ -19,14 +19,8 @@ from imfcodec.model.reference_restoration import ReferenceRestoration
 from imfcodec.training import checkpoint, restoration
 from imfcodec.training.data import Shard
 from imfcodec.training.loop import train
-from imfcodec.training.restoration import (
-    FILE,
-    REFERENCES_FILE,
-    Patches,
-    RestorationConfig,
-    restore_references,
-    train_restoration,
-)
+from imfcodec.training.restoration import FILE, Patches, RestorationConfig, train_restoration
+from imfcodec.training.restored_references import REFERENCES_FILE, restore_references
 from tests.tiny import TINY, tiny_model
 from tests.training.samples import small_run, write_shard
 
