@@ -24,7 +24,7 @@ from imfcodec.cli.text import (
     speed_text,
     stages_text,
 )
-from imfcodec.config import REFINE_STEPS, EncodeOptions
+from imfcodec.config import KEY_PRESET, LIVE_KEY_PRESET, REFINE_STEPS, EncodeOptions
 
 if TYPE_CHECKING:
     from imfcodec.sender.report import EncodeReport
@@ -90,9 +90,10 @@ class Interval(click.ParamType[float | None]):
 @click.option(
     "--key-preset",
     type=int,
+    metavar="PRESET",
     default=_DEFAULT.key_preset,
-    show_default=True,
-    help="Speed of the key frames' encoder, 0 (slowest and smallest) to 13.",
+    help="Speed of the key frames' encoder, -1 (slowest and smallest) to 13; "
+    f"{KEY_PRESET} without it and {LIVE_KEY_PRESET} at low latency.",
 )
 @click.option(
     "--keyframe-interval",

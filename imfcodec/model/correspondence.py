@@ -17,6 +17,11 @@ from imfcodec.model.layers import (
     zero_convolution,
 )
 
+STILL = 0.25 / 256
+"""Displacement that is about halved, in units of the picture: .25 pixels at 256x256."""
+
+LEAK = 0.1  # share of the smallest displacement that stays: training begins there
+
 OPEN = 4.0  # logit offset: visibility starts near its upper end
 
 
@@ -32,6 +37,15 @@ class Warp(NamedTuple):
 
     displacement: Tensor
     visibility: Tensor
+
+    def steadied(self) -> Warp:
+        """The same, but what hardly moves stands still: d (|d|^4 + LEAK) / (|d|^4 + 1).
+
+        A token says where things are to within a tenth of a pixel, in each frame anew: background
+        with texture would tremble. |d| is in units of STILL.
+        """
+        length = (self.displacement / STILL).square().sum(1, keepdim=True).square()
+        return Warp(self.displacement * ((length + LEAK) / (length + 1)), self.visibility)
 
 
 def visibility_of(logit: Tensor) -> Tensor:

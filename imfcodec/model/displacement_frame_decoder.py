@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from imfcodec.config import ModelConfig
 from imfcodec.model.correspondence import Correspondence, Refinement, Warp, sample, visibility_of
 from imfcodec.model.implicit_motion_alignment import Alignment
-from imfcodec.model.layers import activation, convolution, resize, zero_convolution
+from imfcodec.model.layers import activation, convolution, resize, unfold_pixels, zero_convolution
 
 
 class DisplacementFrameDecoder(nn.Module):
@@ -17,7 +17,8 @@ class DisplacementFrameDecoder(nn.Module):
 
         aligned f^32, f^16, f^8 ─ fuse ─ h8 ─┬─ correspondence ─ d ─┬─ ++ sampled f^8 ─ h8
                                              └────── refine d ──────┘
-        h8 ─ up ─ ++ sampled f^4 ─ h4 ─ refine d ─ up ─ ++ sampled f^2, x_r ─ h2 ─ v, painting
+        h8 ─ up ─ ++ sampled f^4 ─ h4 ─ refine, steady d ─ up ─ ++ sampled f^2, x_r ─ h2
+        h2 ─ v, painting
 
     v lets the painting replace what was sampled where the reference does not show what is needed.
     Convolutions run at half the picture's size and below: the sampled picture enters them, and
@@ -74,7 +75,7 @@ class DisplacementFrameDecoder(nn.Module):
 
         sampled4 = _gather(f4, warps, masses)
         h4 = activation(self.enter4(torch.cat([resize(h8, *sampled4.shape[-2:]), sampled4], 1)))
-        warps = _refine(self.refine4, h4, f4, warps)
+        warps = [warp.steadied() for warp in _refine(self.refine4, h4, f4, warps)]
         sampled4 = _gather(f4, warps, masses)
         h4 = h4 + activation(self.conv4(torch.cat([h4, sampled4], 1)))
 
@@ -84,7 +85,7 @@ class DisplacementFrameDecoder(nn.Module):
         folded = F.pixel_unshuffle(picture, 2)
         h2 = activation(self.enter2(torch.cat([resize(h4, *size2), sampled2, folded], 1)))
         h2 = h2 + activation(self.conv2(h2))
-        painting = F.pixel_shuffle(self.painting(h2), 2)
+        painting = unfold_pixels(self.painting(h2))
         return visibility_of(painting[:, 3:]) * picture + painting[:, :3], warps
 
 

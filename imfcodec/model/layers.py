@@ -136,6 +136,19 @@ def resize(x: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(x, (height, width), mode="bilinear", align_corners=False).to(x.dtype)
 
 
+def unfold_pixels(folded: Tensor) -> Tensor:
+    """Pixels out of channels, [B, 4 C, H, W] -> [B, C, 2 H, 2 W], without a grid.
+
+    Losses whose backbones stride over pixels do not see a pattern of the fold's own period, and
+    networks fill areas with it. So none of the four pixels of a fold may differ from the others in
+    the mean over 5x5 folds.
+    """
+    phases = folded.unflatten(1, (-1, 4))
+    uneven = (phases - phases.mean(2, keepdim=True)).flatten(1, 2)
+    grid = F.avg_pool2d(uneven, 5, 1, 2, count_include_pad=False)
+    return F.pixel_shuffle(folded - grid, 2)
+
+
 def reduce_short_side(picture: Tensor, side: int, multiple: int) -> Tensor:
     """Area reduction of [B, C, H, W] to about that short side, both sides whole multiples.
 

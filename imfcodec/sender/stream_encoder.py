@@ -131,7 +131,7 @@ class StreamEncoder:
             options.scene_cut,
             float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
         )
-        self._keys = KeyCoder(size, options.key_crf, options.key_preset)
+        self._keys = KeyCoder(size, options.key_crf, options.preset)
         self._packet_ticks = PACKET_S / time_base
         self._chain_ticks = CHAIN_S / time_base
         self._low_latency = options.latency == "low"

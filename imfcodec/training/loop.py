@@ -188,7 +188,7 @@ def train(
                 lagrangian = config.rate * warm_in(step, config.noise_steps, 2000)
                 loss = config.l1 * some["l1"] + lagrangian * some["bits"]
                 if distance:
-                    some["perceptual"] = distance(picture, target)
+                    some["perceptual"] = distance(picture, target, step)
                     loss = loss + config.perceptual * some["perceptual"]
                 if batch.flow is not None and len(rebuilt.displacement):
                     some["flow"] = flow_distance(rebuilt.displacement.float(), batch.flow)

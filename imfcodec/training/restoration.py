@@ -172,7 +172,10 @@ def train_restoration(
         flops.begin("step")
         with autocast(device, config.precision):
             picture = restoration(decoded)
-            terms = {"l1": (picture - source).abs().mean(), "perceptual": distance(picture, source)}
+            terms = {
+                "l1": (picture - source).abs().mean(),
+                "perceptual": distance(picture, source, step),
+            }
         loss = config.l1 * terms["l1"] + config.perceptual * terms["perceptual"]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -60,6 +60,15 @@ def test_it_has_a_gradient_and_is_not_trained(vgg16: Path) -> None:
     assert not any(p.requires_grad for p in loss.parameters())
 
 
+def test_the_phase_of_the_strides_changes_from_step_to_step(vgg16: Path) -> None:
+    loss = PerceptualLoss("vgg")
+    x, y = torch.rand(2, 1, 3, 32, 32)
+    moved = {float(loss(x, y, step)) for step in range(16)}
+    assert len(moved) == 16
+    assert float(loss(x, y, 6)) == float(loss(x[..., 2:, 1:], y[..., 2:, 1:]))
+    assert float(loss(x, y, 16)) == float(loss(x, y))
+
+
 def test_a_file_that_holds_something_else(vgg16: Path) -> None:
     save_file({"head.weight": torch.zeros(3)}, vgg16)
     with pytest.raises(OptionError, match="VGG16"):

@@ -13,7 +13,7 @@ import av.error
 
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
-from imfcodec.config import EncodeOptions
+from imfcodec.config import KEY_PRESET, EncodeOptions
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.video import CodingGeometry
 
@@ -31,7 +31,7 @@ class Frozen:
         short_side: Pixels to which a larger picture's short side is reduced, as our sender does.
     """
 
-    preset: int = EncodeOptions.key_preset
+    preset: int = KEY_PRESET
     short_side: int = EncodeOptions.short_side
 
     @property
