@@ -15,7 +15,7 @@ from imfcodec.model.implicit_motion_alignment import ImplicitMotionAlignment
 from imfcodec.model.latent_token_decoder import LatentTokenDecoder
 from imfcodec.model.latent_token_encoder import LatentTokenEncoder
 from imfcodec.model.layers import resize
-from imfcodec.model.reference_restoration import ReferenceRestoration
+from imfcodec.model.reference_restoration import restoration_of
 
 
 class Reference(NamedTuple):
@@ -92,11 +92,7 @@ class IMF(nn.Module):
         self.frame_decoder = (
             DisplacementFrameDecoder(config) if self.guided else FrameDecoder(config)
         )
-        self.restoration = (
-            ReferenceRestoration(config.restoration_channels, config.restoration_blocks)
-            if config.restoration_channels
-            else None
-        )
+        self.restoration = restoration_of(config)
 
     def restore(self, picture: Tensor) -> Tensor:
         """x_r = R(picture) of decoded key frames, [B, 3, H, W] in 0..1; without R as they are."""

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imfcodec.config import ModelConfig
 from imfcodec.model.layers import ResidualBlock, activation, convolution, zero_convolution
 
 
@@ -55,6 +56,13 @@ class ReferenceRestoration(nn.Module):
             x = self.up[level](x)
         change = F.pixel_shuffle(self.leave(activation(x)), 2)
         return (picture + change.float()).clamp(0, 1)
+
+
+def restoration_of(config: ModelConfig) -> ReferenceRestoration | None:
+    """R of a network, untrained; None if that restores no references."""
+    if not config.restoration_channels:
+        return None
+    return ReferenceRestoration(config.restoration_channels, config.restoration_blocks)
 
 
 def _chain(channels: int, blocks: int) -> nn.Sequential:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from imfcodec.config import ModelConfig
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.metrics.perceptual import load_lpips
-from imfcodec.model.reference_restoration import ReferenceRestoration
+from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
 from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.training.averaging import follow
 from imfcodec.training.checkpoint import write_tensors
@@ -240,6 +240,7 @@ class _Check:
 
 
 def _network(config: ModelConfig) -> ReferenceRestoration:
-    if not config.restoration_channels:
+    restoration = restoration_of(config)
+    if restoration is None:
         raise OptionError(f"preset {config.preset} restores no references")
-    return ReferenceRestoration(config.restoration_channels, config.restoration_blocks)
+    return restoration
