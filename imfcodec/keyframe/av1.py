@@ -95,8 +95,27 @@ class Av1PictureEncoder:
         Raises:
             KeyframeCodecError: libsvtav1 is missing or refuses.
         """
-        again, predicted = self._video([base, picture], crf)
-        return predicted if again == coded_base and not predicted.config else None
+        again, predicted = self.encode_pair(base, picture, crf)
+        return predicted if again == coded_base else None
+
+    def encode_pair(
+        self, base: Picture, picture: Picture, crf: int
+    ) -> tuple[CodedPicture, CodedPicture | None]:
+        """Code one picture by itself, as `encode` does, and another one from it.
+
+        Args:
+            base: RGB uint8 [H, W, 3], the picture to predict from.
+            picture: RGB uint8 [H, W, 3].
+            crf: Quality of the base, as for `encode`.
+
+        Returns:
+            Both; None for the other one if SVT-AV1 made an independent picture of it.
+
+        Raises:
+            KeyframeCodecError: libsvtav1 is missing or refuses.
+        """
+        coded_base, predicted = self._video([base, picture], crf)
+        return coded_base, None if predicted.config else predicted
 
     def _video(self, pictures: Sequence[Picture], crf: int) -> list[CodedPicture]:
         """A low-delay video of one key picture and others."""

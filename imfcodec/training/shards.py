@@ -150,8 +150,7 @@ class ShardWriter:
         for frame in [0, *rng.integers(count, size=pairs - 1)]:
             crf, other = int(rng.choice(KEY_CRFS)), int(rng.integers(count))
             source = self._read_back(start + int(frame))
-            base = self._encoder.encode(source, crf)
-            predicted = self._encoder.predict(source, base, self._read_back(start + other), crf)
+            base, predicted = self._encoder.encode_pair(source, self._read_back(start + other), crf)
             coded: list[tuple[int, CodedPicture, CodedPicture | None]] = [(int(frame), base, None)]
             if predicted is not None:
                 coded.append((other, predicted, base))

@@ -88,6 +88,11 @@ def test_same_predicted_bytes_twice(coded: CodedPicture, predicted: CodedPicture
     assert encoder.predict(moving_picture(3), coded, moving_picture(9), 20) == predicted
 
 
+def test_a_pair_is_both_pictures(coded: CodedPicture, predicted: CodedPicture) -> None:
+    pair = Av1PictureEncoder(64, 64).encode_pair(moving_picture(3), moving_picture(9), 20)
+    assert pair == (coded, predicted)
+
+
 def test_nothing_is_predicted_from_a_base_that_comes_out_otherwise(coded: CodedPicture) -> None:
     encoder = Av1PictureEncoder(64, 64)
     assert encoder.predict(moving_picture(3), coded, moving_picture(9), 21) is None
