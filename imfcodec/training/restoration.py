@@ -66,8 +66,8 @@ class RestorationConfig:
     warmup_steps: int = 100
     ema: float = 0.998
     l1: float = 10.0
-    perceptual: float = 4.0
-    perceptual_net: str = "squeeze"
+    perceptual: float = 3.0
+    perceptual_net: str = "squeeze+alex"
     clean: float = 0.03
     seed: int = 0
     precision: str = "fp32"
