@@ -135,7 +135,7 @@ def stream(installed: WeightsFile, clip: Path) -> Path:
     """The clip encoded with three key frames, the second one predicted; tests read it only."""
     path = clip.with_suffix(".imf")
     args = ["encode", str(clip), str(path), "--keyframe-interval", "0.16", "--no-choose-keys"]
-    args += ["--no-look-ahead", "--threads", "1"]
+    args += ["--no-look-ahead", "--key-preset", "2", "--threads", "1"]
     result = CliRunner().invoke(imfcodec, args)
     assert result.exit_code == 0, result.output
     return path
