@@ -13,7 +13,7 @@ import av.error
 
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
-from imfcodec.config import KEY_PRESET, EncodeOptions
+from imfcodec.config import LIVE_KEY_PRESET, EncodeOptions
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.video import CodingGeometry
 
@@ -27,11 +27,11 @@ class Frozen:
     What counts is the AV1 picture with its sequence header: not a byte of our own format.
 
     Attributes:
-        preset: Of SVT-AV1; our sender's by default.
+        preset: Of SVT-AV1; our sender's at low latency by default.
         short_side: Pixels to which a larger picture's short side is reduced, as our sender does.
     """
 
-    preset: int = KEY_PRESET
+    preset: int = LIVE_KEY_PRESET
     short_side: int = EncodeOptions.short_side
 
     @property
