@@ -115,6 +115,7 @@ def test_stdout_carries_the_stream_alone(
     invoke: Invoke, clip: Path, stream: Path, tmp_path: Path
 ) -> None:
     options = ("--keyframe-interval", 0.16, "--no-choose-keys", "--no-look-ahead")
+    options += ("--key-preset", 2)
     encoded = invoke("encode", clip, "-", *options)
     assert encoded.stdout_bytes == stream.read_bytes()
     assert "encoded" in encoded.stderr

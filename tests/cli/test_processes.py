@@ -21,6 +21,7 @@ Execute = Callable[..., subprocess.CompletedProcess[bytes]]
 
 def test_from_pipe_to_pipe(execute: Execute, clip: Path, stream: Path) -> None:
     options = ("--keyframe-interval", "0.16", "--no-choose-keys", "--no-look-ahead")
+    options += ("--key-preset", "2")
     encoded = execute("encode", "-", "-", *options, stdin=clip.read_bytes())
     assert encoded.returncode == 0, encoded.stderr
     assert encoded.stdout == stream.read_bytes()
