@@ -16,7 +16,7 @@ from imfcodec.errors import OptionError
 from imfcodec.metrics.perceptual import import_torchvision, load_lpips
 
 VGG_FILE_VARIABLE = "IMFCODEC_VGG16"
-STRIDE = 4
+STRIDE = 4  # pixels, the largest of the backbones' first layers
 
 
 class PerceptualLoss(nn.Module):

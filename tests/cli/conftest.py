@@ -28,6 +28,10 @@ from imfcodec.weights import FOLDER_VARIABLE, WeightsFile
 ROOT = Path(__file__).parents[2]
 FRAMES = 10
 
+STREAM_OPTIONS = ("--keyframe-interval", "0.16", "--no-choose-keys", "--no-look-ahead")
+STREAM_OPTIONS += ("--key-preset", "2")
+"""With which `stream` is encoded: three key frames, the second one predicted."""
+
 TINY = dataclasses.replace(
     FAST,
     preset="tiny",
@@ -134,8 +138,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stream(installed: WeightsFile, clip: Path) -> Path:
     """The clip encoded with three key frames, the second one predicted; tests read it only."""
     path = clip.with_suffix(".imf")
-    args = ["encode", str(clip), str(path), "--keyframe-interval", "0.16", "--no-choose-keys"]
-    args += ["--no-look-ahead", "--key-preset", "2", "--threads", "1"]
+    args = ["encode", str(clip), str(path), *STREAM_OPTIONS, "--threads", "1"]
     result = CliRunner().invoke(imfcodec, args)
     assert result.exit_code == 0, result.output
     return path

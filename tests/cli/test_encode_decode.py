@@ -9,7 +9,7 @@ import pytest
 
 from imfcodec.video import MediaReader, PictureFrame
 
-from .conftest import FRAMES, Invoke, write_clip
+from .conftest import FRAMES, STREAM_OPTIONS, Invoke, write_clip
 
 
 def frames_of(path: Path) -> list[PictureFrame]:
@@ -114,12 +114,10 @@ def test_warnings_go_to_stderr(invoke: Invoke, tmp_path: Path) -> None:
 def test_stdout_carries_the_stream_alone(
     invoke: Invoke, clip: Path, stream: Path, tmp_path: Path
 ) -> None:
-    options = ("--keyframe-interval", 0.16, "--no-choose-keys", "--no-look-ahead")
-    options += ("--key-preset", 2)
-    encoded = invoke("encode", clip, "-", *options)
+    encoded = invoke("encode", clip, "-", *STREAM_OPTIONS)
     assert encoded.stdout_bytes == stream.read_bytes()
     assert "encoded" in encoded.stderr
-    as_json = invoke("encode", clip, "-", *options, "--json")
+    as_json = invoke("encode", clip, "-", *STREAM_OPTIONS, "--json")
     assert as_json.stdout_bytes == stream.read_bytes()
     assert json.loads(as_json.stderr)["target"] == "-"
     decoded = invoke("decode", "-", "-", "--format", "rgb", stdin=stream.read_bytes())

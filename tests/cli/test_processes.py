@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import FRAMES, command
+from .conftest import FRAMES, STREAM_OPTIONS, command
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes and signals of POSIX")
 
@@ -20,9 +20,7 @@ Execute = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 def test_from_pipe_to_pipe(execute: Execute, clip: Path, stream: Path) -> None:
-    options = ("--keyframe-interval", "0.16", "--no-choose-keys", "--no-look-ahead")
-    options += ("--key-preset", "2")
-    encoded = execute("encode", "-", "-", *options, stdin=clip.read_bytes())
+    encoded = execute("encode", "-", "-", *STREAM_OPTIONS, stdin=clip.read_bytes())
     assert encoded.returncode == 0, encoded.stderr
     assert encoded.stdout == stream.read_bytes()
     decoded = execute("decode", "-", "-", "--format", "rgb", "--json", stdin=encoded.stdout)

@@ -22,7 +22,7 @@ _CODERS: Final[tuple[tuple[str, Literal["r", "w"]], ...]] = (("libsvtav1", "w"),
 
 @dataclass(frozen=True)
 class Frozen:
-    """A clip's first frame, coded as our key frames are, for as long as the clip lasts.
+    """A clip's first frame, coded as a live key frame of ours, for as long as the clip lasts.
 
     What counts is the AV1 picture with its sequence header: not a byte of our own format.
 
