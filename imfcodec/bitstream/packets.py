@@ -20,6 +20,9 @@ TYPE_EXTENSION = 7
 SLOTS = 4
 """Reference slots of a receiver."""
 
+RESTRAINTS = 4
+"""Degrees of holding back in the restoration of a key frame."""
+
 _FRAME_NUMBER_BOUND = 1 << 48
 _PTS_BOUND = 1 << 62
 
@@ -40,6 +43,10 @@ def low_bits(frame_number: int) -> int:
 
 def _check_low_bits(value: int, what: str) -> None:
     require(0 <= value < 256, f"{what} {value}")
+
+
+def _check_restraint(restraint: int) -> None:
+    require(0 <= restraint < RESTRAINTS, f"restraint {restraint}")
 
 
 def _is_rising(values: Sequence[int]) -> bool:
@@ -67,6 +74,8 @@ class KeyPacket:
         config: Configuration of the key codec for this packet, or None for that of the header.
         lead: Timestamps of the leading frames: those just before this one that are rebuilt from
             it. Their tokens run backwards from there.
+        restraint: How far the receiver holds back in restoring the picture, 0 (not at all) to 3
+            (it leaves it as it is).
 
     Raises:
         CorruptStream: A value is outside its range.
@@ -80,11 +89,13 @@ class KeyPacket:
     slot: int = 0
     config: bytes | None = None
     lead: tuple[int, ...] = ()
+    restraint: int = 0
 
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_number)
         _check_pts(self.pts)
         _check_lead(self.frame_number, self.pts, self.lead)
+        _check_restraint(self.restraint)
         require(0 <= self.slot < SLOTS, f"reference slot {self.slot}")
 
 
@@ -101,7 +112,7 @@ class PredictedKeyPacket:
         base: Low 8 bits of the base's frame number.
         token: Entropy-coded token of this frame and those of the leading ones; opaque here.
         picture: Coded picture; opaque here.
-        lead: As a `KeyPacket` has it.
+        lead, restraint: As a `KeyPacket` has them.
         flush, slot: As a `KeyPacket` has them; always these.
 
     Raises:
@@ -117,11 +128,13 @@ class PredictedKeyPacket:
     token: bytes
     picture: bytes
     lead: tuple[int, ...] = ()
+    restraint: int = 0
 
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_number)
         _check_pts(self.pts)
         _check_lead(self.frame_number, self.pts, self.lead)
+        _check_restraint(self.restraint)
         _check_low_bits(self.base, "base")
 
 

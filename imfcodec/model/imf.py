@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from imfcodec.config import ModelConfig
@@ -94,9 +95,15 @@ class IMF(nn.Module):
         )
         self.restoration = restoration_of(config)
 
-    def restore(self, picture: Tensor) -> Tensor:
-        """x_r = R(picture) of decoded key frames, [B, 3, H, W] in 0..1; without R as they are."""
-        return picture if self.restoration is None else self.restoration(picture)
+    def restore(self, picture: Tensor, share: float = 1.0) -> Tensor:
+        """x_r = x + share (R(x) - x) of decoded key frames x, [B, 3, H, W] in 0..1.
+
+        Without R, and at share 0, x as it is.
+        """
+        if self.restoration is None or not share:
+            return picture
+        restored: Tensor = self.restoration(picture)
+        return torch.lerp(picture, restored, share)
 
     def encode_token(
         self, picture: Tensor, reference: Tensor, flow: Tensor | None = None

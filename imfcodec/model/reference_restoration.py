@@ -9,7 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imfcodec.config import ModelConfig
-from imfcodec.model.layers import ResidualBlock, activation, convolution, zero_convolution
+from imfcodec.model.layers import (
+    ResidualBlock,
+    activation,
+    convolution,
+    unfold_pixels,
+    zero_convolution,
+)
 
 
 class ReferenceRestoration(nn.Module):
@@ -54,7 +60,7 @@ class ReferenceRestoration(nn.Module):
             wide = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.join[level](activation(torch.cat([wide, skips[level]], 1)))
             x = self.up[level](x)
-        change = F.pixel_shuffle(self.leave(activation(x)), 2)
+        change = unfold_pixels(self.leave(activation(x)))
         return (picture + change.float()).clamp(0, 1)
 
 

@@ -173,7 +173,7 @@ class Decoder:
         with self._timed("network"):
             if packet.flush:
                 self._network.clear()
-            reference = self._network.restore(key.picture)
+            reference = self._network.restore(key.picture, packet.restraint)
             self._network.set_reference(packet.slot, reference, key.token)
         self._key_number = packet.frame_number
         self._chain_holds = True

@@ -13,6 +13,9 @@ from imfcodec.model.imf import IMF, Reference
 Picture = npt.NDArray[np.uint8]
 Pictures = npt.NDArray[np.uint8]
 
+SHARES = (1.0, 0.75, 0.5, 0.0)
+"""What is made of R's change under each restraint; part of the format."""
+
 
 def to_tensor(pictures: Pictures, device: str = "cpu") -> Tensor:
     """RGB uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0..1, channels last."""
@@ -28,11 +31,15 @@ def to_pictures(x: Tensor) -> Pictures:
 
 
 @torch.inference_mode()
-def restored(model: IMF, picture: Picture, device: str = "cpu") -> Picture:
-    """x_r = R(picture) of a decoded key frame, RGB uint8 [H, W, 3] both."""
+def restored(model: IMF, picture: Picture, restraint: int = 0, device: str = "cpu") -> Picture:
+    """What a decoded key frame becomes as a reference, x_r; RGB uint8 [H, W, 3] both.
+
+    ``restraint`` is that of its packet: how much of R's change is left out.
+    """
     if model.restoration is None:
         return picture
-    return to_pictures(model.restore(to_tensor(picture[None], device)))[0]
+    x = model.restore(to_tensor(picture[None], device), SHARES[restraint])
+    return to_pictures(x)[0]
 
 
 class Reconstructor:
@@ -60,9 +67,9 @@ class Reconstructor:
         """Forget every reference."""
         self._references.clear()
 
-    def restore(self, picture: Picture) -> Picture:
-        """A decoded key frame, uint8 [H, W, 3], as it becomes a reference."""
-        return restored(self._model, picture, self._device)
+    def restore(self, picture: Picture, restraint: int = 0) -> Picture:
+        """A decoded key frame, uint8 [H, W, 3], as it becomes a reference under a restraint."""
+        return restored(self._model, picture, restraint, self._device)
 
     @torch.inference_mode()
     def set_reference(self, slot: int, picture: Picture, token: npt.NDArray[np.int32]) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.sender.keyframe_policy import KeyKind
+from imfcodec.sender.restraint import restraint_of
 
 WORTH_PREDICTING = 0.7
 """A predicted picture above this share of its base's bytes gains nothing by being one."""
@@ -23,12 +24,14 @@ class KeyPicture:
     Attributes:
         kind: What it is coded from in the end.
         coded: Its AV1 units.
-        decoded: RGB uint8 [H, W, 3] as the receiver has it.
+        decoded: RGB uint8 [H, W, 3] as AV1 gives it back.
+        restraint: Under which the receiver restores it.
     """
 
     kind: KeyKind
     coded: CodedPicture
     decoded: Picture
+    restraint: int
 
 
 class KeyCoder:
@@ -53,7 +56,16 @@ class KeyCoder:
             source, base = self._base
             coded = self._encoder.predict(source, base, picture, self._crf)
             if coded is not None and len(coded.data) <= WORTH_PREDICTING * len(base.data):
-                return KeyPicture(kind, coded, self._decoder.decode(coded, base))
+                return self._decoded(coded, base)
         coded = self._encoder.encode(picture, self._crf)
         self._base = picture, coded
-        return KeyPicture(KeyKind.INDEPENDENT, coded, self._decoder.decode(coded))
+        return self._decoded(coded)
+
+    def _decoded(self, coded: CodedPicture, base: CodedPicture | None = None) -> KeyPicture:
+        predicted = base is not None
+        return KeyPicture(
+            KeyKind.PREDICTED if predicted else KeyKind.INDEPENDENT,
+            coded,
+            self._decoder.decode(coded, base),
+            restraint_of(self._crf, predicted=predicted),
+        )

@@ -259,7 +259,7 @@ class StreamEncoder:
         with self._timed("key frame"):
             key = self._keys.code(frame.picture, kind)
         with self._timed("restoration"):
-            return key, restored(self._model, key.decoded)
+            return key, restored(self._model, key.decoded, key.restraint)
 
     def _key(
         self,
@@ -298,13 +298,21 @@ class StreamEncoder:
             self.predicted_key_frames += 1
             base = low_bits(self._base.frame.number)
             return PredictedKeyPacket(
-                frame.number, frame.pts, base, payload, coded.data, lead=stamps
+                frame.number, frame.pts, base, payload, coded.data, stamps, picture.restraint
             )
         self._base = self._last_key
         if not self.key_config:
             self.key_config = coded.config
         own = None if coded.config == self.key_config else coded.config
-        return KeyPacket(frame.number, frame.pts, payload, coded.data, config=own, lead=stamps)
+        return KeyPacket(
+            frame.number,
+            frame.pts,
+            payload,
+            coded.data,
+            config=own,
+            lead=stamps,
+            restraint=picture.restraint,
+        )
 
     def _latent(self, frames: Sequence[_Moved]) -> Refined:
         """Tokens of successive frames beside the last key frame, and how much they matter."""

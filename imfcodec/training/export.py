@@ -93,7 +93,8 @@ def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) 
         keys = KeyCoder(geometry.coded, KEY_CRF, KEY_PRESET)
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
         while run := list(islice(pictures, KEY_FRAMES)):
-            key = restored(model, keys.code(run[0], KeyKind.INDEPENDENT).decoded)
+            coded = keys.code(run[0], KeyKind.INDEPENDENT)
+            key = restored(model, coded.decoded, coded.restraint)
             latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
             tracker = MovementTracker(key)
             flow = [tracker.follow(picture[None])[0] for picture in run[1:]]

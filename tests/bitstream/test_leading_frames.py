@@ -52,7 +52,7 @@ def test_bytes() -> None:
     key = PredictedKeyPacket(4, 4 * STEP, 0, b"tok", b"pic", lead=stamps(1, 2, 3))
     stream = write_stream((START, key), 5 * STEP, HEADER)
     # head; token size 3, leading; number, base; how many lead; token, picture
-    coded = bytes.fromhex("56 0e 04 00 03") + b"tok" + b"pic"
+    coded = bytes.fromhex("56 32 04 00 03") + b"tok" + b"pic"
     assert coded + zlib.crc32(coded).to_bytes(4, "little") in stream
 
 

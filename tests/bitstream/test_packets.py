@@ -62,12 +62,12 @@ GOLDEN = tuple(
         # irregular and chained: head, escape, count and flag, number, pts, step, tokens, checksum
         "aa01 00 05 04 d42f 4c 746f6b656e7320342d35206c617465 178ddef5",
         # key: mark, head, flags, number, pts, configuration, token, picture, checksum
-        "00494d4b c101 0c 06 8840 03636667 04746f6b36 7069637475726520736978 85490649",
+        "00494d4b c101 8c 06 8840 03636667 04746f6b36 7069637475726520736978 efbcbf04",
         # extension: head, subtype, data, checksum
         "2f 2a 6e6f7465 ed04b022",
         "6a 04 07 06 746f6b656e7320372d38 789b00fe",
         # predicted key: head, size and flags, number, base, token, picture, checksum
-        "9e01 10 09 06 746f6b39 70696374757265206e696e65 a78bcc58",
+        "9e01 44 09 06 746f6b39 70696374757265206e696e65 6751eeef",
         "5a 02 0a 09 746f6b656e203130 5dbe412b",
         # index: head, count, entries of number, pts, offset; checksum
         "4c 02 00d00f25 06b83060 e5119c66",
@@ -134,7 +134,10 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
             config = draw(st.none() | blobs)
             slot = draw(st.integers(0, 3))
             flush = draw(st.booleans())
-            items.append(KeyPacket(frame, pts, draw(blobs), draw(blobs), flush, slot, config))
+            token, picture, restraint = draw(blobs), draw(blobs), draw(st.integers(0, 3))
+            items.append(
+                KeyPacket(frame, pts, token, picture, flush, slot, config, restraint=restraint)
+            )
             timeline.anchor(frame, pts)
             pts += 1
         elif kind in ("predicted key", "late key"):
@@ -142,7 +145,8 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
             if kind == "late key" or time < pts:
                 time = pts + draw(st.integers(0, 2**40))
             base = low_bits(timeline.base_frame)
-            items.append(PredictedKeyPacket(frame, time, base, draw(blobs), draw(blobs)))
+            token, picture, restraint = draw(blobs), draw(blobs), draw(st.integers(0, 3))
+            items.append(PredictedKeyPacket(frame, time, base, token, picture, restraint=restraint))
             timeline.pass_predicted_key(frame, time)
             pts = time + 1
         elif kind == "audio":

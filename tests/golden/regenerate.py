@@ -67,7 +67,7 @@ def main(name: str) -> None:
                 writer.write(n, moving_picture(n * 2))
         stream = io.BytesIO()
         imfcodec.encode(
-            video, stream, weights=name, quantiser=2, key_crf=40, keyframe_interval_s=0.48
+            video, stream, weights=name, quantiser=2, key_crf=20, keyframe_interval_s=0.48
         )
     (HERE / f"{name}.imf").write_bytes(stream.getvalue())
     frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream.getvalue()))]

@@ -67,3 +67,14 @@ def test_a_key_frame_costs_no_more_than_three_frames_of_the_receiver() -> None:
     with FlopCounterMode(display=False) as counter:
         restoration(torch.rand(1, 3, 256, 256))
     assert 4e9 < counter.get_total_flops() / 2 < 18e9
+
+
+def test_restraint_leaves_out_a_share_of_the_change() -> None:
+    picture = to_pictures(torch.rand(1, 3, 64, 64))[0]
+    model = tiny_model()
+    shown = [restored(model, picture, restraint).astype(int) for restraint in range(4)]
+    change = shown[0] - picture
+    assert abs(change).max() > 8
+    assert (shown[3] == picture).all()
+    for of_four, seen in ((3, shown[1]), (2, shown[2])):
+        assert abs(seen - picture - change * of_four / 4).max() <= 1
