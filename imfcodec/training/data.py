@@ -11,6 +11,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,22 @@ RATE_SHARE = 4
 """One pair of so many has its token rate measured; a process's batch should be a multiple."""
 
 
+class DecodedReference(NamedTuple):
+    """One decoded key frame.
+
+    Attributes:
+        place: Its index in ``refs.u8``.
+        frame: Within the clip, that it was made of.
+        crf: Of its independent key frame, which it is itself if it is not predicted.
+        predicted: Whether it is.
+    """
+
+    place: int
+    frame: int
+    crf: int
+    predicted: bool
+
+
 @dataclass(frozen=True)
 class Clip:
     """One clip of a shard.
@@ -38,14 +55,14 @@ class Clip:
         identity: Label of the person.
         start: Index of its first frame in ``frames.u8``.
         count: Frames.
-        refs: (index in ``refs.u8``, frame within the clip) of each decoded key frame.
+        refs: Its decoded key frames.
         weight: How often the identity is drawn, 1 by default.
     """
 
     identity: str
     start: int
     count: int
-    refs: tuple[tuple[int, int], ...]
+    refs: tuple[DecodedReference, ...]
     weight: float
 
 
@@ -77,7 +94,10 @@ class Shard:
                     clip["identity"],
                     clip["start"],
                     clip["count"],
-                    tuple((r["ref"], r["frame"]) for r in clip["refs"]),
+                    tuple(
+                        DecodedReference(r["ref"], r["frame"], r["crf"], bool(r["predicted"]))
+                        for r in clip["refs"]
+                    ),
                     clip.get("weight", 1.0),
                 )
                 for clip in index["clips"]
@@ -90,7 +110,7 @@ class Shard:
 
     def decoded_pairs(self) -> list[tuple[int, int]]:
         """Of each decoded key frame the index in ``refs`` and that of its source in ``frames``."""
-        return [(ref, clip.start + frame) for clip in self.clips for ref, frame in clip.refs]
+        return [(ref.place, clip.start + ref.frame) for clip in self.clips for ref in clip.refs]
 
     def show_references(self, path: Path) -> None:
         """Show other pictures as decoded key frames: a file like ``refs.u8``, as long."""
@@ -237,8 +257,8 @@ class PairSampler:
     def _reference(self, rng: np.random.Generator, clip: Clip) -> tuple[bool, int, int]:
         """Whether it is decoded, its index there, and the index of its frame."""
         if clip.refs and rng.random() < self.config.decoded_references:
-            index, frame = clip.refs[rng.integers(len(clip.refs))]
-            return True, index, clip.start + frame
+            ref = clip.refs[rng.integers(len(clip.refs))]
+            return True, ref.place, clip.start + ref.frame
         frame = clip.start + int(rng.integers(clip.count))
         return False, frame, frame
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from imfcodec.model.reference_restoration import ReferenceRestoration
-from imfcodec.receiver.reconstruction import to_pictures, to_tensor
+from imfcodec.receiver.reconstruction import SHARES, to_pictures, to_tensor
+from imfcodec.sender.restraint import restraint_of
 from imfcodec.training.data import Shard
 from imfcodec.training.precision import autocast
 
@@ -19,19 +20,23 @@ BATCH = 8  # references that are restored together
 def restore_references(
     restoration: ReferenceRestoration, shard: Shard, path: Path, device: str, precision: str
 ) -> None:
-    """Let a shard show its decoded references as R restores them, kept in a file.
+    """Let a shard show its decoded references as a receiver restores them, kept in a file.
 
     R runs once for each instead of in every step that draws it. Those in the file already, of a
     run that is resumed, stay.
     """
     size = shard.refs[:1].nbytes
+    shares = torch.ones(len(shard.refs), 1, 1, 1)
+    for ref in (ref for clip in shard.clips for ref in clip.refs):
+        shares[ref.place] = SHARES[restraint_of(ref.crf, predicted=ref.predicted)]
     done = path.stat().st_size // size if size and path.exists() else 0
     with path.open("r+b" if path.exists() else "wb") as file:
         file.truncate(done * size)
         file.seek(done * size)
         for begin in range(done, len(shard.refs), BATCH):
-            decoded = shard.refs[begin : begin + BATCH].copy()
+            decoded = to_tensor(shard.refs[begin : begin + BATCH].copy(), device)
             with autocast(device, precision):
-                restored = restoration(to_tensor(decoded, device))
-            file.write(to_pictures(restored.float()).tobytes())
+                restored = restoration(decoded)
+            share = shares[begin : begin + BATCH].to(device)
+            file.write(to_pictures(torch.lerp(decoded, restored.float(), share)).tobytes())
     shard.show_references(path)

@@ -153,7 +153,7 @@ def test_pairs_can_be_drawn(videos: Path, tmp_path: Path) -> None:
     assert len({clip.identity for clip in shard.clips}) == 4
     assert shard.refs.shape == (40, 64, 64, 3)
     for clip in shard.clips:
-        for ref, frame in clip.refs:
+        for ref, frame, *_ in clip.refs:
             near = shard.refs[ref].astype(int) - shard.frames[clip.start + frame]
             assert np.abs(near).mean() < 12
     batch = PairSampler(shard, small_run()).draw(0, 2, 64, flow=True)

@@ -16,6 +16,8 @@ from imfcodec.cli.main import imfcodec
 from imfcodec.config import PAPER
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.model.reference_restoration import ReferenceRestoration
+from imfcodec.receiver.reconstruction import restored
+from imfcodec.sender.restraint import restraint_of
 from imfcodec.training import checkpoint, restoration
 from imfcodec.training.data import Shard
 from imfcodec.training.loop import train
@@ -54,7 +56,7 @@ def test_it_learns_to_undo_what_was_done(tmp_path: Path) -> None:
     pictures = Shard(shard)
     faded = np.memmap(shard / "refs.u8", np.uint8, "r+", shape=pictures.refs.shape)
     for clip in pictures.clips:
-        for ref, frame in clip.refs:
+        for ref, frame, *_ in clip.refs:
             faded[ref] = pictures.frames[clip.start + frame] // 2 + 64
     faded.flush()
     figures = train_restoration(CONFIG, shard, shard, tmp_path / "r", device="cpu")
@@ -107,13 +109,19 @@ def test_what_is_refused(shard: Path, tmp_path: Path) -> None:
 
 
 def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
-    network = tiny_model().restoration
+    model = tiny_model()
+    network = model.restoration
     assert isinstance(network, ReferenceRestoration)
     file = tmp_path / REFERENCES_FILE
     whole, decoded = Shard(shard), Shard(shard).refs
     restore_references(network, whole, file, "cpu", "fp32")
     assert whole.refs.shape == decoded.shape
     assert (whole.refs != decoded).mean() > 0.1
+    for ref in whole.clips[0].refs:
+        received = restored(
+            model, decoded[ref.place].copy(), restraint_of(ref.crf, predicted=ref.predicted)
+        )
+        assert abs(whole.refs[ref.place].astype(int) - received).max() <= 1
     content = file.read_bytes()
     # A run that was killed meanwhile goes on where it stood, and leaves what is there.
     file.write_bytes(bytes(len(content) // 2 + 5))
@@ -131,8 +139,8 @@ def test_a_run_trains_on_restored_references(shard: Path, tmp_path: Path) -> Non
     ema = load_file(run / checkpoint.EMA_FILE)
     for name, value in learned.state_dict().items():
         assert torch.equal(ema[f"imf.restoration.{name}"], value)
-    restored = np.memmap(run / REFERENCES_FILE, np.uint8, "r")
-    assert (restored != np.asarray(Shard(shard).refs).reshape(-1)).mean() > 0.1
+    references = np.memmap(run / REFERENCES_FILE, np.uint8, "r")
+    assert (references != np.asarray(Shard(shard).refs).reshape(-1)).mean() > 0.1
     plain = small_run(model=dataclasses.replace(TINY, restoration_channels=None))
     with pytest.raises(OptionError, match="restores no references"):
         train(plain, shard, None, tmp_path / "no", device="cpu", restoration=tmp_path / FILE)
