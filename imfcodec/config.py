@@ -164,7 +164,8 @@ class EncodeOptions:
             at low latency `LIVE_KEY_PRESET`.
         keyframe_interval_s: Longest time between key frames in seconds; None sets no limit.
         choose_keys: Whether the best frame of an interval's later half becomes its key frame, as
-            far as the latency permits, or always the last one.
+            far as the latency permits, or always the last one. Looking ahead, also whether a
+            scene's first key frame is the most typical of its first ones, or always the first.
         predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
             one, at a fraction of its bytes.
         look_ahead: Whether the frames before a key frame that only the interval asks for may be

@@ -108,7 +108,8 @@ class Interval(click.ParamType[float | None]):
     "--choose-keys/--no-choose-keys",
     default=_DEFAULT.choose_keys,
     show_default=True,
-    help="Whether the best of an interval's later frames becomes its key frame, or the last.",
+    help="Whether the best of an interval's later frames becomes its key frame, or the last; "
+    "looking ahead, also whether a scene begins with the most typical of its first ones.",
 )
 @click.option(
     "--predict-keys/--no-predict-keys",

@@ -41,3 +41,11 @@ def best_key(reference: Cells, frames: Cells, first: int, look_ahead: bool = Fal
         before = np.minimum(stay, there) if look_ahead else stay
         costs.append(before[:candidate].sum() + there[candidate:].sum())
     return first + int(np.argmin(costs))
+
+
+def most_typical(frames: Cells) -> int:
+    """Which of consecutive frames, cells [N, n], all of them are most like; the first of equals.
+
+    By the same distance: a scene's first key frame is as good as this one, whatever came before.
+    """
+    return int(np.argmin([np.square(frames - frame).mean() for frame in frames]))

@@ -18,7 +18,7 @@ from imfcodec.config import EncodeOptions
 from imfcodec.entropy import TokenCoder
 from imfcodec.receiver.reconstruction import Reconstructor, restored, to_tensor
 from imfcodec.receiver.report import StageTimes
-from imfcodec.sender.key_choice import best_key, cells_of
+from imfcodec.sender.key_choice import best_key, cells_of, most_typical
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from imfcodec.sender.latent_tokens import LatentTokens
@@ -101,6 +101,7 @@ class StreamEncoder:
                                                                            ─ TokenPacket
 
     Looking ahead, frames wait for the next key frame; the last of them may be rebuilt from that.
+    The first key frame of a scene, too, is then chosen among the frames of an interval.
 
     Attributes:
         key_config: The key codec's configuration for the stream header; known after the first
@@ -136,6 +137,8 @@ class StreamEncoder:
         self._chain_ticks = CHAIN_S / time_base
         self._low_latency = options.latency == "low"
         self._looks_ahead = options.look_ahead and interval is not None and not self._low_latency
+        self._opens_late = self._looks_ahead and options.choose_keys
+        self._opening = False
         self._stages = stages
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
@@ -161,7 +164,11 @@ class StreamEncoder:
             return
         if kind:
             yield from self.flush()
-            yield self._key(frame, *self._code_key(frame, kind))
+            if self._opens_late:
+                self._policy.take(frame.pts, kind)  # as if; until `_open` has chosen
+                self._pending, self._opening = [frame], True
+            else:
+                yield self._key(frame, *self._code_key(frame, kind))
             return
         if self._pending and (self._low_latency or self._is_full(frame)):
             yield from self.flush()
@@ -181,6 +188,9 @@ class StreamEncoder:
     ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Make a key frame of this frame or of one that still waits, whichever suits best."""
         frames = [*self._pending, frame]
+        if self._opening:
+            yield self._open(frames)
+            return
         chosen = len(frames) - 1
         if self._options.choose_keys:
             with self._timed("policy"):
@@ -190,6 +200,19 @@ class StreamEncoder:
         yield from self._follow(following)
         yield self._key(frames[chosen], coded, reference, leading)
         self._pending = frames[chosen + 1 :]
+
+    def _open(self, frames: list[SourceFrame]) -> KeyPacket | PredictedKeyPacket:
+        """Make a scene's first key frame of the frame that its first ones are most like.
+
+        Those before it lead up to it, those behind it wait.
+        """
+        self._opening = False
+        with self._timed("policy"):
+            chosen = most_typical(np.stack([cells_of(f.picture) for f in frames]))
+        coded, reference = self._code_key(frames[chosen], KeyKind.INDEPENDENT)
+        leading = self._moved(MovementTracker(reference), frames[:chosen][::-1])[::-1]
+        self._pending = frames[chosen + 1 :]
+        return self._key(frames[chosen], coded, reference, leading)
 
     def _choose_key(self, frames: list[SourceFrame]) -> int:
         last = self._last_key.frame
@@ -214,8 +237,10 @@ class StreamEncoder:
         with self._timed("optical flow"):
             return [_Moved(f, tracker.follow(f.picture[None])[0]) for f in frames]
 
-    def flush(self) -> Iterator[TokenPacket]:
+    def flush(self) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Yield what is pending."""
+        if self._opening:
+            yield self._open(self._pending)
         frames, self._pending = self._pending, []
         yield from self._follow(self._moved(self._tracker, frames))
 

@@ -10,8 +10,9 @@ import pytest
 
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, StreamReader
 from imfcodec.config import EncodeOptions
-from imfcodec.sender import encode
-from imfcodec.sender.key_choice import best_key, cells_of
+from imfcodec.receiver import Decoder
+from imfcodec.sender import encode, stream_encoder
+from imfcodec.sender.key_choice import best_key, cells_of, most_typical
 from tests.conftest import moving_picture
 from tests.training.test_prepare import write_video
 
@@ -35,6 +36,12 @@ def test_looking_ahead_a_key_frame_serves_both_sides() -> None:
     frames = np.stack([turned, turned, turned, turned, still, still, still, still])
     assert best_key(still, frames, 2) == 4
     assert best_key(still, frames, 2, look_ahead=True) in (2, 3)
+
+
+def test_the_most_typical_frame_is_like_most() -> None:
+    still, blink, turned = (np.full(64, level, np.float32) for level in (0, -9, 9))
+    assert most_typical(np.stack([blink, turned, still, turned, still])) == 2
+    assert most_typical(np.stack([still])) == 0
 
 
 def test_cells_are_means() -> None:
@@ -68,3 +75,50 @@ def test_a_stream_renews_its_key_frame_in_the_later_half(tmp_path, tiny_weights)
         elif hasattr(packet, "first_frame"):
             frames += range(packet.first_frame, packet.first_frame + len(packet.pts))
     assert frames == list(range(len(shown)))
+
+
+TWO_SCENES = [*[8] * 2, *[0] * 8, *[100] * 2, *[108] * 9, *[116] * 5]
+"""Pictures by number; the second scene, inverted, begins at the tenth frame."""
+
+
+@pytest.mark.parametrize("pending", [stream_encoder.PENDING_FRAMES, 3])
+def test_a_scene_begins_with_a_key_frame_that_is_like_its_first_ones(
+    pending: int, tmp_path, tiny_weights, monkeypatch
+) -> None:
+    monkeypatch.setattr(stream_encoder, "PENDING_FRAMES", pending)
+    options = {"keyframe_interval_s": 13 / 25}
+    keys = key_packets(tmp_path, tiny_weights, **options)
+    if pending == 3:  # no more than these can wait
+        assert len(keys[0].lead) == keys[0].frame_number < 2
+        return
+    first, second = keys[:2]
+    assert len(first.lead) == first.frame_number
+    assert 2 <= first.frame_number < 10
+    assert len(second.lead) == second.frame_number - 10
+    assert 2 <= second.frame_number - 10 < 11
+
+
+@pytest.mark.parametrize(
+    "fixed", [{"look_ahead": False}, {"choose_keys": False}, {"latency": "low"}]
+)
+def test_a_scene_begins_with_its_first_frame_otherwise(fixed, tmp_path, tiny_weights) -> None:
+    keys = key_packets(tmp_path, tiny_weights, keyframe_interval_s=None, **fixed)
+    assert [(k.frame_number, len(k.lead)) for k in keys] == [(0, 0), (10, 0)]
+
+
+def key_packets(folder, weights, **options) -> list[KeyPacket | PredictedKeyPacket]:
+    """Of `TWO_SCENES`, all frames of which come back."""
+    video = folder / "scenes.mkv"
+    pictures = [moving_picture(n % 100) for n in TWO_SCENES]
+    write_video(
+        video, [p if n < 100 else 255 - p for n, p in zip(TWO_SCENES, pictures, strict=True)]
+    )
+    file = io.BytesIO()
+    encode(video, file, EncodeOptions(weights=weights, audio="none", **options))
+    frames = list(Decoder(io.BytesIO(file.getvalue())))
+    assert [f.number for f in frames] == list(range(len(TWO_SCENES)))
+    assert not any(f.lost for f in frames)
+    # Nothing is rebuilt from a key frame of another scene.
+    assert all((f.key >= 10) == (f.number >= 10) for f in frames)
+    packets = StreamReader(io.BytesIO(file.getvalue()))
+    return [p for p in packets if isinstance(p, KeyPacket | PredictedKeyPacket)]

@@ -69,7 +69,6 @@ class IMF:
         """
         return (
             "crf46-q5-k5",
-            "crf42-q4-k4",
             "crf39-q4-k4",
             "crf34-q4-k2.5",
             "crf30-q3-k1.5",
