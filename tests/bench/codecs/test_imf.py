@@ -32,7 +32,7 @@ def test_a_setting_is_obeyed(clip: Clip, codec: IMF, tmp_path: Path) -> None:
     coarse = codec.encode(clip, "crf60-q2", tmp_path)
     often = codec.encode(clip, "crf20-q2-k0.2", tmp_path)
     assert coarse.size_bytes < fine.size_bytes < often.size_bytes
-    assert often.key_frames >= 3
+    assert often.key_frames > fine.key_frames
     with codec.encode(clip, "crf34-q5", tmp_path).path.open("rb") as file:
         assert StreamReader(file).header.quantiser == 5
 
