@@ -35,6 +35,11 @@ is worth more bits. Measured in LPIPS of restored pictures, in benchmarks/LOG.md
 _QINDEX_PER_CRF = 4
 
 
+def predicted_crf(crf: int) -> int:
+    """Quality of pictures that are predicted from a base of this crf."""
+    return min(crf + PREDICTED_CRF_STEP, MAX_CRF)
+
+
 @dataclass(frozen=True)
 class CodedPicture:
     """AV1 units of one picture.
@@ -122,7 +127,7 @@ class Av1PictureEncoder:
         os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
         # The crf is that of pictures behind the first; an offset makes the first one finer.
         key_crf = min(max(crf, MIN_CRF), MAX_CRF)
-        video_crf = min(key_crf + PREDICTED_CRF_STEP, MAX_CRF)
+        video_crf = predicted_crf(key_crf)
         offset = _QINDEX_PER_CRF * (key_crf - video_crf)
         packets = []
         try:

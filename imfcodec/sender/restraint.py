@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from imfcodec.keyframe.av1 import MAX_CRF, PREDICTED_CRF_STEP
+from imfcodec.keyframe.av1 import predicted_crf
 
 LEAVE_BELOW_CRF = (14, 28, 38)
 """Below these, AV1 has left so much that R is to leave the picture as it is, to do half of what it
@@ -18,5 +18,5 @@ def restraint_of(crf: int, *, predicted: bool) -> int:
         crf: That independent key frames are coded with.
         predicted: Whether this one is predicted, and so coarser.
     """
-    own = min(crf + PREDICTED_CRF_STEP, MAX_CRF) if predicted else crf
+    own = predicted_crf(crf) if predicted else crf
     return len(LEAVE_BELOW_CRF) - bisect_right(LEAVE_BELOW_CRF, own)

@@ -18,7 +18,7 @@ from imfcodec.config import EncodeOptions
 from imfcodec.entropy import TokenCoder
 from imfcodec.receiver.reconstruction import Reconstructor, restored, to_tensor
 from imfcodec.receiver.report import StageTimes
-from imfcodec.sender.key_choice import best_key, cells_of, most_typical
+from imfcodec.sender.key_choice import Cells, best_key, cells_of, most_typical
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from imfcodec.sender.latent_tokens import LatentTokens
@@ -208,15 +208,15 @@ class StreamEncoder:
         """
         self._opening = False
         with self._timed("policy"):
-            chosen = most_typical(np.stack([cells_of(f.picture) for f in frames]))
+            chosen = most_typical(_cells(frames))
         coded, reference = self._code_key(frames[chosen], KeyKind.INDEPENDENT)
-        leading = self._moved(MovementTracker(reference), frames[:chosen][::-1])[::-1]
+        leading = self._moved_back(frames[:chosen], reference)
         self._pending = frames[chosen + 1 :]
         return self._key(frames[chosen], coded, reference, leading)
 
     def _choose_key(self, frames: list[SourceFrame]) -> int:
         last = self._last_key.frame
-        cells = np.stack([cells_of(f.picture) for f in frames])
+        cells = _cells(frames)
         earliest = last.pts + EARLIEST * (frames[-1].pts - last.pts)
         first = min(bisect_left(frames, earliest, key=lambda f: f.pts), len(frames) - 1)
         return best_key(cells_of(last.picture), cells, first, self._looks_ahead)
@@ -228,7 +228,7 @@ class StreamEncoder:
         there = self._moved(self._tracker, frames)
         if not (self._looks_ahead and frames):
             return there, []
-        back = self._moved(MovementTracker(key), frames[::-1])[::-1]
+        back = self._moved_back(frames, key)
         with self._timed("reference choice"):
             count = change_over(_errors(there, self._last_key.picture), _errors(back, key))
         return there[:count], back[count:]
@@ -236,6 +236,10 @@ class StreamEncoder:
     def _moved(self, tracker: MovementTracker, frames: Sequence[SourceFrame]) -> list[_Moved]:
         with self._timed("optical flow"):
             return [_Moved(f, tracker.follow(f.picture[None])[0]) for f in frames]
+
+    def _moved_back(self, frames: Sequence[SourceFrame], key: Picture) -> list[_Moved]:
+        """Frames before a key frame, x_r [H, W, 3], tracked backwards from there."""
+        return self._moved(MovementTracker(key), frames[::-1])[::-1]
 
     def flush(self) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Yield what is pending."""
@@ -369,6 +373,10 @@ class StreamEncoder:
             yield
         finally:
             self._stages.add(stage, time.perf_counter() - begin)
+
+
+def _cells(frames: Sequence[SourceFrame]) -> Cells:
+    return np.stack([cells_of(f.picture) for f in frames])
 
 
 def _errors(frames: Sequence[_Moved], reference: Picture) -> npt.NDArray[np.float64]:
