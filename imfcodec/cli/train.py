@@ -90,6 +90,11 @@ device_option = click.option(
     help="What restores decoded references: a file that `train restoration` wrote.",
 )
 @click.option("--minutes", type=float, help="Stop cleanly and save after this long.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    help="Processes that plan batches; by default none on a CPU, one per core beside a GPU.",
+)
 @click.option("--wandb", metavar="PROJECT", help="Log to Weights & Biases as well.")
 @json_option
 def run_command(
@@ -105,6 +110,7 @@ def run_command(
     initial: Path | None,
     restoration: Path | None,
     minutes: float | None,
+    workers: int | None,
     wandb: str | None,
     as_json: bool,
 ) -> None:
@@ -152,6 +158,7 @@ def run_command(
         initial=initial,
         restoration=restoration,
         minutes=minutes,
+        workers=workers,
         wandb=wandb,
         say=_say,
     )

@@ -50,6 +50,7 @@ class TrainConfig:
         perceptual: Weight of the perceptual term.
         perceptual_net: "squeeze" or "alex" (LPIPS), "vgg" (the paper's, four scales), or a sum of
             them: "squeeze+vgg".
+        structure: Weight of 1 - SSIM of the luma.
         gan: Weight of the hinge GAN term once it is in.
         feature_matching: Weight of feature matching once the GAN is in.
         gan_start: Share of all steps before the GAN comes in; 1 leaves it out.
@@ -96,6 +97,7 @@ class TrainConfig:
     l1: float = 10.0
     perceptual: float = 2.0
     perceptual_net: str = "squeeze"
+    structure: float = 0.0
     gan: float = 0.1
     feature_matching: float = 1.0
     gan_start: float = 1.0

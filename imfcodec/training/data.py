@@ -11,7 +11,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,8 @@ class Shard:
             InputUnreadable: The folder is not a shard, or an array is shorter than its index
                 says.
         """
+        self._folder = folder
+        self._shown: Path | None = None
         try:
             index = json.loads((folder / "index.json").read_text())
             self.size: int = index["size"]
@@ -114,12 +116,24 @@ class Shard:
 
     def show_references(self, path: Path) -> None:
         """Show other pictures as decoded key frames: a file like ``refs.u8``, as long."""
+        self._shown = path
         self.refs = self._map(path, len(self.refs))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process maps the same files."""
+        return _mapped, (self._folder, self._shown)
 
     def _map(self, path: Path, count: int) -> Pictures:
         if count == 0:
             return np.zeros((0, self.size, self.size, 3), np.uint8)
         return np.memmap(path, np.uint8, "r", shape=(count, self.size, self.size, 3))
+
+
+def _mapped(folder: Path, shown: Path | None) -> Shard:
+    shard = Shard(folder)
+    if shown:
+        shard.show_references(shown)
+    return shard
 
 
 @dataclass(frozen=True)
@@ -136,6 +150,26 @@ class Pick:
     neighbour: int
     references: tuple[tuple[bool, int], ...]
     reference_frames: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One batch before its pictures are loaded; small enough to come from another process.
+
+    Attributes:
+        picks: The pairs.
+        looks: Their augmentation.
+        size: Side of the pictures in pixels.
+        share: So many pairs, the first ones, have their neighbour loaded.
+        flow, other_flows: As in `Batch`, on the CPU.
+    """
+
+    picks: list[Pick]
+    looks: list[Look]
+    size: int
+    share: int
+    flow: Tensor | None
+    other_flows: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -189,7 +223,7 @@ class PairSampler:
     def draw(
         self, step: int, batch: int, size: int, flow: bool, part: tuple[int, int] = (0, 1)
     ) -> Batch:
-        """The batch of one step.
+        """The batch of one step: `plan`, then `load`.
 
         Args:
             step: Its number.
@@ -198,6 +232,12 @@ class PairSampler:
             flow: Whether optical flow is wanted as supervision.
             part: (index, count): which part of the batch, its pairs index, index + count, ...
         """
+        return self.load(self.plan(step, batch, size, flow, part))
+
+    def plan(
+        self, step: int, batch: int, size: int, flow: bool, part: tuple[int, int] = (0, 1)
+    ) -> Plan:
+        """What costs time on the CPU: which pairs, and their optical flow. Arguments as `draw`."""
         rng = np.random.default_rng((self.config.seed, step))
         count = 1
         if rng.random() < self.config.two_references:
@@ -207,13 +247,6 @@ class PairSampler:
         picks, looks = picks[part[0] :: part[1]], looks[part[0] :: part[1]]
         # The rate is measured on some pairs: it needs a token more than everything else.
         share = len(picks) if self.config.motion > 0 else math.ceil(len(picks) / RATE_SHARE)
-        current = self._pictures([(False, p.current) for p in picks], looks, size)
-        neighbour = self._pictures(
-            [(False, p.neighbour) for p in picks[:share]], looks[:share], size
-        )
-        references = [
-            self._pictures([p.references[r] for p in picks], looks, size) for r in range(count)
-        ]
         seen = self.config.model.token_encoder_flow
         frames = [p.current for p in picks]
         moved = None
@@ -227,7 +260,22 @@ class PairSampler:
             frames = [p.neighbour for p in picks[:share]]
             places = [(False, f) for f in frames]
             others.append(self._flow(picks[:share], looks[:share], places, frames))
-        return Batch(current, neighbour, references, moved, others)
+        return Plan(picks, looks, size, share, moved, others)
+
+    def load(self, plan: Plan) -> Batch:
+        """The pictures of a plan, and all of it on the device."""
+        picks, looks, size, share = plan.picks, plan.looks, plan.size, plan.share
+        beside = [(False, p.neighbour) for p in picks[:share]]
+        return Batch(
+            self._pictures([(False, p.current) for p in picks], looks, size),
+            self._pictures(beside, looks[:share], size),
+            [
+                self._pictures([p.references[r] for p in picks], looks, size)
+                for r in range(len(picks[0].references))
+            ],
+            None if plan.flow is None else plan.flow.to(self.device),
+            [flow.to(self.device) for flow in plan.other_flows],
+        )
 
     def _pick(self, rng: np.random.Generator, references: int) -> Pick:
         identity = self.identities[rng.choice(len(self.identities), p=self.weights)]
@@ -296,7 +344,7 @@ class PairSampler:
                 (known[f], known[p.reference_frames[0]]) for f, p in zip(frames, picks, strict=True)
             ],
         )
-        return Look.apply_to_flow(looks, flow).to(self.device)
+        return Look.apply_to_flow(looks, flow)
 
 
 def _to_device(pictures: Pictures, device: str, chunk: int = 2048) -> Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
-from queue import Queue
-from threading import Thread
+from queue import Full, Queue
+from threading import Event, Thread
 from typing import Any
 
 import torch
@@ -30,8 +30,10 @@ from imfcodec.training.losses import (
     motion_distance,
     pyramid_l1,
     r1_penalty,
+    structure_distance,
 )
 from imfcodec.training.perceptual_loss import PerceptualLoss
+from imfcodec.training.planners import Request, planners_for, plans
 from imfcodec.training.precision import autocast
 from imfcodec.training.processes import Processes, join
 from imfcodec.training.quantisation import warm_in
@@ -55,6 +57,7 @@ def train(
     initial: Path | None = None,
     restoration: Path | None = None,
     minutes: float | None = None,
+    workers: int | None = None,
     wandb: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
@@ -72,6 +75,7 @@ def train(
         restoration: R, as `train_restoration` wrote it; without it that of ``initial``, or none.
             It stays as it is.
         minutes: Stop cleanly and save once these are over.
+        workers: Processes that plan batches (`planners`); None: what suits the device.
         wandb: Project of Weights & Biases to log to as well.
         say: Called with each log line.
 
@@ -136,7 +140,9 @@ def train(
         check = Validation(held_out, config, device)
     flops, peak = FlopMeter(), peak_flops(device, config.precision)
     log = RunLog(run, step, peak, wandb) if processes.first else None
-    batches = _prefetch(sampler, config, step, processes)
+    if workers is None:
+        workers = planners_for(device, processes.count)
+    batches = _prefetch(sampler, config, step, processes, workers)
     noise_source, look_source = torch.Generator(), torch.Generator()
     pieces = processes.count * config.accumulate
     last: dict[str, float] = {}
@@ -190,6 +196,9 @@ def train(
                 if distance:
                     some["perceptual"] = distance(picture, target, step)
                     loss = loss + config.perceptual * some["perceptual"]
+                if config.structure:
+                    some["structure"] = structure_distance(picture, target)
+                    loss = loss + config.structure * some["structure"]
                 if batch.flow is not None and len(rebuilt.displacement):
                     some["flow"] = flow_distance(rebuilt.displacement.float(), batch.flow)
                     loss = loss + config.flow * _flow_weight(progress, config) * some["flow"]
@@ -303,34 +312,49 @@ def _restored(
 
 
 def _prefetch(
-    sampler: PairSampler, config: TrainConfig, first: int, processes: Processes
+    sampler: PairSampler, config: TrainConfig, first: int, processes: Processes, workers: int
 ) -> Iterator[Batch]:
     """Batches from a thread, so that reading hides behind computing.
 
     With accumulation a step's batch is cut once more, each piece a batch of its own.
     """
     queue: Queue[Batch | BaseException] = Queue(maxsize=2)
+    over = Event()
     side = config.model.token_encoder_side or 0
     pieces = processes.count * config.accumulate
 
+    def requests() -> Iterator[Request]:
+        for step in range(first, config.steps):
+            stage = config.stage_at(step)
+            size = max(stage.size, min(side, sampler.shard.size))
+            flow = config.flow > 0 and step / config.steps < config.flow_end
+            for part in range(config.accumulate):
+                piece = (processes.index + part * processes.count, pieces)
+                yield Request(step, stage.batch, size, flow, piece)
+
     def work() -> None:
         try:
-            for step in range(first, config.steps):
-                stage = config.stage_at(step)
-                size = max(stage.size, min(side, sampler.shard.size))
-                flow = config.flow > 0 and step / config.steps < config.flow_end
-                for part in range(config.accumulate):
-                    piece = (processes.index + part * processes.count, pieces)
-                    queue.put(sampler.draw(step, stage.batch, size, flow, piece))
+            with closing(plans(sampler.shard, config, requests(), workers)) as planned:
+                for plan in planned:
+                    batch = sampler.load(plan)
+                    while not over.is_set():
+                        with suppress(Full):
+                            queue.put(batch, timeout=1)
+                            break
+                    if over.is_set():
+                        return
         except BaseException as error:
             queue.put(error)
 
     Thread(target=work, daemon=True).start()
-    while True:
-        item = queue.get()
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+    try:
+        while True:
+            item = queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        over.set()
 
 
 def _flow_weight(progress: float, config: TrainConfig) -> float:
@@ -352,4 +376,4 @@ def _parallel(module: nn.Module, processes: Processes) -> Any:
 def _synchronised(module: Any, now: bool) -> Any:
     """Gradients travel between processes only with the last pass of a step."""
     parallel = isinstance(module, nn.parallel.DistributedDataParallel)
-    return contextlib.nullcontext() if now or not parallel else module.no_sync()
+    return nullcontext() if now or not parallel else module.no_sync()

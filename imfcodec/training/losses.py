@@ -6,7 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imfcodec.errors import OptionError
 from imfcodec.model.layers import resize
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue."""
 
 
 def pyramid_l1(picture: Tensor, target: Tensor, levels: int = 3) -> Tensor:
@@ -17,6 +21,24 @@ def pyramid_l1(picture: Tensor, target: Tensor, levels: int = 3) -> Tensor:
             picture, target = F.avg_pool2d(picture, 2), F.avg_pool2d(target, 2)
         total = total + (picture - target).abs().mean()
     return total / levels
+
+
+def structure_distance(picture: Tensor, target: Tensor) -> Tensor:
+    """1 - SSIM of the luma of [B, 3, H, W], window and constants as the metric's.
+
+    Raises:
+        OptionError: pytorch-msssim is not installed.
+    """
+    try:
+        from pytorch_msssim import ssim
+    except ImportError as error:
+        raise OptionError("SSIM needs pytorch-msssim: pip install 'imfcodec[train]'") from error
+    # Variances are differences of squares: bfloat16 would lose them.
+    with torch.autocast(picture.device.type, enabled=False):
+        weights = picture.new_tensor(LUMA, dtype=torch.float32).view(1, 3, 1, 1)
+        x, y = ((z.float() * weights).sum(1, keepdim=True) for z in (picture, target))
+        similarity: Tensor = ssim(x, y, data_range=1.0)
+        return 1 - similarity
 
 
 def motion_distance(

@@ -44,4 +44,4 @@ def optical_flow(
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="optical-flow")
+    return ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="optical-flow")

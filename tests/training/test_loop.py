@@ -58,7 +58,7 @@ def test_a_run_leaves_what_it_promises(shard: Path, tmp_path: Path) -> None:
     [
         {},
         {"gan_start": 0.3, "r1_every": 2},
-        {"motion": 5.0, "motion_start": 0.3, "renormalise": True},
+        {"motion": 5.0, "motion_start": 0.3, "renormalise": True, "structure": 1.0},
         {"precision": "fp16"},
         {"precision": "bf16"},
     ],

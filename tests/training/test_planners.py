@@ -1,0 +1,65 @@
+"""Batches are the same whoever plans them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+import torch
+
+from imfcodec.training.data import Plan, Shard
+from imfcodec.training.loop import train
+from imfcodec.training.planners import Request, planners_for, plans
+from tests.training.samples import small_run, write_shard
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shard(tmp_path_factory.mktemp("shard"))
+
+
+def same(a: Plan, b: Plan) -> bool:
+    assert a.flow is not None
+    assert b.flow is not None
+    flows = zip([a.flow, *a.other_flows], [b.flow, *b.other_flows], strict=True)
+    return a.picks == b.picks and a.looks == b.looks and all(torch.equal(x, y) for x, y in flows)
+
+
+def test_processes_plan_what_one_would(shard: Path) -> None:
+    config = small_run()
+    requests = [Request(step, 4, 64, True, (0, 1)) for step in range(7)]
+    alone = list(plans(Shard(shard), config, requests, 0))
+    together = list(plans(Shard(shard), config, requests, 2))
+    assert len(alone) == len(together) == 7
+    assert all(same(a, b) for a, b in zip(alone, together, strict=True))
+    assert not same(alone[0], alone[1])
+
+
+def black(shard: Shard) -> bool:
+    return len(shard.refs) > 0 and not shard.refs.any() and bool(shard.frames.any())
+
+
+def test_a_shard_travels_as_its_files(tmp_path: Path) -> None:
+    """References shown instead of the decoded ones are shown in another process as well."""
+    source = Shard(write_shard(tmp_path / "shard"))
+    shown = tmp_path / "references.u8"
+    shown.write_bytes(bytes(source.refs.nbytes))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(black, [source]) == [False]
+        source.show_references(shown)
+        assert pool.map(black, [source]) == [True]
+
+
+def test_training_with_planners_is_training_without(shard: Path, tmp_path: Path) -> None:
+    one = train(small_run(), shard, None, tmp_path / "one", device="cpu")
+    two = train(small_run(), shard, None, tmp_path / "two", device="cpu", workers=1)
+    assert one["l1"] == two["l1"]
+
+
+def test_a_gpu_gets_planners(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    assert planners_for("cpu", 1) == 0
+    assert planners_for("cuda:0", 1) == 15
+    assert planners_for("cuda:0", 4) == 3
+    assert planners_for("cuda:0", 32) == 1
