@@ -146,6 +146,7 @@ FAST = ModelConfig(
     token_encoder_grid=8,
     token_encoder_flow=True,
     restoration_channels=(64, 128, 192),
+    restoration_blocks=5,
 )
 """The preset that is shipped: real time on two CPU cores is its first constraint."""
 

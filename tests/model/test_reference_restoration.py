@@ -58,15 +58,15 @@ def test_a_network_without_it_takes_key_frames_as_they_are() -> None:
     assert (ours != picture).any()
 
 
-def test_a_key_frame_costs_no_more_than_three_frames_of_the_receiver() -> None:
-    """At 256x256, counted: some 16 GMAC once in seconds against 6 for every frame."""
+def test_a_key_frame_costs_no_more_than_six_frames_of_the_receiver() -> None:
+    """At 256x256, counted: some 32 GMAC once in seconds against 6 for every frame."""
     from torch.utils.flop_counter import FlopCounterMode
 
     restoration = IMF(FAST).eval().requires_grad_(False).restoration
     assert restoration is not None
     with FlopCounterMode(display=False) as counter:
         restoration(torch.rand(1, 3, 256, 256))
-    assert 4e9 < counter.get_total_flops() / 2 < 18e9
+    assert 4e9 < counter.get_total_flops() / 2 < 36e9
 
 
 def test_restraint_leaves_out_a_share_of_the_change() -> None:
