@@ -55,6 +55,11 @@ settings_option = click.option(
 device_option = click.option(
     "--device", default="auto", show_default=True, help="cpu, cuda or auto."
 )
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    help="Processes that prepare batches; by default none on a CPU, one per core beside a GPU.",
+)
 
 
 @train.command("run", short_help="Train on a shard.")
@@ -90,11 +95,7 @@ device_option = click.option(
     help="What restores decoded references: a file that `train restoration` wrote.",
 )
 @click.option("--minutes", type=float, help="Stop cleanly and save after this long.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    help="Processes that plan batches; by default none on a CPU, one per core beside a GPU.",
-)
+@workers_option
 @click.option("--wandb", metavar="PROJECT", help="Log to Weights & Biases as well.")
 @json_option
 def run_command(
@@ -232,6 +233,7 @@ def _say(line: str) -> None:
 @settings_option
 @device_option
 @click.option("--initial", type=PATH, help="Start from what another such run wrote.")
+@workers_option
 @json_option
 def restoration_command(
     shard: Path,
@@ -241,6 +243,7 @@ def restoration_command(
     settings: tuple[tuple[str, str], ...],
     device: str,
     initial: Path | None,
+    workers: int | None,
     as_json: bool,
 ) -> None:
     """Train on SHARD's decoded key frames into RUN/restoration.safetensors.
@@ -258,7 +261,14 @@ def restoration_command(
     try:
         config = RestorationConfig(model, **fields)
         figures = train_restoration(
-            config, shard, validation, run, device=device, initial=initial, say=_say
+            config,
+            shard,
+            validation,
+            run,
+            device=device,
+            initial=initial,
+            workers=workers,
+            say=_say,
         )
     except TypeError as error:
         raise OptionError(f"a setting is of the wrong kind: {error}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -347,10 +348,15 @@ class PairSampler:
         return Look.apply_to_flow(looks, flow)
 
 
+def planner(shard: Shard, config: TrainConfig) -> Callable[..., Plan]:
+    """`PairSampler.plan` on a shard."""
+    return PairSampler(shard, config).plan
+
+
 def _to_device(pictures: Pictures, device: str, chunk: int = 2048) -> Tensor:
     """Copy to the device piece by piece, so that the host never holds a second copy."""
     target = torch.empty(pictures.shape, dtype=torch.uint8, device=device)
     for begin in range(0, len(pictures), chunk):
-        piece = np.ascontiguousarray(pictures[begin : begin + chunk])
+        piece = np.array(pictures[begin : begin + chunk])
         target[begin : begin + chunk].copy_(torch.from_numpy(piece))
     return target

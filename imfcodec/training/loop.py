@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from queue import Full, Queue
 from threading import Event, Thread
@@ -20,7 +21,7 @@ from imfcodec.training.ada import AdaptiveAugmentation
 from imfcodec.training.averaging import follow
 from imfcodec.training.checkpoint import load_initial, load_state, save_state
 from imfcodec.training.config import TrainConfig
-from imfcodec.training.data import Batch, PairSampler, Shard
+from imfcodec.training.data import Batch, PairSampler, Shard, planner
 from imfcodec.training.discriminator import TwoScaleDiscriminator
 from imfcodec.training.losses import (
     feature_matching,
@@ -33,7 +34,7 @@ from imfcodec.training.losses import (
     structure_distance,
 )
 from imfcodec.training.perceptual_loss import PerceptualLoss
-from imfcodec.training.planners import Request, planners_for, plans
+from imfcodec.training.planners import ahead, planners_for
 from imfcodec.training.precision import autocast
 from imfcodec.training.processes import Processes, join
 from imfcodec.training.quantisation import warm_in
@@ -75,7 +76,7 @@ def train(
         restoration: R, as `train_restoration` wrote it; without it that of ``initial``, or none.
             It stays as it is.
         minutes: Stop cleanly and save once these are over.
-        workers: Processes that plan batches (`planners`); None: what suits the device.
+        workers: Processes that plan batches; None: what suits the device.
         wandb: Project of Weights & Biases to log to as well.
         say: Called with each log line.
 
@@ -323,20 +324,21 @@ def _prefetch(
     side = config.model.token_encoder_side or 0
     pieces = processes.count * config.accumulate
 
-    def requests() -> Iterator[Request]:
+    def requests() -> Iterator[tuple[int, int, int, bool, tuple[int, int]]]:
         for step in range(first, config.steps):
             stage = config.stage_at(step)
             size = max(stage.size, min(side, sampler.shard.size))
             flow = config.flow > 0 and step / config.steps < config.flow_end
             for part in range(config.accumulate):
                 piece = (processes.index + part * processes.count, pieces)
-                yield Request(step, stage.batch, size, flow, piece)
+                yield step, stage.batch, size, flow, piece
 
     def work() -> None:
         try:
-            with closing(plans(sampler.shard, config, requests(), workers)) as planned:
-                for plan in planned:
-                    batch = sampler.load(plan)
+            plan = partial(planner, sampler.shard, config)
+            with closing(ahead(plan, requests(), workers)) as planned:
+                for pairs in planned:
+                    batch = sampler.load(pairs)
                     while not over.is_set():
                         with suppress(Full):
                             queue.put(batch, timeout=1)

@@ -1,30 +1,19 @@
-"""Batches planned ahead, in processes of their own where a GPU would wait for one."""
+"""Material worked out ahead, in processes of their own where a GPU would wait for one."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import NamedTuple
+from typing import Any, TypeVar
 
 import torch
 
-from imfcodec.training.config import TrainConfig
-from imfcodec.training.data import PairSampler, Plan, Shard
+T = TypeVar("T")
 
-AHEAD = 2  # batches per process that are planned or wait
-
-
-class Request(NamedTuple):
-    """Arguments of `PairSampler.plan`."""
-
-    step: int
-    batch: int
-    size: int
-    flow: bool
-    part: tuple[int, int]
+AHEAD = 2  # results per process that are worked out or wait
 
 
 def planners_for(device: str, trainers: int) -> int:
@@ -34,29 +23,28 @@ def planners_for(device: str, trainers: int) -> int:
     return max(1, (os.cpu_count() or 1) // trainers - 1)
 
 
-def plans(
-    shard: Shard, config: TrainConfig, requests: Iterable[Request], workers: int
-) -> Generator[Plan]:
-    """The plans that are asked for, in order; the same whatever the number of processes.
+def ahead(
+    make: Callable[[], Callable[..., T]], requests: Iterable[tuple[Any, ...]], workers: int
+) -> Generator[T]:
+    """What a function makes of each request, in order; the same whatever the number of processes.
 
     Args:
-        shard: What is drawn from.
-        config: As for `PairSampler`.
-        requests: One for each plan.
-        workers: Processes that plan, each on one thread; 0 plans here, when a plan is due.
+        make: Returns the function; called once in each process, and sent there.
+        requests: The function's arguments, once for each result.
+        workers: Processes, each on one thread; 0 works here, when a result is due.
     """
     if not workers:
-        sampler = PairSampler(shard, config)
+        function = make()
         for request in requests:
-            yield sampler.plan(*request)
+            yield function(*request)
         return
     # Spawned: a process that has used a GPU cannot be forked.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _begin, (shard, config))
+    pool = ProcessPoolExecutor(workers, context, _begin, (make,))
     try:
-        waiting: deque[Future[Plan]] = deque()
+        waiting: deque[Future[T]] = deque()
         for request in requests:
-            waiting.append(pool.submit(_plan, request))
+            waiting.append(pool.submit(_work, request))
             if len(waiting) >= AHEAD * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -65,16 +53,16 @@ def plans(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-_sampler: PairSampler | None = None
+_function: Callable[..., Any] | None = None
 
 
-def _begin(shard: Shard, config: TrainConfig) -> None:
-    global _sampler
+def _begin(make: Callable[[], Callable[..., Any]]) -> None:
+    global _function
     torch.set_num_threads(1)
-    _sampler = PairSampler(shard, config)
+    _function = make()
 
 
-def _plan(request: Request) -> Plan:
-    if _sampler is None:
+def _work(request: tuple[Any, ...]) -> Any:
+    if _function is None:
         raise RuntimeError("a planning process has not begun")
-    return _sampler.plan(*request)
+    return _function(*request)

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,10 @@ from imfcodec.model.reference_restoration import ReferenceRestoration, restorati
 from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.training.averaging import follow
 from imfcodec.training.checkpoint import write_tensors
-from imfcodec.training.data import Shard
+from imfcodec.training.data import Pictures, Shard
 from imfcodec.training.losses import psnr_db
 from imfcodec.training.perceptual_loss import PerceptualLoss
+from imfcodec.training.planners import ahead, planners_for
 from imfcodec.training.precision import autocast
 from imfcodec.training.processes import join
 from imfcodec.training.run_log import RunLog
@@ -94,8 +96,8 @@ class Patches:
         if shard.size < config.side:
             raise OptionError(f"patches of {config.side} pixels of pictures of {shard.size}")
 
-    def draw(self, step: int) -> tuple[Tensor, Tensor]:
-        """Decoded and source patches of one step, [batch, 3, side, side] in 0..1 each."""
+    def draw(self, step: int) -> tuple[Pictures, Pictures]:
+        """Decoded and source patches of one step, uint8 [batch, side, side, 3] each."""
         config = self._config
         rng = np.random.default_rng((config.seed, step))
         decoded, sources = [], []
@@ -108,7 +110,12 @@ class Patches:
             mirror = slice(None, None, -1 if rng.random() < 0.5 else 1)
             decoded.append(patch[:, mirror])
             sources.append(source[:, mirror])
-        return to_tensor(np.stack(decoded)), to_tensor(np.stack(sources))
+        return np.stack(decoded), np.stack(sources)
+
+
+def drawer(shard: Shard, config: RestorationConfig) -> Callable[..., tuple[Pictures, Pictures]]:
+    """`Patches.draw` on a shard."""
+    return Patches(shard, config).draw
 
 
 def train_restoration(
@@ -119,6 +126,7 @@ def train_restoration(
     *,
     device: str = "auto",
     initial: Path | None = None,
+    workers: int | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Train R on a shard's decoded references, as AV1 made them, into RUN/restoration.safetensors.
@@ -130,6 +138,7 @@ def train_restoration(
         run: Folder of the run.
         device: "cpu", "cuda" or "auto".
         initial: What another such run wrote, to start from.
+        workers: Processes that draw patches; None: what suits the device.
         say: Called with each log line.
 
     Returns:
@@ -153,7 +162,11 @@ def train_restoration(
     ema = copy.deepcopy(restoration).eval().requires_grad_(False)
     optimiser = torch.optim.Adam(restoration.parameters(), config.learning_rate)
     distance = PerceptualLoss(config.perceptual_net).to(device)
-    patches = Patches(Shard(shard), config)
+    draw = partial(drawer, Shard(shard), config)
+    draw()  # a shard without references is refused here
+    if workers is None:
+        workers = planners_for(device, 1)
+    patches = ahead(draw, ((step,) for step in range(config.steps)), workers)
     check = _Check(Shard(validation), device) if validation else None
     flops = FlopMeter()
     log = RunLog(run, 0, peak_flops(device, config.precision))
@@ -167,7 +180,7 @@ def train_restoration(
             rate = warm_cosine(step, config.warmup_steps, progress)
             group["lr"] = config.learning_rate * rate
         waited = time.monotonic()
-        decoded, source = (x.to(device) for x in patches.draw(step))
+        decoded, source = (to_tensor(x, device) for x in next(patches))
         wait_s = time.monotonic() - waited
         flops.begin("step")
         with autocast(device, config.precision):
@@ -189,6 +202,7 @@ def train_restoration(
             write_tensors(run / FILE, ema.state_dict())
             last = log.write(check.measure(ema) if check else {})
             say(" ".join(f"{k} {v:.4g}" for k, v in last.items()))
+    patches.close()
     write_tensors(run / FILE, ema.state_dict())
     return last
 

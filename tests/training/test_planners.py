@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from imfcodec.training.data import Plan, Shard
+from imfcodec.training.data import Plan, Shard, planner
 from imfcodec.training.loop import train
-from imfcodec.training.planners import Request, planners_for, plans
+from imfcodec.training.planners import ahead, planners_for
 from tests.training.samples import small_run, write_shard
 
 
@@ -27,10 +29,10 @@ def same(a: Plan, b: Plan) -> bool:
 
 
 def test_processes_plan_what_one_would(shard: Path) -> None:
-    config = small_run()
-    requests = [Request(step, 4, 64, True, (0, 1)) for step in range(7)]
-    alone = list(plans(Shard(shard), config, requests, 0))
-    together = list(plans(Shard(shard), config, requests, 2))
+    make = partial(planner, Shard(shard), small_run())
+    requests = [(step, 4, 64, True, (0, 1)) for step in range(7)]
+    alone = list(ahead(make, requests, 0))
+    together = list(ahead(make, requests, 2))
     assert len(alone) == len(together) == 7
     assert all(same(a, b) for a, b in zip(alone, together, strict=True))
     assert not same(alone[0], alone[1])
@@ -55,6 +57,18 @@ def test_training_with_planners_is_training_without(shard: Path, tmp_path: Path)
     one = train(small_run(), shard, None, tmp_path / "one", device="cpu")
     two = train(small_run(), shard, None, tmp_path / "two", device="cpu", workers=1)
     assert one["l1"] == two["l1"]
+
+
+def broken() -> Callable[[int], int]:
+    return [1, 2].__getitem__
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_fails_in_a_process_fails_here(workers: int) -> None:
+    results = ahead(broken, [(0,), (1,), (2,)], workers)
+    assert [next(results), next(results)] == [1, 2]
+    with pytest.raises(IndexError):
+        next(results)
 
 
 def test_a_gpu_gets_planners(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,21 +72,23 @@ def test_it_learns_to_undo_what_was_done(tmp_path: Path) -> None:
 def test_the_same_again(shard: Path, tmp_path: Path) -> None:
     short = dataclasses.replace(CONFIG, steps=4)
     for name in ("one", "other"):
-        train_restoration(short, shard, None, tmp_path / name, device="cpu")
+        workers = int(name == "other")
+        train_restoration(short, shard, None, tmp_path / name, device="cpu", workers=workers)
     one, other = (load_file(tmp_path / name / FILE) for name in ("one", "other"))
     assert all(torch.equal(one[k], other[k]) for k in one)
 
 
 def test_patches_show_the_same_place(shard: Path) -> None:
     decoded, source = Patches(Shard(shard), dataclasses.replace(CONFIG, clean=0.0)).draw(0)
-    assert decoded.shape == source.shape == (4, 3, 32, 32)
-    apart = (decoded - source).abs().mean()
-    assert 0 < apart < 0.06 < (decoded - source.roll(1, 0)).abs().mean()
+    assert decoded.shape == source.shape == (4, 32, 32, 3)
+    decoded, source = decoded.astype(int), source.astype(int)
+    apart = abs(decoded - source).mean()
+    assert 0 < apart < 15 < abs(decoded - np.roll(source, 1, 0)).mean()
 
 
 def test_patches_that_were_never_coded(shard: Path) -> None:
     decoded, source = Patches(Shard(shard), dataclasses.replace(CONFIG, clean=1.0)).draw(0)
-    assert torch.equal(decoded, source)
+    assert np.array_equal(decoded, source)
 
 
 def test_what_is_refused(shard: Path, tmp_path: Path) -> None:
