@@ -27,4 +27,4 @@ lint: env
 	$(BIN)/mypy
 
 demo: .venv/.installed-demo
-	$(BIN)/imfcodec demo $(if $(CLIP),"$(CLIP)")
+	$(BIN)/imfcodec demo --overwrite $(if $(CLIP),"$(CLIP)")

@@ -34,8 +34,12 @@ def main(results_path: str, folder: str, out: str) -> None:
     results = Results.load(Path(results_path))
     clips = {clip.name: clip for clip in open_clips(find_clips([Path(folder)]))[0]}
     codecs = {codec.name: codec for codec in lineup()}
+    pairs = worst_pairs(results, COUNT)
+    for name in {p.codec for pair, _ in pairs for p in (pair.ours, pair.anchor) if p}:
+        if name not in codecs:
+            sys.exit(f"{results_path} holds {name}, which is not here: run the benchmark again")
     rows = []
-    for pair, metric in worst_pairs(results, COUNT):
+    for pair, metric in pairs:
         frame = pair.ours.scores[metric.name].worst_frame or 0
         rows.append(_row(pair, frame, clips[pair.ours.clip], codecs))
         anchor = pair.anchor and f"{pair.anchor.codec} {pair.anchor.setting}"

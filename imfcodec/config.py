@@ -9,9 +9,6 @@ from typing import Any
 
 from imfcodec.errors import OptionError, WeightsCorrupt
 
-TOKEN_SIZES = (16, 32, 64, 128)
-"""The token sizes d_m that the paper reports and the stream can name."""
-
 MAX_THREADS = 1024
 
 REFINE_STEPS, MAX_REFINE_STEPS = 1, 100

@@ -80,9 +80,9 @@ class LimitExceeded(ImfcodecError):
 
 
 class DamagedStream(ImfcodecError):
-    """Frames were lost to damage or truncation; the message lists them.
+    """The stream is damaged or truncated; the message lists the frames that were lost.
 
-    The output is complete and the lost frames repeat the last good one.
+    The output is complete: lost frames repeat the last good one. Perhaps none was lost.
 
     Attributes:
         report: The `DecodeReport` of the run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import subprocess
@@ -15,6 +16,13 @@ import pytest
 import torch
 
 import imfcodec
+from imfcodec.bitstream import (
+    AudioPacket,
+    AudioParameters,
+    EndPacket,
+    StreamReader,
+    StreamWriter,
+)
 from imfcodec.errors import (
     InputUnreadable,
     NoVideoStream,
@@ -233,6 +241,29 @@ def test_sound_stays_with_the_picture(tmp_path: Path, container: str) -> None:
         click_s = start + int(np.argmax(np.abs(samples) > 0.3 * np.abs(samples).max())) / 48_000
         assert click_s == pytest.approx(0.5, abs=0.02)
         assert start + len(samples) / 48_000 == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_audio_of_an_unknown_codec_is_left_out(small_video: Path, tmp_path: Path) -> None:
+    reader = StreamReader(io.BytesIO(encoded(small_video)))
+    unknown = AudioParameters(codec=77, sample_rate=48_000, channels=1, extradata=b"?")
+    file = io.BytesIO()
+    writer = StreamWriter(file, dataclasses.replace(reader.header, audio=unknown))
+    end_pts = 0
+    for packet in reader:
+        if isinstance(packet, EndPacket):
+            end_pts = packet.end_pts
+        else:
+            writer.write(packet)
+    writer.write(AudioPacket(0, (b"nothing known",)))
+    writer.finish(end_pts)
+    data = file.getvalue()
+    back = tmp_path / "back.mp4"
+    report = imfcodec.decode(io.BytesIO(data), back)
+    assert report.frames == 12
+    assert report.warnings == ["audio of codec 77 is unknown and left out"]
+    with av.open(str(back)) as container:
+        assert not container.streams.audio
 
 
 @pytest.mark.usefixtures("tiny_weights")

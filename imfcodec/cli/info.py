@@ -103,7 +103,10 @@ def _audio_text(audio: AudioParameters | None, packets: int) -> str:
     if audio is None:
         return "none"
     channels = plural(audio.channels, "channel")
-    return f"Opus, {channels}, {audio.sample_rate} Hz, {plural(packets, 'packet')}"
+    from imfcodec.bitstream import AUDIO_CODEC_OPUS
+
+    codec = "Opus" if audio.codec == AUDIO_CODEC_OPUS else f"unknown codec {audio.codec}"
+    return f"{codec}, {channels}, {audio.sample_rate} Hz, {plural(packets, 'packet')}"
 
 
 def _more(what: str, count: int) -> Iterator[Row]:

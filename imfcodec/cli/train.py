@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ device_option = click.option(
 workers_option = click.option(
     "--workers",
     type=click.IntRange(min=0),
-    help="Processes that prepare batches; by default none on a CPU, one per core beside a GPU.",
+    help="Processes that prepare batches; by default none on a CPU, all cores but one on a GPU.",
 )
 
 
@@ -125,7 +126,7 @@ def run_command(
     from imfcodec.training.loop import train as train_loop
 
     if overfit:
-        if run or stages or settings or validation or resume or restoration:
+        if run or stages or settings or validation or resume or restoration or workers or wandb:
             raise OptionError("--overfit CLIP takes a folder RUN and no settings of its own")
         _overfit(
             overfit,
@@ -292,6 +293,7 @@ def restoration_command(
 @click.option("--name", default="fast", show_default=True, help="Name of the weights.")
 @click.option(
     "--count",
+    type=click.IntRange(min=1),
     default=200,
     show_default=True,
     help="Training clips from the folder CLIPS to fit the entropy tables on.",
@@ -309,7 +311,7 @@ def export_command(
 
     paths = [source.path for source in find_sources([clips])]
     # Every so-many-th clip, so that all kinds are there.
-    chosen = paths[:: max(1, len(paths) // count)]
+    chosen = paths[:: max(1, math.ceil(len(paths) / count))]
     file = export_run(run, chosen, folder, name)
     if as_json:
         show_json({"name": file.name, "id": file.id.hex(), "path": str(file.path)})

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from imfcodec.bitstream import AudioPacket
+from imfcodec.bitstream import AUDIO_CODEC_OPUS, AudioPacket
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import CorruptStream, DamagedStream
 from imfcodec.receiver.decoder import DecodedFrame, Decoder
@@ -42,6 +42,7 @@ def decode(
     with ExitStack() as stack:
         decoder = Decoder(open_stream(source, stack), options)
         header = decoder.header
+        audio = _audio_parameters(decoder)
         writer = stack.enter_context(
             MediaWriter(
                 target,
@@ -53,7 +54,7 @@ def decode(
                 time_base=header.time_base,
                 rate=Fraction(1) / (header.nominal_duration * header.time_base),
                 sample_aspect_ratio=header.sample_aspect_ratio,
-                audio=_audio_parameters(decoder),
+                audio=audio,
                 overwrite=options.overwrite,
             )
         )
@@ -64,7 +65,7 @@ def decode(
                 writer.write(event.pts, event.rgb)
                 if progress:
                     progress(report.frames, float(event.pts * header.time_base))
-            elif header.audio is not None:
+            elif audio is not None:
                 _write_audio(writer, event)
             report.stages.add("write", time.perf_counter() - write_begun)
         if report.frames == 0:
@@ -80,6 +81,9 @@ def decode(
 def _audio_parameters(decoder: Decoder) -> OpusParameters | None:
     audio = decoder.header.audio
     if audio is None:
+        return None
+    if audio.codec != AUDIO_CODEC_OPUS:
+        decoder.report.warnings.append(f"audio of codec {audio.codec} is unknown and left out")
         return None
     return OpusParameters(audio.channels, audio.pre_skip, audio.extradata, audio.sample_rate)
 

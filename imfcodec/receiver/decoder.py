@@ -31,10 +31,7 @@ from imfcodec.keyframe import Av1PictureDecoder
 from imfcodec.receiver.key_frames import KeyFrames
 from imfcodec.receiver.reconstruction import Reconstructor
 from imfcodec.receiver.report import DecodeReport
-from imfcodec.video.geometry import CodingGeometry
-
-MAX_CODED_PIXELS = 1 << 20
-"""The attention's cost grows with the square of the area: a larger coded size is refused."""
+from imfcodec.video.geometry import MAX_CODED_PIXELS, CodingGeometry
 
 MAX_REPEATS = 1500
 """A gap is filled with at most this many copies; beyond, the last picture simply stays."""

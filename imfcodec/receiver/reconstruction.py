@@ -58,11 +58,6 @@ class Reconstructor:
         self.batch = batch
         self._references: dict[int, Reference] = {}
 
-    @property
-    def ready(self) -> bool:
-        """Whether there is a reference."""
-        return bool(self._references)
-
     def clear(self) -> None:
         """Forget every reference."""
         self._references.clear()

@@ -4,6 +4,7 @@ encode.py           the spine: video in, stream out
 keyframe_policy.py  when a frame becomes a key frame, and of which kind
 key_choice.py       which of some frames is the best key frame
 luma_cells.py       pictures reduced for comparing them
+restraint.py        how far the restoration of a key picture goes
 key_coder.py        key pictures -> AV1, and back as the receiver sees them
 reference_choice.py which of two key frames a frame is rebuilt from
 optical_flow.py     where things went since the key frame

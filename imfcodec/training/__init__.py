@@ -3,18 +3,19 @@
 prepare/          videos to shards
 shards.py         the files of a shard, written
 data.py           read, and pairs drawn from them
+planners.py       material worked out ahead by other processes
 look.py           augmentation that all pictures of a pair share
 landmarks.py      where faces are, and the coarse motion that follows from it
 optical_flow.py   the motion that is shown to the network at first
 restoration.py    decoded key frames and what they were made of: the network's first part
 restored_references.py        what it makes of a shard's references, once for each run
 config.py         all that a run depends on
-trainee.py        network and quantiser, one pass
+trainee.py, quantisation.py   network and quantiser, one pass
 losses.py, perceptual_loss.py, discriminator.py, ada.py    what is minimised
-loop.py           the loop, top to bottom
+loop.py, processes.py         the loop, top to bottom, in one process or in many
 precision.py, schedule.py, averaging.py    how a step computes, how rate and averaged weights go
 checkpoint.py, run_log.py, validation.py, utilisation.py   what a run leaves behind
-export.py         checkpoint -> weights file
+export.py, export_run.py      checkpoint -> weights file
 fit_tables.py     integer predictors and tables on training tokens
 manifest.py, model_card.py    the file among others
 overfit.py        all of it with one clip

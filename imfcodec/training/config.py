@@ -133,6 +133,10 @@ class TrainConfig:
         for net in self.perceptual_net.split("+"):
             if net not in ("squeeze", "alex", "vgg"):
                 raise OptionError(f"a perceptual net is squeeze, alex or vgg, not {net!r}")
+        if min(self.log_steps, self.checkpoint_steps) < 1 or self.warmup_steps < 0:
+            raise OptionError(
+                "steps between log lines and checkpoints are at least 1, those of the warm-up 0"
+            )
         if self.minutes is not None and not self.minutes > 0:
             raise OptionError(f"a run of {self.minutes} minutes trains nothing")
         if self.accumulate < 1 or any(s.batch % self.accumulate for s in self.stages):

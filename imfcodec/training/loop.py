@@ -288,7 +288,10 @@ def _claim_folder(run: Path, config: TrainConfig, resume: bool, processes: Proce
             raise OptionError(f"the run in {run} has other values of: {', '.join(fields)}")
     elif processes.first:
         if path.exists():
-            raise OptionError(f"{run} holds a run already: resume it, or choose another folder")
+            raise OptionError(
+                f"{run} holds a run already: resume it (imfcodec train run SHARD RUN --resume), "
+                "or choose another folder"
+            )
         run.mkdir(parents=True, exist_ok=True)
         path.write_text(config.to_json())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from imfcodec.training.utilisation import FlopMeter, peak_flops
 
 FILE = "restoration.safetensors"
 VALIDATED = 64  # references
+VALIDATION_NETS = ("alex", "squeeze")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ class RestorationConfig:
     seed: int = 0
     precision: str = "fp32"
     log_steps: int = 200
+
+    def __post_init__(self) -> None:
+        if self.log_steps < 1 or self.warmup_steps < 0:
+            raise OptionError("steps between log lines are at least 1, those of the warm-up 0")
 
 
 class Patches:
@@ -145,11 +150,15 @@ def train_restoration(
         The last logged figures.
 
     Raises:
-        OptionError: The network has no R, the folder holds a run, or there is no GPU.
+        OptionError: The network has no R, the folder holds a run, there is no GPU, or torchrun
+            started several processes.
         InputUnreadable: A shard or ``initial`` cannot be read.
         OutputFailed: The file cannot be written.
     """
-    device = join(device).device
+    processes = join(device)
+    if processes.count > 1:
+        raise OptionError("what restores key frames is trained in one process, without torchrun")
+    device = processes.device
     if (run / FILE).exists():
         raise OptionError(f"{run} holds a run already: choose another folder")
     run.mkdir(parents=True, exist_ok=True)
@@ -161,13 +170,14 @@ def train_restoration(
     restoration.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = copy.deepcopy(restoration).eval().requires_grad_(False)
     optimiser = torch.optim.Adam(restoration.parameters(), config.learning_rate)
-    distance = PerceptualLoss(config.perceptual_net).to(device)
+    distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
     draw = partial(drawer, Shard(shard), config)
     draw()  # a shard without references is refused here
     if workers is None:
         workers = planners_for(device, 1)
     patches = ahead(draw, ((step,) for step in range(config.steps)), workers)
-    check = _Check(Shard(validation), device) if validation else None
+    nets = VALIDATION_NETS if distance else ()
+    check = _Check(Shard(validation), device, nets) if validation else None
     flops = FlopMeter()
     log = RunLog(run, 0, peak_flops(device, config.precision))
     last: dict[str, float] = {}
@@ -185,11 +195,11 @@ def train_restoration(
         flops.begin("step")
         with autocast(device, config.precision):
             picture = restoration(decoded)
-            terms = {
-                "l1": (picture - source).abs().mean(),
-                "perceptual": distance(picture, source, step),
-            }
-        loss = config.l1 * terms["l1"] + config.perceptual * terms["perceptual"]
+            terms = {"l1": (picture - source).abs().mean()}
+            loss = config.l1 * terms["l1"]
+            if distance:
+                terms["perceptual"] = distance(picture, source, step)
+                loss = loss + config.perceptual * terms["perceptual"]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if torch.isfinite(nn.utils.clip_grad_norm_(restoration.parameters(), 1.0)):
@@ -225,18 +235,18 @@ def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> No
 class _Check:
     """What R gains on references of people whom training has not seen."""
 
-    def __init__(self, shard: Shard, device: str) -> None:
+    def __init__(self, shard: Shard, device: str, nets: Iterable[str]) -> None:
         pairs = shard.decoded_pairs()
         chosen = pairs[:: max(1, len(pairs) // VALIDATED)]
         self._pairs = [
             (shard.refs[ref].copy(), shard.frames[frame].copy()) for ref, frame in chosen
         ]
         self._device = device
-        self._distances = {n: load_lpips(n).to(device) for n in ("alex", "squeeze")}
+        self._distances = {n: load_lpips(n).to(device) for n in nets}
 
     @torch.inference_mode()
     def measure(self, restoration: nn.Module) -> dict[str, float]:
-        """Means of decoded and restored references: PSNR-RGB in dB, and LPIPS."""
+        """Means of decoded and restored references: PSNR-RGB in dB, LPIPS where it is known."""
         sums: dict[str, float] = {}
         for decoded, source in self._tensors():
             for name, picture in (("decoded", decoded), ("restored", restoration(decoded))):

@@ -25,6 +25,9 @@ DEFAULT_SHORT_SIDE: Final = 256
 MAX_ASPECT: Final = 16
 """Beyond it a picture is no talking head, and a minimal short side makes a huge long one."""
 
+MAX_CODED_PIXELS: Final = 1 << 20
+"""The attention's cost grows with the square of the area: a larger coded size is refused."""
+
 __all__ = ["CodingGeometry", "resize"]
 
 
@@ -58,7 +61,7 @@ class CodingGeometry:
             The geometry.
 
         Raises:
-            OptionError: `short_side` is below 64.
+            OptionError: `short_side` is below 64, or so large that no decoder takes the coded size.
             UnsupportedVideo: a side is not positive, or one is over 16 times the other.
         """
         if short_side < MIN_SIDE:
@@ -68,7 +71,13 @@ class CodingGeometry:
             raise UnsupportedVideo(f"a picture of {width}x{height} cannot be coded")
         target = max(min(short, short_side), MIN_SIDE)
         scaled = (_scale(width, target, short), _scale(height, target, short))
-        return cls((width, height), scaled, (_round_up(scaled[0]), _round_up(scaled[1])))
+        coded = (_round_up(scaled[0]), _round_up(scaled[1]))
+        if coded[0] * coded[1] > MAX_CODED_PIXELS:
+            raise OptionError(
+                f"a short side of {short_side} codes this picture at {coded[0]}x{coded[1]}, "
+                f"above the network's limit of {MAX_CODED_PIXELS} pixels"
+            )
+        return cls((width, height), scaled, coded)
 
     def to_coded(self, rgb: Rgb) -> Rgb:
         """Display to coded size: `resize`, then `pad`.

@@ -247,7 +247,7 @@ def _check_fractions(time_base: Fraction, rate: Fraction | None, aspect: Fractio
 
 def _check_seekable(container: OutputContainer, gate: Gate) -> None:
     if container.needs_seek and not gate.seekable():
-        raise OptionError(f"{container.name} cannot go into a pipe; mkv, y4m and rgb can")
+        raise OptionError(f"{container.name} cannot go into a pipe; mkv, webm, y4m and rgb can")
 
 
 def _name(target: str | Path | BinaryIO) -> str:

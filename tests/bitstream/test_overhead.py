@@ -56,21 +56,27 @@ def test_ten_seconds(
 
 
 def test_ten_seconds_with_leading_frames(capsys: pytest.CaptureFixture[str]) -> None:
-    """A key frame every three seconds, the default, and half of the frames before lead to it."""
+    """A key frame every three seconds, the default, and half of the frames before lead to it.
+
+    To the first one as well, which is then chosen among the frames of the first interval.
+    """
     file = io.BytesIO()
     header = replace(HEADER, key_config=bytes(14), colour=ColourTags(1, 1, 1, full_range=False))
     writer = StreamWriter(file, header)
-    writer.write(KeyPacket(0, 0, token=bytes(40), picture=bytes(2500)))
     interval, half, frames = 75, 37, 25 * DURATION_S
-    for key in range(0, frames, interval):
-        if key > 0:
+    lead = tuple(512 * n for n in range(half))
+    tokens = bytes(40 + 4 * half)
+    writer.write(KeyPacket(half, 512 * half, token=tokens, picture=bytes(2500), lead=lead))
+    for key in range(half, frames, interval):
+        if key > half:
             lead = tuple(512 * n for n in range(key - half, key))
             writer.write(
-                PredictedKeyPacket(key, 512 * key, 0, bytes(20 + 4 * half), bytes(300), lead)
+                PredictedKeyPacket(key, 512 * key, half, bytes(20 + 4 * half), bytes(300), lead)
             )
-        behind = range(key + 1, min(key + interval - half, frames))
+        last = key + interval >= frames
+        behind = range(key + 1, frames if last else key + interval - half)
         writer.write(TokenPacket(key + 1, tuple(512 * n for n in behind), bytes(4 * len(behind))))
     writer.finish(512 * frames)
     with capsys.disabled():
         print(f"\ncontainer: {writer.sizes.container_bytes} of {BUDGET_BYTES} bytes")  # noqa: T201
-    assert writer.sizes.container_bytes == 110 <= BUDGET_BYTES
+    assert writer.sizes.container_bytes == 95 <= BUDGET_BYTES

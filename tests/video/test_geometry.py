@@ -25,7 +25,7 @@ def test_sizes(display, scaled, coded):
     assert (geometry.scaled, geometry.coded) == (scaled, coded)
 
 
-@given(width=st.integers(1, 4000), height=st.integers(1, 4000), short=st.integers(64, 512))
+@given(width=st.integers(1, 4000), height=st.integers(1, 4000), short=st.integers(64, 256))
 def test_sizes_of_any_picture(width, height, short):
     if max(width, height) > 16 * min(width, height):
         with pytest.raises(UnsupportedVideo):
@@ -38,6 +38,18 @@ def test_sizes_of_any_picture(width, height, short):
     assert min(geometry.scaled) == max(64, min(short, width, height))
     aspect = geometry.scaled[0] / geometry.scaled[1] / (width / height)
     assert abs(aspect - 1) < 0.01
+
+
+@pytest.mark.parametrize("display", [(1920, 1080), (1080, 1920), (2048, 1024)])
+def test_what_no_decoder_takes_is_not_coded(display):
+    with pytest.raises(OptionError, match="limit of 1048576 pixels"):
+        CodingGeometry.fit(*display, short_side=1024)
+    assert CodingGeometry.fit(*display, short_side=704)
+
+
+def test_the_largest_coded_size_is_taken():
+    assert CodingGeometry.fit(4096, 256).coded == (4096, 256)
+    assert CodingGeometry.fit(1024, 1024, short_side=1024).coded == (1024, 1024)
 
 
 def test_pad_repeats_the_edge_and_crop_undoes_it():

@@ -82,7 +82,8 @@ class FaceDetector:
             import cv2  # noqa: F401 - the message names this command's way out
         except ImportError as error:
             raise OptionError(
-                "looking for faces needs OpenCV: pip install 'imfcodec[train]', or use --no-face"
+                "looking for faces needs OpenCV (pip install opencv-python-headless); "
+                "--no-face does without"
             ) from error
         if model is None or not model.is_file():
             missing = "no face detector is given" if model is None else f"{model}: no such file"
