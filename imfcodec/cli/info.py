@@ -100,11 +100,11 @@ def _colour_text(colour: ColourTags | None) -> str:
 
 
 def _audio_text(audio: AudioParameters | None, packets: int) -> str:
+    from imfcodec.bitstream import AUDIO_CODEC_OPUS
+
     if audio is None:
         return "none"
     channels = plural(audio.channels, "channel")
-    from imfcodec.bitstream import AUDIO_CODEC_OPUS
-
     codec = "Opus" if audio.codec == AUDIO_CODEC_OPUS else f"unknown codec {audio.codec}"
     return f"{codec}, {channels}, {audio.sample_rate} Hz, {plural(packets, 'packet')}"
 

@@ -126,7 +126,8 @@ def run_command(
     from imfcodec.training.loop import train as train_loop
 
     if overfit:
-        if run or stages or settings or validation or resume or restoration or workers or wandb:
+        own = (run, stages, settings, validation, resume, restoration, wandb)
+        if any(own) or workers is not None:
             raise OptionError("--overfit CLIP takes a folder RUN and no settings of its own")
         _overfit(
             overfit,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from imfcodec.errors import OptionError, UnsupportedVideo
 from imfcodec.video import CodingGeometry
+from imfcodec.video.geometry import MAX_CODED_PIXELS
 
 
 @pytest.mark.parametrize(
@@ -25,13 +26,20 @@ def test_sizes(display, scaled, coded):
     assert (geometry.scaled, geometry.coded) == (scaled, coded)
 
 
-@given(width=st.integers(1, 4000), height=st.integers(1, 4000), short=st.integers(64, 256))
+@given(width=st.integers(1, 4000), height=st.integers(1, 4000), short=st.integers(64, 512))
 def test_sizes_of_any_picture(width, height, short):
     if max(width, height) > 16 * min(width, height):
         with pytest.raises(UnsupportedVideo):
             CodingGeometry.fit(width, height, short)
         return
-    geometry = CodingGeometry.fit(width, height, short)
+    try:
+        geometry = CodingGeometry.fit(width, height, short)
+    except OptionError:
+        target = max(64, min(short, width, height))
+        long = target * max(width, height) / min(width, height)
+        assert (target + 32) * (long + 32) > MAX_CODED_PIXELS
+        return
+    assert geometry.coded[0] * geometry.coded[1] <= MAX_CODED_PIXELS
     for scaled, coded in zip(geometry.scaled, geometry.coded, strict=True):
         assert 64 <= scaled <= coded < scaled + 32
         assert coded % 32 == 0
