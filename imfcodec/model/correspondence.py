@@ -13,6 +13,7 @@ from imfcodec.model.layers import (
     activation,
     convolution,
     coordinates,
+    interleaved,
     resize,
     zero_convolution,
 )
@@ -62,7 +63,7 @@ def sample(features: Tensor, displacement: Tensor) -> Tensor:
     offset = resize(displacement, height, width)
     grid = coordinates(height, width, features).view(1, height, width, 2)
     grid = (grid + offset.permute(0, 2, 3, 1)) * 2 - 1
-    return F.grid_sample(features, grid, padding_mode="border", align_corners=False)
+    return interleaved(F.grid_sample(features, grid, padding_mode="border", align_corners=False))
 
 
 class Correspondence(nn.Module):
@@ -101,9 +102,8 @@ class Correspondence(nn.Module):
         warps = []
         for r, reference_motion in enumerate(reference_motions):
             offsets = (alignment.position[:, r] - own).flatten(1, 2)
-            inputs = torch.cat(
-                [features, motion, reference_motion, offsets, alignment.mass[:, r]], 1
-            )
+            found = interleaved(torch.cat([offsets, alignment.mass[:, r]], 1))
+            inputs = torch.cat([features, motion, reference_motion, found], 1)
             hidden = activation(self.second(activation(self.first(inputs))))
             out = self.last(hidden)
             warps.append(Warp(out[:, :2] * 0.2, visibility_of(out[:, 2:])))
@@ -123,9 +123,8 @@ class Refinement(nn.Module):
         height, width = state.shape[-2:]
         displacement = resize(warp.displacement, height, width)
         visibility = resize(warp.visibility, height, width)
-        hidden = activation(
-            self.first(torch.cat([state, sampled, displacement * 8, visibility], 1))
-        )
+        where = interleaved(torch.cat([displacement * 8, visibility], 1))
+        hidden = activation(self.first(torch.cat([state, sampled, where], 1)))
         out = self.last(hidden)
         return Warp(
             displacement + out[:, :2] * 0.1,

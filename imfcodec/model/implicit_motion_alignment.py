@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from imfcodec.model.layers import TransformerBlock, coordinates
 
+VECTOR = 8
+"""Head sizes are multiples of it."""
+
 
 class Alignment(NamedTuple):
     """What one cross-attention found.
@@ -100,16 +103,17 @@ class ImplicitMotionAlignment(nn.Module):
 
         # One indicator and two coordinates per reference, zero on the other references' rows.
         where = F.pad(coordinates(height, width, motion), (1, 0), value=1.0)
-        tracers = torch.block_diag(*[where] * count).expand(b, self.heads, -1, -1)
-        padding = 3 * count  # keeps all head sizes equal, which the fused kernels want
+        # All head sizes equal, which the fused kernels want.
+        padding = -(-(head_dim + 3 * count) // VECTOR) * VECTOR - head_dim
+        tracers = F.pad(torch.block_diag(*[where] * count), (0, padding - 3 * count))
         mixed = F.scaled_dot_product_attention(
             F.pad(split(query), (0, padding)),
             F.pad(split(key), (0, padding)),
-            torch.cat([split(value), tracers], -1),
+            torch.cat([split(value), tracers.expand(b, self.heads, -1, -1)], -1),
             scale=1 / math.sqrt(head_dim),
         )
-        found = mixed[..., head_dim:].view(b, self.heads, n, count, 3).permute(0, 3, 1, 4, 2)
-        found = found.reshape(b, count, self.heads, 3, height, width)
+        found = mixed[..., head_dim : head_dim + 3 * count].unflatten(-1, (count, 3))
+        found = found.permute(0, 3, 1, 4, 2).reshape(b, count, self.heads, 3, height, width)
         mass = found[:, :, :, 0]
         position = found[:, :, :, 1:] / mass.unsqueeze(3).clamp_min(1e-4)
 

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+FEW = 4
+"""So many channels are resampled plane by plane: interleaved, that takes several times as long."""
+
 
 def activation(x: Tensor) -> Tensor:
     """Leaky ReLU with slope 0.2, the one non-linearity of the convolutional parts."""
@@ -133,6 +136,8 @@ def resize(x: Tensor, height: int, width: int) -> Tensor:
     """Bilinear resampling of [B, C, H, W] to (height, width); the map itself when it fits."""
     if x.shape[-2:] == (height, width):
         return x
+    if x.shape[1] <= FEW:
+        x = x.contiguous()
     return F.interpolate(x, (height, width), mode="bilinear", align_corners=False).to(x.dtype)
 
 
@@ -145,8 +150,17 @@ def unfold_pixels(folded: Tensor) -> Tensor:
     """
     phases = folded.unflatten(1, (-1, 4))
     uneven = (phases - phases.mean(2, keepdim=True)).flatten(1, 2)
-    grid = F.avg_pool2d(uneven, 5, 1, 2, count_include_pad=False)
+    rows = F.avg_pool2d(uneven, (5, 1), 1, (2, 0), count_include_pad=False)
+    grid = F.avg_pool2d(rows, (1, 5), 1, (0, 2), count_include_pad=False)
     return F.pixel_shuffle(folded - grid, 2)
+
+
+def interleaved(x: Tensor) -> Tensor:
+    """The same map in the memory format that convolutions want, torch's channels_last.
+
+    Maps joined with one of another format are copied as a whole, at each convolution anew.
+    """
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def reduce_short_side(picture: Tensor, side: int, multiple: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -46,7 +48,8 @@ class Reconstructor:
     """Rebuilds frames from token integers; a sender that closes the loop uses the same.
 
     A frame depends on the references and its own token only, so frames may be rebuilt in any
-    batches.
+    batches: on a CPU each of torch's threads takes a share of a batch, which leaves fewer of them
+    waiting for each other than all of them at one operation do.
     """
 
     def __init__(
@@ -56,6 +59,10 @@ class Reconstructor:
         self._quantiser = quantiser
         self._device = device
         self.batch = batch
+        self._threads = torch.get_num_threads() if device == "cpu" else 1
+        self._workers = ThreadPoolExecutor(
+            self._threads, "imfcodec-network", torch.set_num_threads, (1,)
+        )
         self._references: dict[int, Reference] = {}
 
     def clear(self) -> None:
@@ -73,16 +80,23 @@ class Reconstructor:
             to_tensor(picture[None], self._device), self._tokens(token[None])
         )
 
-    @torch.inference_mode()
     def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
         """Token integers [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
-        references = [self._references[slot] for slot in sorted(self._references)]
-        parts = []
+        parts: list[Pictures] = []
         for begin in range(0, len(tokens), self.batch):
-            token = self._tokens(tokens[begin : begin + self.batch])
-            expanded = [r.expand(len(token)) for r in references]
-            parts.append(to_pictures(self._model.reconstruct(token, expanded).picture))
+            batch = tokens[begin : begin + self.batch]
+            shares = np.array_split(batch, min(self._threads, len(batch)))
+            if len(shares) == 1:
+                parts.append(self._rebuild(batch))
+                continue
+            parts += self._workers.map(self._rebuild, shares)
+            torch.set_num_threads(self._threads)  # what a worker sets, later threads inherit
         return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def _rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+        references = [r.expand(len(tokens)) for _, r in sorted(self._references.items())]
+        return to_pictures(self._model.reconstruct(self._tokens(tokens), references).picture)
 
     def _tokens(self, integers: npt.NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(self._quantiser.dequantise(integers)).to(self._device)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from imfcodec.config import ModelConfig
 from imfcodec.model.imf import IMF
 from imfcodec.model.latent_token_encoder import at_rest
+from imfcodec.model.layers import interleaved
 from imfcodec.training.data import Batch
 from imfcodec.training.quantisation import TokenQuantiser
 
@@ -63,14 +64,14 @@ class Trainee(nn.Module):
         if batch.other_flows and batch.flow is not None:
             flow = torch.cat([batch.flow, at_rest(batch.flow), *batch.other_flows])
         tokens = self.imf.encode_token(
-            _layout(torch.cat(pictures)), _layout(torch.cat(origins)), flow
+            interleaved(torch.cat(pictures)), interleaved(torch.cat(origins)), flow
         ).split([len(p) for p in pictures])
         step = self.quantiser.step
         current, *reference_tokens, beside = (
             t + n[: len(t)] * step for t, n in zip(tokens, noise[:-1], strict=True)
         )
         references = [
-            self.imf.reference(_layout(reduce_to(picture, size)), token)
+            self.imf.reference(interleaved(reduce_to(picture, size)), token)
             for picture, token in zip(batch.references, reference_tokens, strict=True)
         ]
         rebuilt = self.imf.reconstruct(current, references)
@@ -97,7 +98,3 @@ def token_noise(
 def reduce_to(x: Tensor, size: int) -> Tensor:
     """Area-reduce square pictures [B, 3, S, S] to ``size``."""
     return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="area")
-
-
-def _layout(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
