@@ -11,7 +11,7 @@ from imfcodec.errors import OptionError, WeightsCorrupt
 
 MAX_THREADS = 1024
 
-REFINE_STEPS, MAX_REFINE_STEPS = 1, 100
+REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 
 KEY_PRESET, LIVE_KEY_PRESET = 0, 2
 """SVT-AV1 presets: 0 needs a tenth less bytes than 2 and four times as long."""
@@ -169,7 +169,7 @@ class EncodeOptions:
         look_ahead: Whether the frames before a key frame that only the interval asks for may be
             rebuilt from it instead of from the one before: they wait for it, in sender and
             receiver. Has no effect at low latency.
-        refine: Least-squares steps that improve the tokens of every eight frames; 0 takes them as
+        refine: Least-squares steps that improve the tokens of every sixteen frames; 0 takes them as
             E_T says them. None: `REFINE_STEPS`, at low latency 0.
         scene_cut: Whether a scene cut begins a new key frame.
         latency: "normal" collects up to three seconds of tokens per packet, with `look_ahead` an

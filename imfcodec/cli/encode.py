@@ -128,7 +128,7 @@ class Interval(click.ParamType[float | None]):
     type=int,
     metavar="STEPS",
     default=_DEFAULT.refine,
-    help="Least-squares steps that improve the tokens of every eight frames, "
+    help="Least-squares steps that improve the tokens of every sixteen frames, "
     f"{REFINE_STEPS} without it and 0 at low latency; more are better and slower.",
 )
 @click.option(

@@ -1,6 +1,6 @@
 """Tokens improved by what the receiver makes of them, before they are quantised.
 
-    E_T ─ t ─► receiver's network at 128 pixels ─► displacement, x_hat ─► what is missing ─┐
+    E_T ─ t ─► receiver's network at 192 pixels ─► displacement, x_hat ─► what is missing ─┐
           ▲                          │                                                    │
           │                          └─ by how much each value of t moves them: J ────────┤
           └──────────────────────────────── Gauss-Newton ◄────────────────────────────────┘
@@ -25,13 +25,13 @@ from imfcodec.model.imf import IMF
 from imfcodec.model.layers import reduce_short_side
 from imfcodec.model.precision import natural_precision
 
-SIDE: Final = 128
+SIDE: Final = 192
 """Short side in pixels at which frames are rebuilt; they are compared at half of it."""
 
 MULTIPLE: Final = 32
 """Both sides of what the network rebuilds are multiples of this."""
 
-RENEW: Final = 8
+RENEW: Final = 16
 """Frames that share one linearisation."""
 
 REACH: Final = 0.3

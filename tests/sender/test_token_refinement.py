@@ -42,7 +42,7 @@ def case() -> tuple[IMF, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
     return model, picture, key, true, rebuilt(model, true, picture, key).picture
 
 
-def in_eights(refiner: TokenRefiner, *parts: torch.Tensor) -> torch.Tensor:
+def in_runs(refiner: TokenRefiner, *parts: torch.Tensor) -> torch.Tensor:
     batches = zip(*(p.split(RENEW) for p in parts), strict=True)
     return torch.cat([refiner.improve(*batch).tokens for batch in batches])
 
@@ -53,7 +53,7 @@ def test_the_picture_comes_nearer(case: tuple) -> None:
     warp = rebuilt(model, true, picture, key).warps[0]
     flow = torch.cat([warp.displacement, torch.ones_like(warp.visibility)], 1)
     said = key.expand(len(true), -1)
-    improved = in_eights(TokenRefiner(model, picture, key, 2), frames, flow, said)
+    improved = in_runs(TokenRefiner(model, picture, key, 2), frames, flow, said)
     before, after = (rebuilt(model, t, picture, key) for t in (said, improved))
     assert pyramid_l1(after.picture, frames) < 0.6 * pyramid_l1(before.picture, frames)
     errors = [flow_distance(x.warps[0].displacement, flow) for x in (before, after)]
@@ -134,9 +134,9 @@ def test_a_larger_picture_is_reduced(case: tuple) -> None:
 
 
 def test_steps_of_options() -> None:
-    assert EncodeOptions().refine_steps == 1
+    assert EncodeOptions().refine_steps == 2
     assert EncodeOptions(latency="low").refine_steps == 0
-    assert EncodeOptions(latency="low", refine=2).refine_steps == 2
+    assert EncodeOptions(latency="low", refine=3).refine_steps == 3
     assert EncodeOptions(refine=0).refine_steps == 0
     for steps in (-1, 101):
         with pytest.raises(OptionError, match="refinement"):
