@@ -38,7 +38,7 @@ def case() -> tuple[IMF, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
     coarse = torch.rand(1, 3, 8, 8)
     picture = torch.nn.functional.interpolate(coarse, (64, 64), mode="bicubic").clamp(0, 1)
     key = torch.zeros(1, TINY.token_size)
-    true = torch.linspace(0.5, 0.8, 12)[:, None] * torch.randn(1, TINY.token_size)
+    true = torch.linspace(0.5, 0.8, RENEW + 4)[:, None] * torch.randn(1, TINY.token_size)
     return model, picture, key, true, rebuilt(model, true, picture, key).picture
 
 
