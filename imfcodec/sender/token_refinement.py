@@ -34,6 +34,9 @@ MULTIPLE: Final = 32
 RENEW: Final = 16
 """Frames that share one linearisation."""
 
+BATCH: Final = 8
+"""Tokens that the network rebuilds at once."""
+
 REACH: Final = 0.3
 """By how much a value is changed to see what that does; values have unit variance."""
 
@@ -174,10 +177,13 @@ class TokenRefiner:
         return curvature, pull
 
     def _effect(self, tokens: Tensor) -> _Effect:
-        with self._arithmetic():
-            rebuilt = self._model.reconstruct(tokens, [self._reference.expand(len(tokens))])
-        displacement = 64 * rebuilt.warps[0].displacement.float() if rebuilt.warps else None
-        return _Effect(displacement, F.avg_pool2d(rebuilt.picture.float(), 2))
+        displacements, pictures = [], []
+        for some in tokens.split(BATCH):
+            with self._arithmetic():
+                rebuilt = self._model.reconstruct(some, [self._reference.expand(len(some))])
+            displacements += [64 * warp.displacement.float() for warp in rebuilt.warps[:1]]
+            pictures.append(F.avg_pool2d(rebuilt.picture.float(), 2))
+        return _Effect(torch.cat(displacements) if displacements else None, torch.cat(pictures))
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         return torch.autocast("cpu", torch.bfloat16, enabled=self._narrow)
