@@ -8,7 +8,9 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ from imfcodec.bench.speed.commands import (
 )
 from imfcodec.bench.speed.network_parts import PARTS, timed_parts
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError
+from imfcodec.model.imf import IMF
 from tests.bench.samples import sample_results
 from tests.tiny import TINY, tiny_model
 
@@ -136,6 +139,22 @@ def test_hooks_time_each_block_and_go_away() -> None:
     with torch.inference_mode():
         model(token, [picture], [token])
     assert times.milliseconds == before
+
+
+def test_blocks_in_several_threads_share_the_time() -> None:
+    model = tiny_model()
+    begin = time.perf_counter()
+    with timed_parts("cpu") as times, ThreadPoolExecutor(3) as workers:
+        list(workers.map(lambda _: rebuilt_once(model), range(24)))
+    elapsed_ms = 1e3 * (time.perf_counter() - begin)
+    assert set(times.milliseconds) == set(PARTS)
+    assert 0 < sum(times.milliseconds.values()) <= elapsed_ms
+
+
+@torch.inference_mode()
+def rebuilt_once(model: IMF) -> None:
+    token = torch.zeros(1, TINY.token_size)
+    model(token, [model.restore(torch.zeros(1, 3, 64, 64))], [token])
 
 
 def test_peak_memory_is_that_of_the_process_alone() -> None:

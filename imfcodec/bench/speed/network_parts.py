@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,24 +33,36 @@ PARTS = (RESTORATION, REFERENCE, TOKEN_DECODER, ALIGNMENT, FRAME_DECODER)
 def timed_parts(device: str) -> Iterator[StageTimes]:
     """Account every call of one of the network's blocks in this process.
 
-    The hooks see all networks of the process, whoever made them.
+    The hooks see all networks of the process, whoever made them. Blocks that run at the same time
+    in several threads share that time: all parts together never exceed what went by.
 
     Args:
         device: Where the network runs; an accelerator is waited for, so that the time of a
             block is not that of asking for it.
     """
-    times, begun = StageTimes(), dict[int, float]()
+    times, running, lock = StageTimes(), dict[tuple[int, int], str](), threading.Lock()
     wait = torch.cuda.synchronize if device.startswith("cuda") else (lambda: None)
+    before = time.perf_counter()
+
+    def account() -> None:
+        nonlocal before
+        before, since = time.perf_counter(), before
+        for part in running.values():
+            times.add(part, (before - since) / len(running))
 
     def begin(module: nn.Module, inputs: Any) -> None:
-        if _part(module):
-            wait()
-            begun[id(module)] = time.perf_counter()
-
-    def end(module: nn.Module, inputs: Any, outputs: Any) -> None:
         if part := _part(module):
             wait()
-            times.add(part, time.perf_counter() - begun.pop(id(module)))
+            with lock:
+                account()
+                running[threading.get_ident(), id(module)] = part
+
+    def end(module: nn.Module, inputs: Any, outputs: Any) -> None:
+        if _part(module):
+            wait()
+            with lock:
+                account()
+                del running[threading.get_ident(), id(module)]
 
     handles = [register_module_forward_pre_hook(begin), register_module_forward_hook(end)]
     try:
