@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from imfcodec.errors import OptionError
 from imfcodec.metrics.perceptual import import_torchvision, load_lpips
+from imfcodec.model.layers import interleaved
 
 VGG_FILE_VARIABLE = "IMFCODEC_VGG16"
 STRIDE = 4  # pixels, the largest of the backbones' first layers
@@ -36,10 +37,7 @@ class PerceptualLoss(nn.Module):
         unseen. From step to step both pictures lose other rows and columns, 3 at most.
         """
         top, left = step % STRIDE, step // STRIDE % STRIDE
-        x, y = (
-            (z[..., top:, left:] * 2 - 1).contiguous(memory_format=torch.channels_last)
-            for z in (picture, target)
-        )
+        x, y = (interleaved(z[..., top:, left:] * 2 - 1) for z in (picture, target))
         return torch.stack([distance(x, y).mean() for distance in self.distances]).sum()
 
 
