@@ -83,11 +83,23 @@ _PATH = click.Path(path_type=Path)
     metavar="FRAMES",
     help="Keep only the first frames of a shot; all without it.",
 )
+@click.option(
+    "--photos",
+    type=_PATH,
+    multiple=True,
+    metavar="PATH",
+    help="Photographs of faces, or a folder of them, to be made to move; repeat for more.",
+)
 @overwrite_option
 @json_option
 @quiet_option
 def prepare(
-    videos: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **options: Any
+    videos: tuple[Path, ...],
+    out: Path,
+    photos: tuple[Path, ...],
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Turn VIDEOS, files and folders, into the training shards OUT/train and OUT/val.
 
@@ -100,6 +112,9 @@ def prepare(
     Videos that cannot be read are skipped and listed. A video that is already square and of the
     right size passes --no-face untouched.
 
+    Photographs bring people: each becomes a clip of one second whose head turns and talks, in a
+    simple way. They are for training only.
+
     Where a detector is given, the landmarks of the faces are kept as well; they help training
     to find out what moves. With --no-face it needs no detector, and uses one if there is one.
     """
@@ -109,10 +124,10 @@ def prepare(
 
     # The bar counts bytes: they are known without opening thousands of videos.
     def total_bytes() -> float:
-        return float(sum(source.size_bytes for source in find_sources(videos)))
+        return float(sum(source.size_bytes for source in find_sources(videos, photos)))
 
     with progress("prepare", total_bytes, wanted=not (as_json or quiet)) as advance:
-        report = run(videos, out, chosen, advance)
+        report = run(videos, out, chosen, advance, photos)
     if as_json:
         show_json(_record(out, report))
     elif not quiet:
@@ -123,9 +138,9 @@ def prepare(
 
 def _rows(out: Path, report: PrepareReport) -> Iterator[Row]:
     before = f", {report.done_before} of them done before" if report.done_before else ""
-    yield "prepared", f"{plural(report.sources, 'video')}{before} -> {path_text(str(out))}"
+    yield "prepared", f"{plural(report.sources, 'file')}{before} -> {path_text(str(out))}"
     if report.unreadable:
-        yield "unreadable", plural(len(report.unreadable), "video")
+        yield "unreadable", plural(len(report.unreadable), "file")
     dropped = sum(report.dropped.values())
     yield "shots", f"{report.shots}, {report.shots - dropped} kept"
     if dropped:

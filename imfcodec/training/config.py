@@ -73,7 +73,8 @@ class TrainConfig:
         still: Share of targets that are their first reference's own frame.
         renormalise: Whether tokens are normalised by running statistics (see
             `model.token_normalisation`) instead of by those of each batch.
-        affine: Share of the pairs that are rotated, zoomed and shifted a little as a whole.
+        affine: Share of the pairs that are rotated, zoomed, sheared and shifted as a whole.
+        recolour: How far brightness, tint and saturation of the pairs are changed, 0 to 1.
         minutes: Of the whole run, over all its resumptions; None for no limit. Whichever of steps
             and minutes is nearer its end then drives learning rate, GAN and flow weight, so that
             a leased machine's time ends with a finished schedule. Such a run does not repeat bit
@@ -118,6 +119,7 @@ class TrainConfig:
     still: float = 0.0
     renormalise: bool = False
     affine: float = 0.2
+    recolour: float = 1.0
     minutes: float | None = None
     accumulate: int = 1
     precision: str = "fp32"

@@ -244,7 +244,7 @@ class PairSampler:
         if rng.random() < self.config.two_references:
             count = int(rng.integers(2, 5))
         picks = [self._pick(rng, count) for _ in range(batch)]
-        looks = [Look.draw(rng, self.config.affine) for _ in range(batch)]
+        looks = [Look.draw(rng, self.config.affine, self.config.recolour) for _ in range(batch)]
         picks, looks = picks[part[0] :: part[1]], looks[part[0] :: part[1]]
         # The rate is measured on some pairs: it needs a token more than everything else.
         share = len(picks) if self.config.motion > 0 else math.ceil(len(picks) / RATE_SHARE)

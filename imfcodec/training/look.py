@@ -4,15 +4,52 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imfcodec.training.losses import LUMA
+
 ANGLE = 0.2  # radians, largest rotation either way
-ZOOM = 0.15  # largest natural logarithm of the zoom either way
+ZOOM = 0.2  # largest natural logarithm of the zoom either way
 SHIFT = 0.08  # of the picture, largest shift either way
+ASPECT = 0.08  # largest natural logarithm by which x is zoomed more, and y less, either way
+SHEAR = 0.08  # largest shift of a row per row, either way
+
+
+class Affine(NamedTuple):
+    """A movement of a whole picture: other framings, and faces of other proportions.
+
+    Attributes:
+        angle: In radians.
+        zoom: Its natural logarithm.
+        x, y: Shift in units of the picture.
+        aspect: Natural logarithm of the zoom that x has beyond that, and y short of it.
+        shear: Shift of x per y.
+    """
+
+    angle: float
+    zoom: float
+    x: float
+    y: float
+    aspect: float = 0.0
+    shear: float = 0.0
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Affine:
+        """Draw one."""
+        largest = (ANGLE, ZOOM, SHIFT, SHIFT, ASPECT, SHEAR)
+        return cls(*(float(v) for v in rng.uniform(-1, 1, len(largest)) * largest))
+
+    def matrix(self) -> Tensor:
+        """[2, 3] from places in the moved picture to places in the picture, both in -1..1."""
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        turn = torch.tensor([[cos, -sin], [sin, cos]]) * math.exp(self.zoom)
+        form = torch.tensor([[math.exp(self.aspect), self.shear], [0.0, math.exp(-self.aspect)]])
+        return torch.cat([turn @ form, torch.tensor([[2 * self.x], [2 * self.y]])], 1)
 
 
 @dataclass(frozen=True)
@@ -23,35 +60,41 @@ class Look:
         flip: Whether left and right are exchanged.
         gain: Factor of each channel about middle grey.
         offset: Added to all channels.
-        affine: Angle in radians, logarithm of the zoom, shift in x and y in units of the
-            picture; None leaves the picture where it is.
+        affine: How it is moved; None leaves the picture where it is.
+        saturation: Factor of each channel's distance from luma.
     """
 
     flip: bool
     gain: tuple[float, float, float]
     offset: float
-    affine: tuple[float, float, float, float] | None = None
+    affine: Affine | None = None
+    saturation: float = 1.0
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, affine_share: float) -> Look:
-        """Draw one; ``affine_share`` of them move the picture."""
-        overall = rng.uniform(0.85, 1.15)
-        tint = rng.uniform(0.95, 1.05, 3) * overall
-        flip, offset = bool(rng.random() < 0.5), float(rng.uniform(-0.06, 0.06))
+    def draw(cls, rng: np.random.Generator, affine_share: float, recolour: float = 1.0) -> Look:
+        """Draw one; ``affine_share`` of them move the picture, ``recolour`` scales the rest."""
+        overall = 1 + recolour * rng.uniform(-0.15, 0.15)
+        tint = (1 + recolour * rng.uniform(-0.05, 0.05, 3)) * overall
+        flip, offset = bool(rng.random() < 0.5), float(recolour * rng.uniform(-0.06, 0.06))
         affine = None
         if affine_share > 0 and rng.random() < affine_share:
-            a, z, x, y = rng.uniform(-1, 1, 4) * (ANGLE, ZOOM, SHIFT, SHIFT)
-            affine = (float(a), float(z), float(x), float(y))
-        return cls(flip, (float(tint[0]), float(tint[1]), float(tint[2])), offset, affine)
+            affine = Affine.draw(rng)
+        gain = (float(tint[0]), float(tint[1]), float(tint[2]))
+        saturation = 1 + recolour * rng.uniform(-0.4, 0.3)
+        return cls(flip, gain, offset, affine, float(saturation))
 
     @staticmethod
     def apply(looks: list[Look], x: Tensor) -> Tensor:
         """Flip, recolour and move a batch, [B, 3, S, S] in 0..1."""
         gain = torch.tensor([look.gain for look in looks], device=x.device)[:, :, None, None]
-        offset = torch.tensor([look.offset for look in looks], device=x.device)
+        plain = torch.tensor([[look.offset, look.saturation] for look in looks], device=x.device)
+        offset, saturation = plain.view(-1, 2, 1, 1, 1).unbind(1)
         x = _flip(looks, x)
-        x = ((x - 0.5) * gain + 0.5 + offset[:, None, None, None]).clamp(0, 1)
-        return _move(looks, x, "bilinear", "reflection")
+        luma = (x * x.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+        x = torch.lerp(luma.expand_as(x), x, saturation)
+        x = ((x - 0.5) * gain + 0.5 + offset).clamp(0, 1)
+        # What is moved is to stay sharp.
+        return _move(looks, x, "bicubic", "reflection").clamp(0, 1)
 
     @staticmethod
     def apply_to_flow(looks: list[Look], flow: Tensor) -> Tensor:
@@ -72,7 +115,7 @@ class Look:
         flow = _move(looks, flow, "bilinear", "border")
         for n, look in enumerate(looks):
             if look.affine:
-                back = torch.linalg.inv(_matrix(look.affine)[:, :2]).to(flow)
+                back = torch.linalg.inv(look.affine.matrix()[:, :2]).to(flow)
                 flow[n] = torch.einsum("ij,jyx->iyx", back, flow[n])
         return torch.cat([flow, _move(looks, trust, "nearest", "zeros")], 1)
 
@@ -87,15 +130,8 @@ def _move(looks: list[Look], x: Tensor, mode: str, padding: str) -> Tensor:
     moved = [n for n, look in enumerate(looks) if look.affine]
     if not moved:
         return x
-    theta = torch.stack([_matrix(look.affine) for look in looks if look.affine]).to(x)
+    theta = torch.stack([look.affine.matrix() for look in looks if look.affine]).to(x)
     grid = F.affine_grid(theta, [len(moved), *x.shape[1:]], align_corners=False)
     x = x.clone()
     x[moved] = F.grid_sample(x[moved], grid, mode, padding, align_corners=False)
     return x
-
-
-def _matrix(affine: tuple[float, float, float, float]) -> Tensor:
-    """[2, 3] from places in the moved picture to places in the picture, both in -1..1."""
-    angle, zoom, x, y = affine
-    cos, sin = math.cos(angle) * math.exp(zoom), math.sin(angle) * math.exp(zoom)
-    return torch.tensor([[cos, -sin, 2 * x], [sin, cos, 2 * y]])

@@ -76,6 +76,7 @@ def overfit(
         noise_steps=steps // 4,
         two_references=0.0,
         affine=0.0,
+        recolour=0.0,
         minutes=minutes,
     )
     figures = train(config, shard, shard, run / "run", device=device, initial=initial, say=say)

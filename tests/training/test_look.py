@@ -11,14 +11,15 @@ import torch.nn.functional as F
 
 from imfcodec.model.correspondence import sample
 from imfcodec.training.landmarks import coarse_flow
-from imfcodec.training.look import Look
+from imfcodec.training.look import Affine, Look
+from imfcodec.training.losses import LUMA
 
 SIDE = 64
 LOOKS = [
     Look(False, (1.0, 1.0, 1.0), 0.0),
     Look(True, (1.0, 1.0, 1.0), 0.0),
-    Look(False, (1.0, 1.0, 1.0), 0.0, (0.2, 0.1, 0.05, -0.06)),
-    Look(True, (1.0, 1.0, 1.0), 0.0, (-0.15, -0.1, 0.03, 0.04)),
+    Look(False, (1.0, 1.0, 1.0), 0.0, Affine(0.2, 0.1, 0.05, -0.06, 0.08, -0.05)),
+    Look(True, (1.0, 1.0, 1.0), 0.0, Affine(-0.15, -0.1, 0.03, 0.04, -0.06, 0.08)),
 ]
 
 
@@ -53,6 +54,28 @@ def test_share_of_the_moved() -> None:
     rng = np.random.default_rng(0)
     assert not any(Look.draw(rng, 0.0).affine for _ in range(50))
     assert 60 < sum(Look.draw(rng, 0.5).affine is not None for _ in range(200)) < 140
+
+
+def test_colours_stay_where_they_are_to() -> None:
+    rng = np.random.default_rng(0)
+    picture = smooth_picture(4)
+    looks = [Look.draw(rng, 0.0, 0.0) for _ in range(4)]
+    flips = torch.tensor([look.flip for look in looks])[:, None, None, None]
+    expected = torch.where(flips, picture.flip(-1), picture)
+    assert (Look.apply(looks, picture) - expected).abs().max() < 1e-6
+    changed = Look.apply([Look.draw(rng, 0.0) for _ in range(4)], picture)
+    assert (changed.mean((2, 3)) - picture.mean((2, 3))).abs().max() > 0.02
+
+
+def test_saturation_leaves_luma_alone() -> None:
+    picture = smooth_picture(2) * 0.4 + 0.3
+    grey, loud = (Look(False, (1.0, 1.0, 1.0), 0.0, None, s) for s in (0.0, 1.5))
+    changed = Look.apply([grey, loud], picture)
+    weights = torch.tensor(LUMA).view(3, 1, 1)
+    assert ((changed - picture) * weights).sum(1).abs().max() < 1e-5
+    spread, before = changed.std(1).mean((1, 2)), picture.std(1).mean((1, 2))
+    assert spread[0] < 1e-5
+    assert spread[1] > 1.4 * before[1]
 
 
 def test_pictures_that_stay_are_left_bit_for_bit() -> None:

@@ -398,7 +398,7 @@ def test_command(videos: Path, tmp_path: Path) -> None:
     args += ["--stride", "1", "--min-frames", "4", "--val-share", "0"]
     shown = CliRunner().invoke(imfcodec, args)
     assert shown.exit_code == 0, shown.output
-    assert "5 videos" in shown.stdout
+    assert "5 files" in shown.stdout
     assert "4 clips, 38 frames, 4 identities" in shown.stdout
     assert "broken.mp4" in shown.stderr
     record = json.loads(CliRunner().invoke(imfcodec, [*args, "--json"]).stdout)

@@ -11,6 +11,8 @@ scan.py       first pass: small pictures -> shots
 cuts.py       where a shot ends
 faces.py      YuNet, and tracks of overlapping boxes
 plan.py       a shot -> its square crop, or the reason why it is dropped
+photo.py      a photograph -> a portrait
+synthetic_motion.py  a portrait -> a clip
 extract.py    second pass: cropped and scaled frames
 find_landmarks.py  last pass: landmarks of the frames that were kept
 records.py    what is known of a source and its shots, to and from JSON

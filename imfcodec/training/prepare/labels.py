@@ -17,6 +17,7 @@ SPLITS: tuple[Split, Split] = ("train", "val")
 STUDIO_NOTE = "alpha_composited_bg"
 STUDIO_WEIGHT = 0.3  # spokespeople on plain grounds are plentiful and all alike
 DRAWN_WEIGHT = 0.5  # generated and drawn faces
+PHOTO_WEIGHT = 0.15  # what moves in them is made up
 REAL_KINDS = ("", "real")
 
 

@@ -19,6 +19,7 @@ class Dropped(StrEnum):
     NO_FACE = "no face"
     UNSTEADY = "no steady face"
     MOVING = "face moves too far"
+    HELD_OUT = "photograph of somebody in validation"
 
 
 @dataclass(frozen=True)

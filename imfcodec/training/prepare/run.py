@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from imfcodec.errors import UNUSABLE_VIDEO, NoFrames, OptionError
 from imfcodec.training.prepare.dataset import MANIFEST, Dataset
 from imfcodec.training.prepare.extract import Extractor
 from imfcodec.training.prepare.faces import FaceDetector
 from imfcodec.training.prepare.find_landmarks import find_landmarks
-from imfcodec.training.prepare.labels import SPLITS, Label, Labels
+from imfcodec.training.prepare.labels import PHOTO_WEIGHT, SPLITS, Label, Labels
 from imfcodec.training.prepare.options import PrepareOptions
+from imfcodec.training.prepare.photo import Portrait, read_photo
 from imfcodec.training.prepare.plan import plan_shot
-from imfcodec.training.prepare.records import SourceRecord
+from imfcodec.training.prepare.records import Dropped, SourceRecord
 from imfcodec.training.prepare.scan import Scan, Seen
 from imfcodec.training.prepare.sources import Source, find_sources
+from imfcodec.training.prepare.synthetic_motion import moving
 
 Advance = Callable[[int, float], None]
 """Takes the frames scanned and the bytes of all sources that are done, fractions included."""
@@ -68,8 +73,9 @@ def prepare(
     out: Path,
     options: PrepareOptions | None = None,
     advance: Advance | None = None,
+    photos: Iterable[Path] = (),
 ) -> PrepareReport:
-    """Turn videos into the shards OUT/train and OUT/val.
+    """Turn videos, and photographs made to move, into the shards OUT/train and OUT/val.
 
     Sources that an earlier run finished are not read again; what it left half-written is
     removed first. The result is the same as that of one run.
@@ -79,6 +85,7 @@ def prepare(
         out: the folder of the shards.
         options: all others.
         advance: told of the progress.
+        photos: files and folders; they need the face detector, and never go to validation.
 
     Raises:
         InputUnreadable: a path does not exist, or there is no video at all.
@@ -90,7 +97,9 @@ def prepare(
     """
     options = options or PrepareOptions()
     begun = time.perf_counter()
-    sources = find_sources(videos)
+    sources = find_sources(videos, photos)
+    if not options.face and any(source.photo for source in sources):
+        raise OptionError("photographs move by their faces: they do not go with --no-face")
     labels = Labels.read(options.labels, options.val_share)
     wanted = options.face or options.detector is not None
     detector = FaceDetector(options.detector) if wanted else None
@@ -105,9 +114,11 @@ def prepare(
             meter.begin(source)
             earlier = dataset.finished(source.name)
             if earlier is None:
-                record = _prepare_source(
-                    source, labels.of(source.name), options, cropper, dataset, meter
-                )
+                label = labels.of(source.name)
+                if source.photo and cropper:
+                    record = _prepare_photo(source, label, options, cropper, dataset)
+                else:
+                    record = _prepare_source(source, label, options, cropper, dataset, meter)
                 dataset.commit(record)
                 fresh.append(record)
             elif earlier.size_bytes != source.size_bytes:
@@ -159,6 +170,36 @@ def _prepare_source(
         return replace(record, clips=clips)
     except UNUSABLE_VIDEO as error:
         return replace(record, error=str(error), shots=())
+
+
+def _prepare_photo(
+    source: Source,
+    label: Label,
+    options: PrepareOptions,
+    detector: FaceDetector,
+    dataset: Dataset,
+) -> SourceRecord:
+    weight = label.weight * PHOTO_WEIGHT
+    record = SourceRecord(source.name, source.size_bytes, label.identity, weight, label.split)
+    try:
+        photo = read_photo(source.path)
+    except UNUSABLE_VIDEO as error:
+        return replace(record, error=str(error))
+    portrait = Portrait(photo, detector, options.size)
+    shot = portrait.shot
+    if label.split == "val":
+        shot = replace(shot, kept=0, dropped=Dropped.HELD_OUT)
+    height, width = photo.shape[:2]
+    record = replace(record, width=width, height=height, frames=1, shots=(shot,))
+    if shot.dropped or portrait.picture is None or portrait.landmarks is None:
+        return record
+    # By name, so that photographs may come in any order and in several runs.
+    digest = hashlib.sha256(source.name.encode(errors="surrogateescape")).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    frames = (picture for picture, _ in moving(portrait.picture, portrait.landmarks, rng))
+    with dataset.undoing(label.split):
+        clip = dict(dataset.add(record, 0, frames))
+    return replace(record, clips=(clip,))
 
 
 def _check_splits(records: Iterable[SourceRecord], labels: dict[str, Label]) -> None:

@@ -77,7 +77,7 @@ class Scan:
         with MediaReader(path, audio=AudioMode.NONE) as reader:
             info = reader.info
         self.size = square_pixels(info)
-        self.small = _scan_size(self.size)
+        self.small = scan_size(self.size)
         if min(self.small) < CELL:
             raise UnsupportedVideo(f"{path}: {info.width}x{info.height} is too small")
         self.fps = float(info.average_rate) if info.average_rate else None
@@ -145,6 +145,7 @@ def square_pixels(info: MediaInfo) -> Size:
     return width, height
 
 
-def _scan_size(size: Size) -> Size:
+def scan_size(size: Size) -> Size:
+    """(width, height) at which faces are looked for."""
     shrink = min(1.0, SCAN_SIDE / max(size))
     return round(size[0] * shrink), round(size[1] * shrink)

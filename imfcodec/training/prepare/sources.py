@@ -1,4 +1,4 @@
-"""The videos to prepare."""
+"""The videos and photographs to prepare."""
 
 from __future__ import annotations
 
@@ -38,47 +38,48 @@ SUFFIXES = frozenset(
 )
 """What is taken for a video inside of a folder; a file named by the user may be called anything."""
 
+PHOTO_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+"""What is taken for a photograph inside of a folder of photographs."""
+
 
 @dataclass(frozen=True)
 class Source:
-    """One video file.
+    """One file.
 
     Attributes:
         name: path below the folder that was given, or the file's own name, with "/": stays the
             same wherever the data lie, so that split and resumption do.
         path: where the file is.
         size_bytes: of the file.
+        photo: whether it is a photograph and not a video.
     """
 
     name: str
     path: Path
     size_bytes: int
+    photo: bool = False
 
 
-def find_sources(paths: Iterable[Path]) -> list[Source]:
-    """Videos among files and, at any depth, in folders; hidden ones in folders are left out.
+def find_sources(paths: Iterable[Path], photos: Iterable[Path] = ()) -> list[Source]:
+    """Files, and in folders those with a known suffix at any depth; not what is hidden there.
 
     Args:
-        paths: files and folders.
+        paths: videos and folders of them.
+        photos: photographs and folders of them.
 
     Returns:
         Sorted by name; a file that is reached twice is listed once.
 
     Raises:
-        InputUnreadable: a path does not exist, or there is no video at all.
-        OptionError: two videos would have one name.
+        InputUnreadable: a path does not exist, or there is nothing where videos or photographs
+            were to be.
+        OptionError: two files would have one name.
     """
-    paths = list(paths)
-    found: dict[Path, Source] = {}
-    for path in paths:
-        if not path.exists():
-            raise InputUnreadable(f"{path}: no such file or folder")
-        for file in _videos_below(path) if path.is_dir() else [path]:
-            name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-            found.setdefault(file.resolve(), Source(name, file, file.stat().st_size))
-    if not found:
-        raise InputUnreadable(f"there is no video in {', '.join(map(str, paths))}")
-    sources = sorted(found.values(), key=lambda source: source.name)
+    sources = _find(list(paths), photo=False)
+    if photos := list(photos):
+        known = {source.path.resolve() for source in sources}
+        sources += [s for s in _find(photos, photo=True) if s.path.resolve() not in known]
+    sources.sort(key=lambda source: source.name)
     for one, other in pairwise(sources):
         if one.name == other.name:
             raise OptionError(
@@ -88,10 +89,25 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     return sources
 
 
-def _videos_below(folder: Path) -> list[Path]:
+def _find(paths: list[Path], photo: bool) -> list[Source]:
+    found: dict[Path, Source] = {}
+    for path in paths:
+        if not path.exists():
+            raise InputUnreadable(f"{path}: no such file or folder")
+        suffixes = PHOTO_SUFFIXES if photo else SUFFIXES
+        for file in _files_below(path, suffixes) if path.is_dir() else [path]:
+            name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+            found.setdefault(file.resolve(), Source(name, file, file.stat().st_size, photo))
+    if not found:
+        kind = "photograph" if photo else "video"
+        raise InputUnreadable(f"there is no {kind} in {', '.join(map(str, paths))}")
+    return list(found.values())
+
+
+def _files_below(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     found = []
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]  # not entered
         paths = (Path(where, name) for name in names if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+        found += [path for path in paths if path.suffix.lower() in suffixes and path.is_file()]
     return found

@@ -1,0 +1,198 @@
+"""Stills that move: a portrait becomes a short clip, and training sees one person more.
+
+Photographs of faces are plentiful where videos of faces are not. What moves here is what a head
+does in front of a camera: it turns, nods, tilts and shifts as an ellipsoid would, the mouth opens
+and widens, lids fall, eyes and brows move, shoulders sway; the background stands still. None of it
+shows what the photograph does not: teeth and the far side of a head are to be learned from video.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.training.landmarks import REACH_X, REACH_Y, Landmarks
+
+Picture = npt.NDArray[np.uint8]
+Field = npt.NDArray[np.float32]
+
+FRAMES = 24
+"""Of a clip made of one photograph."""
+
+AMPLITUDES = {
+    "yaw": 0.22,  # radians
+    "pitch": 0.16,
+    "roll": 0.13,
+    "zoom": 0.07,  # natural logarithm
+    "shift_x": 0.30,  # distances of the eyes, like all below
+    "shift_y": 0.20,
+    "jaw": 0.13,
+    "smile": 0.08,
+    "lids": 0.15,
+    "gaze_x": 0.05,
+    "gaze_y": 0.03,
+    "brows": 0.06,
+    "shoulders": 0.10,
+}
+"""How far each movement goes either way, in two thirds of all frames less."""
+
+QUICK = ("jaw", "smile", "lids", "gaze_x", "gaze_y")
+"""What changes within a few frames; the others take a second."""
+
+GENTLE = 0.3
+"""Share of the clips in which everything goes a third as far: quiet heads are common."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """Where a face is, in pixels; points are complex, x + iy.
+
+    Attributes:
+        eyes: Left and right in the picture.
+        mouth: Its middle.
+        centre: Of all landmarks.
+        scale: Distance of the eyes, or what it would be were the face not turned aside.
+        reach: Half axes of an ellipse around head and hair; inside of 0.6 of it all moves with
+            the head, outside of it nothing does.
+    """
+
+    eyes: tuple[complex, complex]
+    mouth: complex
+    centre: complex
+    scale: float
+    reach: complex
+
+    @classmethod
+    def of(cls, landmarks: Landmarks, side: int) -> Face | None:
+        """Read landmarks of a picture of ``side`` pixels; None if they show no usable face."""
+        points = (landmarks[0::2] + 1j * landmarks[1::2]) * side
+        if not np.isfinite(points).all():
+            return None
+        eyes, mouth = complex(points[:2].mean()), complex(points[3:].mean())
+        scale = max(abs(points[1] - points[0]), 0.9 * abs(mouth - eyes))
+        if scale < side / 16:
+            return None
+        centre = complex(points.mean())
+        size = float(np.abs(points - centre).mean()) * 2
+        reach = complex(REACH_X * size, REACH_Y * size)
+        return cls((complex(points[0]), complex(points[1])), mouth, centre, scale, reach)
+
+
+def moving(
+    picture: Picture, landmarks: Landmarks, rng: np.random.Generator, count: int = FRAMES
+) -> Iterator[tuple[Picture, Landmarks]]:
+    """A clip made of one portrait.
+
+    Args:
+        picture: RGB uint8 [S, S, 3].
+        landmarks: As `imfcodec.training.landmarks` lists them, float32 [10].
+        rng: Source of the movement.
+        count: Frames.
+
+    Yields:
+        Each frame and its landmarks.
+
+    Raises:
+        ValueError: The landmarks show no usable face.
+    """
+    import cv2
+
+    side = picture.shape[0]
+    face = Face.of(landmarks, side)
+    if face is None:
+        raise ValueError("nothing moves without a face")
+    paths = _paths(rng, count)
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    for frame in range(count):
+        pose = {name: float(path[frame]) for name, path in paths.items()}
+        field = displacement(face, pose, x, y)
+        # Lanczos keeps what is sharp.
+        moved = cv2.remap(
+            picture, x + field[0], y + field[1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT
+        )
+        yield moved.astype(np.uint8), _follow(landmarks, field)
+
+
+def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Field:
+    """Where in the photograph each pixel of a frame is found: float32 [2, S, S] in pixels.
+
+    Args:
+        face: In the photograph.
+        pose: One value of each of `AMPLITUDES`.
+        x: The pixels' own places [S, S].
+        y: Likewise.
+    """
+    unit = face.scale
+    place = x + 1j * y
+
+    def bump(at: complex, wide: float, high: float) -> Field:
+        """1 at a point, falling off over so many distances of the eyes."""
+        apart = place - at
+        return np.exp(
+            -0.5 * ((apart.real / (wide * unit)) ** 2 + (apart.imag / (high * unit)) ** 2)
+        ).astype(np.float32)
+
+    # What a face does, in the face's own frame.
+    open_mouth = bump(face.mouth + 0.15j * unit, 0.45, 0.35)
+    beside = np.tanh((place - face.mouth).real / (0.35 * unit))
+    below = np.tanh((place - face.mouth).imag / (0.08 * unit))
+    inner = np.zeros_like(place)
+    jaw = max(pose["jaw"], -0.2 * AMPLITUDES["jaw"])
+    inner -= 1j * jaw * open_mouth * np.where(below > 0, below, 0.3 * below)
+    inner -= pose["smile"] * beside * bump(face.mouth, 0.45, 0.3)
+    lids = max(pose["lids"], 0.0)
+    for eye in face.eyes:
+        inner -= 1j * lids * bump(eye - 0.04j * unit, 0.26, 0.16)
+        inner += (pose["gaze_x"] + 1j * pose["gaze_y"]) * bump(eye, 0.12, 0.09)
+        inner += 1j * pose["brows"] * bump(eye - 0.4j * unit, 0.4, 0.2)
+    inner *= unit
+
+    # The head as an ellipsoid; its depth tells how far a turn moves what lies where.
+    apart = place - face.centre
+    across, down = apart.real / (0.75 * face.reach.real), apart.imag / (0.75 * face.reach.imag)
+    depth = np.sqrt(np.clip(1 - across**2 - down**2, 0, 1)) * 0.75 * face.reach.real
+    turn = depth * (math.sin(pose["yaw"]) + 1j * math.sin(pose["pitch"]))
+    turn += apart.real * (math.cos(pose["yaw"]) - 1)
+    turned = apart * np.exp(complex(pose["zoom"], pose["roll"]))
+    outer = turned - apart + turn + complex(pose["shift_x"], pose["shift_y"]) * unit
+    distance = np.hypot(apart.real / face.reach.real, apart.imag / face.reach.imag)
+    weight = np.clip((1 - distance) / 0.4, 0, 1)
+    weight = weight * weight * (3 - 2 * weight)
+    total = weight * (outer + inner)
+
+    low = np.clip((place.imag - face.mouth.imag) / unit - 0.8, 0, 1)
+    total += (1 - weight) * low * pose["shoulders"] * unit
+    return np.stack([total.real, total.imag]).astype(np.float32)
+
+
+def _paths(rng: np.random.Generator, count: int) -> dict[str, npt.NDArray[np.float64]]:
+    """A smooth path for each movement; the photograph's own pose is somewhere on it."""
+    size = 1 / 3 if rng.random() < GENTLE else 1.0
+    frames = np.arange(count)
+    paths = {}
+    for name, amplitude in AMPLITUDES.items():
+        period = rng.uniform(10, 24) if name in QUICK else rng.uniform(24, 80)
+        waves = [
+            rng.normal() * np.sin(2 * np.pi * frames / (period * p) + rng.uniform(0, 2 * np.pi))
+            for p in (1.0, 0.5, 2.3)
+        ]
+        path = amplitude * size * (waves[0] + 0.4 * waves[1] + 0.7 * waves[2])
+        paths[name] = path - path[int(rng.integers(count))]
+    limit = {name: 2 * amplitude for name, amplitude in AMPLITUDES.items()}
+    return {name: limit[name] * np.tanh(path / limit[name]) for name, path in paths.items()}
+
+
+def _follow(landmarks: Landmarks, field: Field) -> Landmarks:
+    """Where the photograph's points are in the frame."""
+    side = field.shape[1]
+    points = (landmarks[0::2] + 1j * landmarks[1::2]) * side
+    found = points.copy()
+    for _ in range(6):  # p + d(p) = point
+        row = np.clip(found.imag.astype(int), 0, side - 1)
+        column = np.clip(found.real.astype(int), 0, side - 1)
+        found = points - (field[0, row, column] + 1j * field[1, row, column])
+    return np.stack([found.real, found.imag], 1).reshape(-1).astype(np.float32) / np.float32(side)
