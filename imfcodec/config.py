@@ -184,7 +184,7 @@ class EncodeOptions:
     """
 
     weights: str | None = None
-    quantiser: int = 3
+    quantiser: int = 4
     key_crf: int = 34
     key_preset: int | None = None
     keyframe_interval_s: float | None = 3.0

@@ -68,10 +68,10 @@ class IMF:
         What a frame is rebuilt from decides most: better key frames, and more of them.
         """
         return (
-            "crf46-q5-k5",
-            "crf39-q4-k4",
-            "crf34-q4-k2.5",
-            "crf30-q3-k1.5",
+            "crf46-q6-k5",
+            "crf39-q5-k4",
+            "crf34-q5-k2.5",
+            "crf30-q4-k1.5",
         )
 
     def missing(self) -> str | None:
