@@ -1,4 +1,4 @@
-"""`imfcodec prepare`: videos into training shards."""
+"""`imfcodec prepare`: videos and photographs into training shards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEFAULT = PrepareOptions()
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Turn videos into training shards.")
+@click.command(short_help="Turn videos and photographs into training shards.")
 @click.argument("videos", metavar="VIDEOS...", nargs=-1, required=True, type=_PATH)
 @click.argument("out", metavar="OUT", type=_PATH)
 @click.option(
@@ -106,14 +106,15 @@ def prepare(
     Each video is split into shots; a shot becomes a clip, cropped to a square that stands still
     around its face. Blank, frozen, short and small shots are dropped. OUT/manifest.json lists
     what became of every shot. Nobody is in both shards: the split goes by identity, which is
-    the video itself unless labels say more.
+    the file itself unless labels say more.
 
-    A run that was stopped goes on where it was if it is started again, and videos may be added.
-    Videos that cannot be read are skipped and listed. A video that is already square and of the
+    A run that was stopped goes on where it was if it is started again, and files may be added.
+    Files that cannot be read are skipped and listed. A video that is already square and of the
     right size passes --no-face untouched.
 
-    Photographs bring people: each becomes a clip of one second whose head turns and talks, in a
-    simple way. They are for training only.
+    Photographs bring people: each becomes a clip of 24 frames whose head turns and talks, in a
+    simple way. They are for training only, and drawn less often than videos. Those of people who
+    are in the videos need labels, or somebody in validation may be in training as well.
 
     Where a detector is given, the landmarks of the faces are kept as well; they help training
     to find out what moves. With --no-face it needs no detector, and uses one if there is one.

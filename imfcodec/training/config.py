@@ -139,6 +139,8 @@ class TrainConfig:
             raise OptionError(
                 "steps between log lines and checkpoints are at least 1, those of the warm-up 0"
             )
+        if not 0 <= self.recolour <= 1:
+            raise OptionError(f"recolour is 0 to 1, not {self.recolour}")
         if self.minutes is not None and not self.minutes > 0:
             raise OptionError(f"a run of {self.minutes} minutes trains nothing")
         if self.accumulate < 1 or any(s.batch % self.accumulate for s in self.stages):

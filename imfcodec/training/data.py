@@ -57,7 +57,7 @@ class Clip:
         start: Index of its first frame in ``frames.u8``.
         count: Frames.
         refs: Its decoded key frames.
-        weight: How often the identity is drawn, 1 by default.
+        weight: How often it is drawn, 1 by default.
     """
 
     identity: str
@@ -196,9 +196,10 @@ class Batch:
 class PairSampler:
     """Draws batches: an identity, one of its clips, references and a target frame.
 
-    Identities, not clips, are drawn uniformly (times their weight), so that a person with a
-    hundred clips counts once. A share of the targets are the most different of three
-    candidates: large motion is rare in talking heads and is what has to be learned.
+    Identities, not clips, are drawn uniformly (times their largest weight), so that a person with
+    a hundred clips counts once; then one of its clips, by weight. A share of the targets are the
+    most different of three candidates: large motion is rare in talking heads and is what has to
+    be learned.
 
     Batch n is a function of the seed and n alone: a resumed run sees what it would have seen,
     and several processes each take their part of the same batch.
@@ -215,7 +216,8 @@ class PairSampler:
         for clip in shard.clips:
             self.by_identity.setdefault(clip.identity, []).append(clip)
         self.identities = sorted(self.by_identity)
-        weights = np.array([self.by_identity[i][0].weight for i in self.identities])
+        # Somebody of whom there are videos is not drawn less for photographs that are there too.
+        weights = np.array([max(c.weight for c in self.by_identity[i]) for i in self.identities])
         self.weights = weights / weights.sum()
         self._resident: tuple[Tensor, Tensor] | None = None
         if device != "cpu":
@@ -281,7 +283,8 @@ class PairSampler:
     def _pick(self, rng: np.random.Generator, references: int) -> Pick:
         identity = self.identities[rng.choice(len(self.identities), p=self.weights)]
         clips = self.by_identity[identity]
-        clip = clips[rng.integers(len(clips))]
+        shares = np.array([clip.weight for clip in clips])
+        clip = clips[rng.choice(len(clips), p=shares / shares.sum())]
         drawn = [self._reference(rng, clip) for _ in range(references)]
         refs, frames = tuple(d[:2] for d in drawn), tuple(d[2] for d in drawn)
         count = self.CANDIDATES if rng.random() < self.config.hard else 1

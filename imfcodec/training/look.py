@@ -72,7 +72,7 @@ class Look:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, affine_share: float, recolour: float = 1.0) -> Look:
-        """Draw one; ``affine_share`` of them move the picture, ``recolour`` scales the rest."""
+        """Draw one; ``affine_share`` of them move the picture, ``recolour`` scales the colours."""
         overall = 1 + recolour * rng.uniform(-0.15, 0.15)
         tint = (1 + recolour * rng.uniform(-0.05, 0.05, 3)) * overall
         flip, offset = bool(rng.random() < 0.5), float(recolour * rng.uniform(-0.06, 0.06))

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imfcodec.errors import OptionError
-from imfcodec.training.data import Shard
+from imfcodec.errors import UNUSABLE_VIDEO, OptionError
+from imfcodec.training.config import Stage, TrainConfig
+from imfcodec.training.data import PairSampler, Shard
 from imfcodec.training.prepare import run as run_module
 from imfcodec.training.prepare.faces import Box
 from imfcodec.training.prepare.options import PrepareOptions
-from imfcodec.training.prepare.photo import Portrait
+from imfcodec.training.prepare.photo import Portrait, find_portrait, read_photo
 from imfcodec.training.prepare.records import Dropped
 from imfcodec.training.prepare.run import PrepareReport, prepare
 from imfcodec.training.prepare.synthetic_motion import (
@@ -22,15 +23,18 @@ from imfcodec.training.prepare.synthetic_motion import (
     Face,
     displacement,
     moving,
+    poses,
 )
 from tests.conftest import moving_picture
 
-from .test_prepare import contents, manifest_of, write_video
+from .test_prepare import OPTIONS, contents, manifest_of, write_video
 
 cv2 = pytest.importorskip("cv2")
 
 SIDE = 128
-LANDMARKS = np.array([55, 54, 73, 54, 64, 63, 57, 73, 71, 73], np.float32) / SIDE
+LANDMARKS = np.array([52, 54, 76, 54, 64, 66, 55, 80, 73, 80], np.float32) / SIDE
+"""Of a face as large in the picture as faces are."""
+
 STILL = dict.fromkeys(AMPLITUDES, 0.0)
 
 
@@ -54,44 +58,51 @@ def test_nothing_moves_in_the_photographs_own_pose() -> None:
     assert np.abs(displacement(face(), STILL, *grid())).max() < 1e-5
 
 
+def area(field: np.ndarray) -> np.ndarray:
+    """What each pixel covers of the photograph; below 0 where the map folds."""
+    x, y = grid()
+    (xy, xx), (yy, yx) = np.gradient(x + field[0]), np.gradient(y + field[1])
+    return xx * yy - xy * yx
+
+
 @pytest.mark.parametrize("name", AMPLITUDES)
-def test_each_movement_moves_something_and_no_ground(name: str) -> None:
-    field = displacement(face(), {**STILL, name: AMPLITUDES[name]}, *grid())
-    assert 0.2 < np.abs(field).max() < SIDE / 4
-    assert np.abs(field[:, :8, :8]).max() == np.abs(field[:, :8, -8:]).max() == 0
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_each_movement_is_one_to_one_and_leaves_the_borders_alone(name: str, sign: int) -> None:
+    field = displacement(face(), {**STILL, name: sign * AMPLITUDES[name]}, *grid())
+    largest = np.abs(field).max()
+    assert largest < SIDE / 4
+    assert largest > 0.2 or (name == "lids" and sign < 0)
+    assert area(field).min() > 0
+    border = np.concatenate([field[:, 0], field[:, -1], field[..., 0], field[..., -1]], 1)
+    assert np.abs(border).max() == 0
 
 
 def test_what_moves_where() -> None:
     """A field says where a pixel comes from: what it shows has moved the other way."""
-    row, column = 63, 64  # the nose
     right = displacement(face(), {**STILL, "shift_x": -0.1}, *grid())
-    assert right[0, row, column] < -1
+    assert right[0, 66, 64] < -1  # the nose
     opened = displacement(face(), {**STILL, "jaw": 0.1}, *grid())
-    assert opened[1, 78, 64] < -0.5 < opened[1, 70, 64]
+    assert opened[1, 90, 64] < -0.5
+    assert abs(opened[1, 60, 64]) < 0.3
     blink = displacement(face(), {**STILL, "lids": 0.1}, *grid())
-    assert blink[1, 54, 55] < -1
-    assert np.abs(blink[:, 73, 64]).max() < 0.05
+    assert blink[1, 54, 52] < -1
+    assert np.abs(blink[:, 80, 64]).max() < 0.05
 
 
-def test_landmarks_go_with_the_face() -> None:
-    picture = np.full((SIDE, SIDE, 3), 60, np.uint8)
-    marks = (LANDMARKS.reshape(5, 2) * SIDE).round().astype(int)
-    # What only the head's movement shifts; the others have movements of their own on top.
-    cv2.circle(picture, tuple(marks[2].tolist()), 2, (255, 255, 255), -1)
-    furthest = 0.0
-    for frame, landmarks in moving(picture, LANDMARKS, np.random.default_rng(3)):
-        bright = frame[..., 0].astype(float) - 60
-        y, x = np.mgrid[:SIDE, :SIDE]
-        found = np.array([(bright * x).sum(), (bright * y).sum()]) / bright.sum()
-        assert np.abs(found - landmarks.reshape(5, 2)[2] * SIDE).max() < 1.5
-        furthest = max(furthest, float(np.abs(found - marks[2]).max()))
-    assert furthest > 4
+def test_one_pose_is_the_photographs_own() -> None:
+    path = poses(np.random.default_rng(0), FRAMES)
+    still = [n for n, pose in enumerate(path) if not any(pose.values())]
+    assert len(still) == 1
+    frames = list(moving(noise(), LANDMARKS, np.random.default_rng(0)))
+    assert np.array_equal(frames[still[0]], noise())
+    most = max(abs(pose[name]) / AMPLITUDES[name] for pose in path for name in pose)
+    assert 0.3 < most <= 1.5
 
 
 def test_clips_are_smooth_and_differ() -> None:
-    clip = [p.astype(int) for p, _ in moving(noise(), LANDMARKS, np.random.default_rng(1))]
-    again = [p.astype(int) for p, _ in moving(noise(), LANDMARKS, np.random.default_rng(1))]
-    other = [p.astype(int) for p, _ in moving(noise(), LANDMARKS, np.random.default_rng(2))]
+    clip = [p.astype(int) for p in moving(noise(), LANDMARKS, np.random.default_rng(1))]
+    again = [p.astype(int) for p in moving(noise(), LANDMARKS, np.random.default_rng(1))]
+    other = [p.astype(int) for p in moving(noise(), LANDMARKS, np.random.default_rng(2))]
     assert len(clip) == FRAMES
     assert all(np.array_equal(a, b) for a, b in zip(clip, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(clip, other, strict=True))
@@ -124,19 +135,64 @@ class Detector:
         return [float(v) for v in LANDMARKS] if self.detect(picture) else [float("nan")] * 10
 
 
+def portrait(photo: np.ndarray, **changes: int) -> Portrait:
+    values = {"size": SIDE, "stride": 1, "min_frames": 4, **changes}
+    options = PrepareOptions(**values)  # type: ignore[arg-type]
+    return find_portrait(photo, Detector(), options)  # type: ignore[arg-type]
+
+
 def test_portraits() -> None:
-    detector = Detector()
-    good = Portrait(noise(300), detector, SIDE)  # type: ignore[arg-type]
+    good = portrait(noise(300))
     assert good.shot.dropped is None
     assert good.shot.kept == FRAMES
     assert good.picture is not None
     assert good.picture.shape == (SIDE, SIDE, 3)
     assert good.shot.face_px == pytest.approx(120)
-    black = Portrait(np.zeros((300, 300, 3), np.uint8), detector, SIDE)  # type: ignore[arg-type]
-    assert black.shot.dropped == Dropped.NO_FACE
-    small = Portrait(noise(100), detector, SIDE)  # type: ignore[arg-type]
+    assert portrait(np.zeros((300, 300, 3), np.uint8)).shot.dropped == Dropped.NO_FACE
+    small = portrait(noise(100))
     assert small.shot.dropped == Dropped.SMALL
     assert small.picture is None
+    assert portrait(noise(300), max_frames_per_shot=10).shot.kept == 10
+    assert portrait(noise(300), min_frames=30).shot.dropped == Dropped.SHORT
+
+
+def test_a_portrait_out_of_a_wide_photograph() -> None:
+    crop = portrait(np.hstack([noise(300, n) for n in range(3)])).shot.crop
+    assert crop is not None
+    assert abs(crop.x + crop.side / 2 - 450) <= 1
+    assert abs(crop.y + crop.side / 2 - 150) <= 1
+
+
+def test_photographs_of_all_kinds(tmp_path: Path) -> None:
+    colours = noise(96)[:64]
+    file = tmp_path / "p.png"
+
+    def read(picture: np.ndarray) -> np.ndarray:
+        cv2.imwrite(str(file), picture)
+        return read_photo(file)
+
+    assert np.array_equal(read(colours[..., ::-1]), colours)
+    assert np.array_equal(read(colours[..., 0]), np.repeat(colours[..., :1], 3, 2))
+    assert np.abs(read(colours[..., ::-1].astype(np.uint16) * 257).astype(int) - colours).max() <= 1
+    half = np.dstack([colours[..., ::-1], np.full((64, 96), 255, np.uint8)])
+    half[:32, :, 3] = 0
+    assert (read(half)[:32] == 128).all()
+    assert np.array_equal(read_photo(file)[32:], colours[32:])
+
+
+def test_photographs_stand_upright(tmp_path: Path) -> None:
+    coded = cv2.imencode(".jpg", noise(96)[:64])[1].tobytes()
+    turned = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    file = tmp_path / "p.jpg"
+    file.write_bytes(coded[:2] + b"\xff\xe1" + (len(turned) + 2).to_bytes(2) + turned + coded[2:])
+    assert read_photo(file).shape == (96, 64, 3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 2000), (4, 3000), (9000, 40)])
+def test_photographs_of_no_sensible_size(tmp_path: Path, height: int, width: int) -> None:
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((height, width, 3), np.uint8))
+    with pytest.raises(UNUSABLE_VIDEO):
+        read_photo(tmp_path / "p.png")
 
 
 @pytest.fixture
@@ -149,6 +205,7 @@ def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cv2.imwrite(str(photos / "deep" / "two.jpg"), noise(280, 2))
     cv2.imwrite(str(photos / "black.png"), np.zeros((300, 300, 3), np.uint8))
     (photos / "broken.jpg").write_bytes(b"no picture")
+    cv2.imwrite(str(photos / "thin.png"), noise(300)[:2])
     (photos / "notes.txt").write_text("not looked at")
     return tmp_path
 
@@ -163,7 +220,7 @@ def test_photographs_become_clips(material: Path) -> None:
     report = run(material, "out")
     assert report.splits["train"].clips == 3
     assert report.dropped == {str(Dropped.NO_FACE): 1}
-    assert list(report.unreadable) == ["broken.jpg"]
+    assert sorted(report.unreadable) == ["broken.jpg", "thin.png"]
     shard = Shard(material / "out" / "train")
     weights = {clip.identity: (clip.count, clip.weight) for clip in shard.clips}
     assert weights["one.png"] == weights["deep/two.jpg"] == (FRAMES, pytest.approx(0.15))
@@ -177,22 +234,73 @@ def test_photographs_become_clips(material: Path) -> None:
 
 def test_the_same_whatever_the_order(material: Path) -> None:
     run(material, "out")
-    prepare(
-        [material / "videos"],
-        material / "later",
-        PrepareOptions(size=SIDE, stride=1, min_frames=4, val_share=0.0),
-    )
+    options = PrepareOptions(size=SIDE, stride=1, min_frames=4, val_share=0.0)
+    prepare([material / "videos"], material / "later", options)
     report = run(material, "later")
     assert report.done_before == 1
 
-    def clips(out: str) -> dict[str, bytes]:
+    def clips(out: str) -> dict[str, tuple[bytes, ...]]:
         shard = Shard(material / out / "train")
-        return {
-            c.identity: shard.frames[c.start : c.start + c.count].tobytes() for c in shard.clips
-        }
+        assert shard.landmarks is not None
+        parts = {}
+        for c in shard.clips:
+            frames = slice(c.start, c.start + c.count)
+            refs = b"".join(shard.refs[r.place].tobytes() for r in c.refs)
+            marks = shard.landmarks[frames].tobytes()
+            parts[c.identity] = (shard.frames[frames].tobytes(), refs, marks)
+        return parts
 
     assert clips("out") == clips("later")
-    assert contents(material / "out").keys() == contents(material / "later").keys()
+
+
+def test_a_stop_amid_photographs(material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(material, "out")
+    real, read = run_module.read_photo, []
+
+    def stopping(path: Path) -> np.ndarray:
+        read.append(path)
+        if len(read) == 3:
+            raise KeyboardInterrupt
+        return real(path)
+
+    monkeypatch.setattr(run_module, "read_photo", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(material, "stopped")
+    monkeypatch.setattr(run_module, "read_photo", real)
+    run(material, "stopped")
+    assert contents(material / "stopped") == contents(material / "out")
+
+
+@pytest.mark.parametrize("photo", ["a", "z"])
+def test_photographs_of_somebody_in_a_video(material: Path, photo: str) -> None:
+    """They take nothing away from the video, whichever comes first."""
+    (material / "photos" / "one.png").rename(material / "photos" / f"{photo}.png")
+    labels = material / "labels.csv"
+    labels.write_text(f"clip,identity,split\nclip,her,train\n{photo},her,train\n")
+    run(material, "out", labels=labels)
+    shard = Shard(material / "out" / "train")
+    sampler = PairSampler(shard, TrainConfig((Stage(64, 8, 1),)))
+    place = sampler.identities.index("her")
+    others = sampler.weights.sum() - sampler.weights[place]
+    assert sampler.weights[place] == pytest.approx(others / 0.15)
+    video = next(c for c in shard.clips if c.identity == "her" and c.weight == 1)
+    picks = [p.current for step in range(100) for p in sampler.plan(step, 8, 64, False).picks]
+    hers = [c for c in shard.clips if c.identity == "her"]
+    mine = [f for f in picks if any(c.start <= f < c.start + c.count for c in hers)]
+    of_video = sum(video.start <= f < video.start + video.count for f in mine)
+    assert 0.8 < of_video / len(mine) < 0.93  # 1 of 1.15
+
+
+def test_one_file_is_one_thing(material: Path) -> None:
+    photo = material / "photos" / "one.png"
+    with pytest.raises(OptionError, match="as a video and as a photograph"):
+        prepare([material / "videos", photo], material / "out", OPTIONS, photos=[photo])
+
+
+def test_photographs_without_labels_are_for_training(material: Path) -> None:
+    run(material, "out", val_share=1.0)
+    names = {clip.identity for clip in Shard(material / "out" / "train").clips}
+    assert names == {"one.png", "deep/two.jpg"}
 
 
 def test_photographs_of_held_out_people_are_left_out(material: Path) -> None:

@@ -1,7 +1,8 @@
-"""Any videos -> training shards: `imfcodec prepare`.
+"""Any videos, and photographs of faces -> training shards: `imfcodec prepare`.
 
     files ─ scan ─ shots, small luma, faces ─ plan ─ crop or reason ─┐
       └──── read again ─ crop, scale ──────────────────────────────► ShardWriter ─► journal
+    photographs ─ portrait ─ synthetic motion ─────────────────────────┘
 
 run.py        the spine, one source at a time
 options.py    what can be asked for

@@ -45,7 +45,6 @@ class Dataset:
         self.out = out
         self._options = _essential(options, detector)
         self._size = options.size
-        self._stride = options.stride
         self._writers: dict[str, ShardWriter] = {}
         with writing(str(out)):
             out.mkdir(parents=True, exist_ok=True)
@@ -84,9 +83,11 @@ class Dataset:
                 self._writers[split].keep(len(self._committed(split)))
             raise
 
-    def add(self, source: SourceRecord, number: int, frames: Iterable[Picture]) -> ClipEntry:
+    def add(
+        self, source: SourceRecord, number: int, frames: Iterable[Picture], stride: int
+    ) -> ClipEntry:
         """Append the clip of the source's shot of this number to its shard."""
-        label = ClipLabel(f"{source.name}#{number}", source.identity, source.weight, self._stride)
+        label = ClipLabel(f"{source.name}#{number}", source.identity, source.weight, stride)
         return self._open(source.split).add(label, frames)
 
     def commit(self, record: SourceRecord) -> None:

@@ -27,7 +27,7 @@ class Label:
 
     Attributes:
         identity: the person; a source without label is an identity of its own.
-        weight: how often to draw the identity, 1 as a rule.
+        weight: how often to draw it, 1 as a rule.
         split: where all its shots go.
     """
 
@@ -87,13 +87,18 @@ class Labels:
             by_clip[clip] = row
         return cls(by_clip, val_share)
 
-    def of(self, name: str) -> Label:
-        """The label of a source, found by its name with or without folders and suffix."""
+    def of(self, name: str, photo: bool = False) -> Label:
+        """The label of a source, found by its name with or without folders and suffix.
+
+        A photograph of somebody without label is for training.
+        """
         path = PurePosixPath(name)
         keys = (name, path.with_suffix("").as_posix(), path.name, path.stem)
         row = next((self._rows[key] for key in keys if key in self._rows), {})
         identity = row.get("identity") or name
-        return Label(identity, _weight(row), self._split(row.get("split", ""), identity))
+        weight = _weight(row) * (PHOTO_WEIGHT if photo else 1.0)
+        given = "train" if photo and not row else row.get("split", "")
+        return Label(identity, weight, self._split(given, identity))
 
     def _split(self, given: str, identity: str) -> Split:
         if given:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Final, NamedTuple
 
+import av
 import numpy as np
 
-from imfcodec.errors import InputUnreadable
+from imfcodec.errors import InputUnreadable, UnsupportedVideo
 from imfcodec.training.landmarks import Landmarks
+from imfcodec.training.prepare.cuts import CELL
 from imfcodec.training.prepare.extract import cropped
 from imfcodec.training.prepare.faces import FaceDetector
+from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.plan import MAX_ENLARGEMENT, MIN_FACE_PX, face_crop
 from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
 from imfcodec.training.prepare.scan import scan_size
 from imfcodec.training.prepare.synthetic_motion import FRAMES, Face
 from imfcodec.training.shards import Picture
 from imfcodec.video import resize
+from imfcodec.video.reader import MAX_SIDE
+
+MAX_BYTES: Final = 64 * 2**20
+"""Of a file: more is no photograph."""
+
+GROUND: Final = 128
+"""What lies behind a cut-out portrait, 8-bit grey."""
 
 
-class Portrait:
+class Portrait(NamedTuple):
     """What a photograph gives.
 
     Attributes:
@@ -27,36 +39,31 @@ class Portrait:
         landmarks: Of its face, float32 [10]; None likewise.
     """
 
-    def __init__(self, photo: Picture, detector: FaceDetector, side: int) -> None:
-        """Look for the face.
+    shot: ShotRecord
+    picture: Picture | None = None
+    landmarks: Landmarks | None = None
 
-        Args:
-            photo: RGB uint8 [H, W, 3].
-            detector: YuNet.
-            side: Of the portrait, pixels.
-        """
-        self.picture: Picture | None = None
-        self.landmarks: Landmarks | None = None
-        size = photo.shape[1], photo.shape[0]
-        small = scan_size(size)
-        boxes = detector.detect(resize(photo, small))
-        box = max(boxes, key=lambda box: box.height, default=None)
-        if box is None:
-            self.shot = _shot(Dropped.NO_FACE)
-            return
-        box = box.scaled(size[0] / small[0], size[1] / small[1])
-        crop = face_crop([box], box.height, size)
-        too_small = crop is None or crop.side * MAX_ENLARGEMENT < side
-        if crop is None or too_small or box.height < MIN_FACE_PX:
-            self.shot = _shot(Dropped.SMALL, crop, box.height)
-            return
-        picture = cropped(photo, crop, side)
-        landmarks = np.asarray(detector.landmarks(picture), np.float32)
-        if Face.of(landmarks, side) is None:
-            self.shot = _shot(Dropped.NO_FACE, crop, box.height)
-            return
-        self.shot = _shot(None, crop, box.height)
-        self.picture, self.landmarks = picture, landmarks
+
+def find_portrait(photo: Picture, detector: FaceDetector, options: PrepareOptions) -> Portrait:
+    """Look for the largest face of a photograph, RGB uint8 [H, W, 3], and cut it out."""
+    kept = min(FRAMES, options.max_frames_per_shot or FRAMES)
+    if kept < options.min_frames:
+        return Portrait(_shot(Dropped.SHORT))
+    size = photo.shape[1], photo.shape[0]
+    small = scan_size(size)
+    boxes = detector.detect(resize(photo, small))
+    box = max(boxes, key=lambda box: box.height, default=None)
+    if box is None:
+        return Portrait(_shot(Dropped.NO_FACE))
+    box = box.scaled(size[0] / small[0], size[1] / small[1])
+    crop = face_crop([box], box.height, size)
+    if crop is None or crop.side * MAX_ENLARGEMENT < options.size or box.height < MIN_FACE_PX:
+        return Portrait(_shot(Dropped.SMALL, crop, box.height))
+    picture = cropped(photo, crop, options.size)
+    landmarks = np.asarray(detector.landmarks(picture), np.float32)
+    if Face.of(landmarks, options.size) is None:
+        return Portrait(_shot(Dropped.NO_FACE, crop, box.height))
+    return Portrait(_shot(None, crop, box.height, kept), picture, landmarks)
 
 
 def read_photo(path: Path) -> Picture:
@@ -64,25 +71,39 @@ def read_photo(path: Path) -> Picture:
 
     Raises:
         InputUnreadable: It is none.
+        UnsupportedVideo: It is too small or too large to be looked at.
     """
     import cv2
 
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UnsupportedVideo(f"{path}: too large a file for a photograph")
         data = np.fromfile(path, np.uint8)
+        # OpenCV takes memory for a gigapixel before it says how large a picture is.
+        with av.open(io.BytesIO(data.tobytes())) as container:
+            width, height = container.streams.video[0].width, container.streams.video[0].height
+        if not CELL <= min(width, height) <= max(width, height) <= MAX_SIDE:
+            raise UnsupportedVideo(f"{path}: a photograph of {width}x{height} pixels")
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except (OSError, cv2.error) as error:
-        raise InputUnreadable(f"{path}: {error}") from error
-    if picture is None:
+        whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    except (OSError, ValueError, IndexError, cv2.error) as error:
+        raise InputUnreadable(f"{path}: not a picture that can be read: {error}") from error
+    if picture is None or whole is None or min(scan_size(picture.shape[1::-1])) < CELL:
         raise InputUnreadable(f"{path}: not a picture that can be read")
-    return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8, copy=False)
+    if whole.ndim == 3 and whole.shape[2] == 4 and whole.shape[:2] == picture.shape[:2]:
+        opaque = whole[..., 3:].astype(np.float32) / (65535 if whole.dtype == np.uint16 else 255)
+        picture = np.rint(picture * opaque + GROUND * (1 - opaque)).astype(np.uint8)
+    return np.ascontiguousarray(picture[..., ::-1], np.uint8)
 
 
-def _shot(dropped: Dropped | None, crop: Crop | None = None, face_px: float = 0.0) -> ShotRecord:
+def _shot(
+    dropped: Dropped | None, crop: Crop | None = None, face_px: float = 0.0, kept: int = 0
+) -> ShotRecord:
     return ShotRecord(
         start=0,
         count=1,
         first=0,
-        kept=0 if dropped else FRAMES,
+        kept=kept,
         crop=crop,
         face_px=round(face_px, 1) or None,
         dropped=dropped,

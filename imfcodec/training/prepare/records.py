@@ -38,7 +38,8 @@ class ShotRecord:
     Attributes:
         start, count: its frames in the source.
         first: the first frame that is kept.
-        kept: how many are kept, stride applied; 0 if the shot is dropped.
+        kept: how many are kept, stride applied, or how many frames a photograph becomes; 0 if
+            it is dropped.
         crop: where; None if it was dropped before that was decided.
         face_px: height of the face, source pixels; None if there is none.
         dropped: why it is not used, None if it is.

@@ -16,11 +16,11 @@ from imfcodec.training.prepare.dataset import MANIFEST, Dataset
 from imfcodec.training.prepare.extract import Extractor
 from imfcodec.training.prepare.faces import FaceDetector
 from imfcodec.training.prepare.find_landmarks import find_landmarks
-from imfcodec.training.prepare.labels import PHOTO_WEIGHT, SPLITS, Label, Labels
+from imfcodec.training.prepare.labels import SPLITS, Label, Labels
 from imfcodec.training.prepare.options import PrepareOptions
-from imfcodec.training.prepare.photo import Portrait, read_photo
+from imfcodec.training.prepare.photo import find_portrait, read_photo
 from imfcodec.training.prepare.plan import plan_shot
-from imfcodec.training.prepare.records import Dropped, SourceRecord
+from imfcodec.training.prepare.records import Dropped, ShotRecord, SourceRecord
 from imfcodec.training.prepare.scan import Scan, Seen
 from imfcodec.training.prepare.sources import Source, find_sources
 from imfcodec.training.prepare.synthetic_motion import moving
@@ -46,7 +46,7 @@ class PrepareReport:
     """What lies in the output folder after a run, and what the run did.
 
     Attributes:
-        sources: videos in the folder, unreadable ones included.
+        sources: files that went into the folder, unreadable ones included.
         done_before: of these, finished by earlier runs.
         unreadable: name and reason of each that could not be read.
         shots: all that were seen.
@@ -77,6 +77,9 @@ def prepare(
 ) -> PrepareReport:
     """Turn videos, and photographs made to move, into the shards OUT/train and OUT/val.
 
+    Nobody is in both as long as the labels know everybody: without a label each file is somebody
+    of its own, a photograph of somebody who is in a video as well.
+
     Sources that an earlier run finished are not read again; what it left half-written is
     removed first. The result is the same as that of one run.
 
@@ -88,7 +91,7 @@ def prepare(
         photos: files and folders; they need the face detector, and never go to validation.
 
     Raises:
-        InputUnreadable: a path does not exist, or there is no video at all.
+        InputUnreadable: a path does not exist, or there is no video or photograph there.
         OptionError: the options do not fit each other, the labels or this computer.
         NoFrames: not one shot is usable; the manifest says why.
         OutputExists: OUT holds something else, or was begun with other options.
@@ -108,13 +111,13 @@ def prepare(
     fresh: list[SourceRecord] = []
     warnings: list[str] = []
     with Dataset(out, options, cropper.digest if cropper else None) as dataset:
-        _check_splits(dataset.records, {s.name: labels.of(s.name) for s in sources})
+        _check_splits(dataset.records, {s.name: labels.of(s.name, s.photo) for s in sources})
         done_before = sum(record.error is None for record in dataset.records)
         for source in sources:
             meter.begin(source)
             earlier = dataset.finished(source.name)
             if earlier is None:
-                label = labels.of(source.name)
+                label = labels.of(source.name, source.photo)
                 if source.photo and cropper:
                     record = _prepare_photo(source, label, options, cropper, dataset)
                 else:
@@ -162,7 +165,7 @@ def _prepare_source(
         extractor = Extractor(source, scan.size, options.size, options.stride)
         with dataset.undoing(label.split):
             clips = tuple(
-                dict(dataset.add(record, shots.index(shot), frames))
+                dict(dataset.add(record, shots.index(shot), frames, options.stride))
                 for shot, frames in extractor.clips(
                     wanted, scan.fps or _NOMINAL_FPS, meter.extracting(scan.duration_s)
                 )
@@ -179,26 +182,24 @@ def _prepare_photo(
     detector: FaceDetector,
     dataset: Dataset,
 ) -> SourceRecord:
-    weight = label.weight * PHOTO_WEIGHT
-    record = SourceRecord(source.name, source.size_bytes, label.identity, weight, label.split)
+    record = SourceRecord(source.name, source.size_bytes, label.identity, label.weight, label.split)
+    if label.split == "val":
+        shot = ShotRecord(0, 1, 0, kept=0, crop=None, face_px=None, dropped=Dropped.HELD_OUT)
+        return replace(record, frames=1, shots=(shot,))
     try:
         photo = read_photo(source.path)
     except UNUSABLE_VIDEO as error:
         return replace(record, error=str(error))
-    portrait = Portrait(photo, detector, options.size)
-    shot = portrait.shot
-    if label.split == "val":
-        shot = replace(shot, kept=0, dropped=Dropped.HELD_OUT)
+    shot, portrait, landmarks = find_portrait(photo, detector, options)
     height, width = photo.shape[:2]
     record = replace(record, width=width, height=height, frames=1, shots=(shot,))
-    if shot.dropped or portrait.picture is None or portrait.landmarks is None:
+    if portrait is None or landmarks is None:
         return record
     # By name, so that photographs may come in any order and in several runs.
     digest = hashlib.sha256(source.name.encode(errors="surrogateescape")).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    frames = (picture for picture, _ in moving(portrait.picture, portrait.landmarks, rng))
     with dataset.undoing(label.split):
-        clip = dict(dataset.add(record, 0, frames))
+        clip = dict(dataset.add(record, 0, moving(portrait, landmarks, rng, shot.kept), stride=1))
     return replace(record, clips=(clip,))
 
 
@@ -246,7 +247,7 @@ def _report(
         if unreadable:
             reasons.append(f"{len(unreadable)} unreadable")
         raise NoFrames(
-            f"not one usable shot in {len(records)} videos ({', '.join(reasons)}); "
+            f"not one usable shot in {len(records)} files ({', '.join(reasons)}); "
             f"see {out / MANIFEST}"
         )
     for name, summary in splits.items():

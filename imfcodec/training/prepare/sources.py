@@ -73,12 +73,14 @@ def find_sources(paths: Iterable[Path], photos: Iterable[Path] = ()) -> list[Sou
     Raises:
         InputUnreadable: a path does not exist, or there is nothing where videos or photographs
             were to be.
-        OptionError: two files would have one name.
+        OptionError: two files would have one name, or one is named as both.
     """
     sources = _find(list(paths), photo=False)
     if photos := list(photos):
-        known = {source.path.resolve() for source in sources}
-        sources += [s for s in _find(photos, photo=True) if s.path.resolve() not in known]
+        videos = {source.path.resolve() for source in sources}
+        sources += _find(photos, photo=True)
+        if both := [s.path for s in sources if s.photo and s.path.resolve() in videos]:
+            raise OptionError(f"{both[0]} is named as a video and as a photograph")
     sources.sort(key=lambda source: source.name)
     for one, other in pairwise(sources):
         if one.name == other.name:

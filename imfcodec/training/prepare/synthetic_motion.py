@@ -1,9 +1,10 @@
 """Stills that move: a portrait becomes a short clip, and training sees one person more.
 
 Photographs of faces are plentiful where videos of faces are not. What moves here is what a head
-does in front of a camera: it turns, nods, tilts and shifts as an ellipsoid would, the mouth opens
-and widens, lids fall, eyes and brows move, shoulders sway; the background stands still. None of it
-shows what the photograph does not: teeth and the far side of a head are to be learned from video.
+does in front of a camera: it turns, nods, tilts and shifts like a dome, the mouth opens and widens,
+lids fall, eyes and brows move, what lies below sways; the ground beside the head stands still. All
+of it is a smooth map of the photograph, one to one: teeth, what is behind a head and its far side
+are to be learned from video.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +22,16 @@ from imfcodec.training.landmarks import REACH_X, REACH_Y, Landmarks
 Picture = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
 
-FRAMES = 24
+FRAMES: Final = 24
 """Of a clip made of one photograph."""
 
-AMPLITUDES = {
+AMPLITUDES: Final = {
     "yaw": 0.22,  # radians
     "pitch": 0.16,
     "roll": 0.13,
     "zoom": 0.07,  # natural logarithm
-    "shift_x": 0.30,  # distances of the eyes, like all below
-    "shift_y": 0.20,
+    "shift_x": 0.2,  # distances of the eyes, like all below
+    "shift_y": 0.16,
     "jaw": 0.13,
     "smile": 0.08,
     "lids": 0.15,
@@ -38,12 +40,18 @@ AMPLITUDES = {
     "brows": 0.06,
     "shoulders": 0.10,
 }
-"""How far each movement goes either way, in two thirds of all frames less."""
+"""How far each movement goes either way, seven times in eight; never half as far again."""
 
-QUICK = ("jaw", "smile", "lids", "gaze_x", "gaze_y")
+LONGEST: Final = 1.5
+"""... times its amplitude."""
+
+BORDER: Final = 0.12
+"""Of the picture: that near to its borders everything comes to rest, for nothing lies beyond."""
+
+QUICK: Final = ("jaw", "smile", "lids", "gaze_x", "gaze_y")
 """What changes within a few frames; the others take a second."""
 
-GENTLE = 0.3
+GENTLE: Final = 0.3
 """Share of the clips in which everything goes a third as far: quiet heads are common."""
 
 
@@ -84,7 +92,7 @@ class Face:
 
 def moving(
     picture: Picture, landmarks: Landmarks, rng: np.random.Generator, count: int = FRAMES
-) -> Iterator[tuple[Picture, Landmarks]]:
+) -> Iterator[Picture]:
     """A clip made of one portrait.
 
     Args:
@@ -94,7 +102,7 @@ def moving(
         count: Frames.
 
     Yields:
-        Each frame and its landmarks.
+        The frames; one of them is the portrait itself.
 
     Raises:
         ValueError: The landmarks show no usable face.
@@ -105,16 +113,14 @@ def moving(
     face = Face.of(landmarks, side)
     if face is None:
         raise ValueError("nothing moves without a face")
-    paths = _paths(rng, count)
     y, x = np.mgrid[:side, :side].astype(np.float32)
-    for frame in range(count):
-        pose = {name: float(path[frame]) for name, path in paths.items()}
-        field = displacement(face, pose, x, y)
+    for pose in poses(rng, count):
+        across, down = displacement(face, pose, x, y)
         # Lanczos keeps what is sharp.
         moved = cv2.remap(
-            picture, x + field[0], y + field[1], cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT
+            picture, x + across, y + down, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT
         )
-        yield moved.astype(np.uint8), _follow(landmarks, field)
+        yield moved.astype(np.uint8, copy=False)
 
 
 def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Field:
@@ -139,7 +145,7 @@ def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Fiel
     # What a face does, in the face's own frame.
     open_mouth = bump(face.mouth + 0.15j * unit, 0.45, 0.35)
     beside = np.tanh((place - face.mouth).real / (0.35 * unit))
-    below = np.tanh((place - face.mouth).imag / (0.08 * unit))
+    below = np.tanh((place - face.mouth).imag / (0.3 * unit))
     inner = np.zeros_like(place)
     jaw = max(pose["jaw"], -0.2 * AMPLITUDES["jaw"])
     inner -= 1j * jaw * open_mouth * np.where(below > 0, below, 0.3 * below)
@@ -151,10 +157,10 @@ def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Fiel
         inner += 1j * pose["brows"] * bump(eye - 0.4j * unit, 0.4, 0.2)
     inner *= unit
 
-    # The head as an ellipsoid; its depth tells how far a turn moves what lies where.
+    # The head as a dome; its height tells how far a turn moves what lies where.
     apart = place - face.centre
     across, down = apart.real / (0.75 * face.reach.real), apart.imag / (0.75 * face.reach.imag)
-    depth = np.sqrt(np.clip(1 - across**2 - down**2, 0, 1)) * 0.75 * face.reach.real
+    depth = np.clip(1 - across**2 - down**2, 0, 1) * 0.75 * face.reach.real
     turn = depth * (math.sin(pose["yaw"]) + 1j * math.sin(pose["pitch"]))
     turn += apart.real * (math.cos(pose["yaw"]) - 1)
     turned = apart * np.exp(complex(pose["zoom"], pose["roll"]))
@@ -166,33 +172,27 @@ def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Fiel
 
     low = np.clip((place.imag - face.mouth.imag) / unit - 0.8, 0, 1)
     total += (1 - weight) * low * pose["shoulders"] * unit
+
+    side = x.shape[0]
+    inside = np.minimum(np.minimum(x, side - 1 - x), np.minimum(y, side - 1 - y))
+    rest = np.clip(inside / (BORDER * side), 0, 1)
+    total *= rest * rest * (3 - 2 * rest)
     return np.stack([total.real, total.imag]).astype(np.float32)
 
 
-def _paths(rng: np.random.Generator, count: int) -> dict[str, npt.NDArray[np.float64]]:
-    """A smooth path for each movement; the photograph's own pose is somewhere on it."""
+def poses(rng: np.random.Generator, count: int) -> list[dict[str, float]]:
+    """So many poses on smooth paths; one of them is the photograph's own, all zeros."""
     size = 1 / 3 if rng.random() < GENTLE else 1.0
-    frames = np.arange(count)
+    frames, own = np.arange(count), int(rng.integers(count))
     paths = {}
     for name, amplitude in AMPLITUDES.items():
         period = rng.uniform(10, 24) if name in QUICK else rng.uniform(24, 80)
         waves = [
-            rng.normal() * np.sin(2 * np.pi * frames / (period * p) + rng.uniform(0, 2 * np.pi))
-            for p in (1.0, 0.5, 2.3)
+            share * rng.normal() * np.sin(2 * np.pi * (frames / (period * p) + rng.random()))
+            for share, p in ((1.0, 1.0), (0.4, 0.5), (0.7, 2.3))
         ]
-        path = amplitude * size * (waves[0] + 0.4 * waves[1] + 0.7 * waves[2])
-        paths[name] = path - path[int(rng.integers(count))]
-    limit = {name: 2 * amplitude for name, amplitude in AMPLITUDES.items()}
-    return {name: limit[name] * np.tanh(path / limit[name]) for name, path in paths.items()}
-
-
-def _follow(landmarks: Landmarks, field: Field) -> Landmarks:
-    """Where the photograph's points are in the frame."""
-    side = field.shape[1]
-    points = (landmarks[0::2] + 1j * landmarks[1::2]) * side
-    found = points.copy()
-    for _ in range(6):  # p + d(p) = point
-        row = np.clip(found.imag.astype(int), 0, side - 1)
-        column = np.clip(found.real.astype(int), 0, side - 1)
-        found = points - (field[0, row, column] + 1j * field[1, row, column])
-    return np.stack([found.real, found.imag], 1).reshape(-1).astype(np.float32) / np.float32(side)
+        path = amplitude * size * np.sum(waves, 0)
+        path = path - path[own]
+        limit = LONGEST * amplitude
+        paths[name] = limit * np.tanh(path / limit)
+    return [{name: float(path[frame]) for name, path in paths.items()} for frame in frames]
