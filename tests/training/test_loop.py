@@ -260,6 +260,7 @@ def test_it_learns(shard: Path, tmp_path: Path) -> None:
         flow=0.0,  # a flat disc on a smooth ground: its optical flow misleads
         two_references=0.0,
         affine=0.0,
+        recolour=0.0,
     )
     train(config, shard, None, tmp_path / "run", device="cpu")
     first, *_, last = records(tmp_path / "run")
