@@ -89,8 +89,10 @@ class Reconstructor:
             if len(shares) == 1:
                 parts.append(self._rebuild(batch))
                 continue
-            parts += self._workers.map(self._rebuild, shares)
-            torch.set_num_threads(self._threads)  # what a worker sets, later threads inherit
+            try:
+                parts += self._workers.map(self._rebuild, shares)
+            finally:
+                torch.set_num_threads(self._threads)  # what a worker sets, later threads inherit
         return np.concatenate(parts)
 
     @torch.inference_mode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -44,8 +45,13 @@ def test_frames_come_back_in_order_from_any_shares(count, threads, tiny_weights)
     assert count == 1 or np.abs(together[0].astype(int) - together[-1]).max() > 1
 
 
-def test_shares_leave_the_number_of_threads_as_it_was(threads, tiny_weights) -> None:
-    network(tiny_weights, 8).rebuild(np.zeros((8, TOKEN_SIZE), np.int32))
+@pytest.mark.parametrize("fails", [False, True])
+def test_shares_leave_the_number_of_threads_as_it_was(fails, threads, tiny_weights) -> None:
+    reconstructor = network(tiny_weights, 8)
+    if fails:
+        reconstructor.clear()
+    with pytest.raises(IndexError) if fails else nullcontext():
+        reconstructor.rebuild(np.zeros((8, TOKEN_SIZE), np.int32))
     seen = [torch.get_num_threads()]
     later = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
     later.start()
