@@ -3,8 +3,8 @@
 Photographs of faces are plentiful where videos of faces are not. What moves here is what a head
 does in front of a camera: it turns, nods, tilts and shifts like a dome, the mouth opens and widens,
 lids fall, eyes and brows move, what lies below sways; the ground beside the head stands still. All
-of it is a smooth map of the photograph, one to one: teeth, what is behind a head and its far side
-are to be learned from video.
+of it is a smooth map of the photograph, nearly everywhere one to one: teeth, what is behind a head
+and its far side are to be learned from video.
 """
 
 from __future__ import annotations
