@@ -2,6 +2,7 @@
 
 prepare/          videos to shards
 shards.py         the files of a shard, written
+name_hash.py      choices that follow from a name alone
 data.py           read, and pairs drawn from them
 planners.py       material worked out ahead by other processes
 look.py           augmentation that all pictures of a pair share

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -217,8 +217,9 @@ class PairSampler:
             self.by_identity.setdefault(clip.identity, []).append(clip)
         self.identities = sorted(self.by_identity)
         # Somebody of whom there are videos is not drawn less for photographs that are there too.
-        weights = np.array([max(c.weight for c in self.by_identity[i]) for i in self.identities])
-        self.weights = weights / weights.sum()
+        people = [self.by_identity[identity] for identity in self.identities]
+        self.weights = _shares(max(clip.weight for clip in clips) for clips in people)
+        self._clip_shares = [_shares(clip.weight for clip in clips) for clips in people]
         self._resident: tuple[Tensor, Tensor] | None = None
         if device != "cpu":
             self._resident = (_to_device(shard.frames, device), _to_device(shard.refs, device))
@@ -281,10 +282,9 @@ class PairSampler:
         )
 
     def _pick(self, rng: np.random.Generator, references: int) -> Pick:
-        identity = self.identities[rng.choice(len(self.identities), p=self.weights)]
-        clips = self.by_identity[identity]
-        shares = np.array([clip.weight for clip in clips])
-        clip = clips[rng.choice(len(clips), p=shares / shares.sum())]
+        person = rng.choice(len(self.identities), p=self.weights)
+        clips = self.by_identity[self.identities[person]]
+        clip = clips[rng.choice(len(clips), p=self._clip_shares[person])]
         drawn = [self._reference(rng, clip) for _ in range(references)]
         refs, frames = tuple(d[:2] for d in drawn), tuple(d[2] for d in drawn)
         count = self.CANDIDATES if rng.random() < self.config.hard else 1
@@ -349,6 +349,12 @@ class PairSampler:
             ],
         )
         return Look.apply_to_flow(looks, flow)
+
+
+def _shares(weights: Iterable[float]) -> npt.NDArray[np.float64]:
+    """Weights -> shares of 1."""
+    values = np.array(list(weights))
+    return values / values.sum()
 
 
 def planner(shard: Shard, config: TrainConfig) -> Callable[..., Plan]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from imfcodec.errors import OutputFailed
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
+from imfcodec.training.name_hash import name_hash
 from imfcodec.video import AtomicOutput
 
 KEY_CRFS = range(26, 57)
@@ -142,8 +142,7 @@ class ShardWriter:
             output.file.write(json.dumps(index).encode())
 
     def _add_refs(self, label: ClipLabel, start: int, count: int) -> list[dict[str, int]]:
-        name = hashlib.sha256(label.id.encode(errors="surrogateescape")).digest()
-        rng = np.random.default_rng([self._seed, int.from_bytes(name[:8], "big")])
+        rng = np.random.default_rng([self._seed, name_hash(label.id)])
         pairs = max(PAIRS_PER_CLIP, count // FRAMES_PER_PAIR)
         decoder = Av1PictureDecoder(self._size, self._size)
         refs: list[dict[str, int]] = []

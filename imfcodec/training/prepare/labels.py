@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from imfcodec.errors import InputUnreadable, OptionError
+from imfcodec.training.name_hash import name_hash
 
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, Split] = ("train", "val")
@@ -103,8 +103,7 @@ class Labels:
     def _split(self, given: str, identity: str) -> Split:
         if given:
             return "val" if given == "val" else "train"
-        digest = hashlib.sha256(identity.encode(errors="surrogateescape")).digest()
-        return "val" if int.from_bytes(digest[:8], "big") < self._val_share * 2**64 else "train"
+        return "val" if name_hash(identity) < self._val_share * 2**64 else "train"
 
 
 def _weight(row: Mapping[str, str]) -> float:

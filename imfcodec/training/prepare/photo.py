@@ -48,22 +48,22 @@ def find_portrait(photo: Picture, detector: FaceDetector, options: PrepareOption
     """Look for the largest face of a photograph, RGB uint8 [H, W, 3], and cut it out."""
     kept = min(FRAMES, options.max_frames_per_shot or FRAMES)
     if kept < options.min_frames:
-        return Portrait(_shot(Dropped.SHORT))
+        return Portrait(photo_shot(Dropped.SHORT))
     size = photo.shape[1], photo.shape[0]
     small = scan_size(size)
     boxes = detector.detect(resize(photo, small))
     box = max(boxes, key=lambda box: box.height, default=None)
     if box is None:
-        return Portrait(_shot(Dropped.NO_FACE))
+        return Portrait(photo_shot(Dropped.NO_FACE))
     box = box.scaled(size[0] / small[0], size[1] / small[1])
     crop = face_crop([box], box.height, size)
     if crop is None or crop.side * MAX_ENLARGEMENT < options.size or box.height < MIN_FACE_PX:
-        return Portrait(_shot(Dropped.SMALL, crop, box.height))
+        return Portrait(photo_shot(Dropped.SMALL, crop, box.height))
     picture = cropped(photo, crop, options.size)
     landmarks = np.asarray(detector.landmarks(picture), np.float32)
     if Face.of(landmarks, options.size) is None:
-        return Portrait(_shot(Dropped.NO_FACE, crop, box.height))
-    return Portrait(_shot(None, crop, box.height, kept), picture, landmarks)
+        return Portrait(photo_shot(Dropped.NO_FACE, crop, box.height))
+    return Portrait(photo_shot(None, crop, box.height, kept), picture, landmarks)
 
 
 def read_photo(path: Path) -> Picture:
@@ -82,13 +82,13 @@ def read_photo(path: Path) -> Picture:
         # OpenCV takes memory for a gigapixel before it says how large a picture is.
         with av.open(io.BytesIO(data.tobytes())) as container:
             width, height = container.streams.video[0].width, container.streams.video[0].height
-        if not CELL <= min(width, height) <= max(width, height) <= MAX_SIDE:
+        if max(width, height) > MAX_SIDE or min(scan_size((width, height))) < CELL:
             raise UnsupportedVideo(f"{path}: a photograph of {width}x{height} pixels")
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
         whole = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except (OSError, ValueError, IndexError, cv2.error) as error:
         raise InputUnreadable(f"{path}: not a picture that can be read: {error}") from error
-    if picture is None or whole is None or min(scan_size(picture.shape[1::-1])) < CELL:
+    if picture is None or whole is None:
         raise InputUnreadable(f"{path}: not a picture that can be read")
     if whole.ndim == 3 and whole.shape[2] == 4 and whole.shape[:2] == picture.shape[:2]:
         opaque = whole[..., 3:].astype(np.float32) / (65535 if whole.dtype == np.uint16 else 255)
@@ -96,9 +96,10 @@ def read_photo(path: Path) -> Picture:
     return np.ascontiguousarray(picture[..., ::-1], np.uint8)
 
 
-def _shot(
+def photo_shot(
     dropped: Dropped | None, crop: Crop | None = None, face_px: float = 0.0, kept: int = 0
 ) -> ShotRecord:
+    """The record of a photograph: why it is dropped, or how many frames it becomes."""
     return ShotRecord(
         start=0,
         count=1,

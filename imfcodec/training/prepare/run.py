@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -12,15 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from imfcodec.errors import UNUSABLE_VIDEO, NoFrames, OptionError
+from imfcodec.training.name_hash import name_hash
 from imfcodec.training.prepare.dataset import MANIFEST, Dataset
 from imfcodec.training.prepare.extract import Extractor
 from imfcodec.training.prepare.faces import FaceDetector
 from imfcodec.training.prepare.find_landmarks import find_landmarks
 from imfcodec.training.prepare.labels import SPLITS, Label, Labels
 from imfcodec.training.prepare.options import PrepareOptions
-from imfcodec.training.prepare.photo import find_portrait, read_photo
+from imfcodec.training.prepare.photo import find_portrait, photo_shot, read_photo
 from imfcodec.training.prepare.plan import plan_shot
-from imfcodec.training.prepare.records import Dropped, ShotRecord, SourceRecord
+from imfcodec.training.prepare.records import Dropped, SourceRecord
 from imfcodec.training.prepare.scan import Scan, Seen
 from imfcodec.training.prepare.sources import Source, find_sources
 from imfcodec.training.prepare.synthetic_motion import moving
@@ -184,8 +184,7 @@ def _prepare_photo(
 ) -> SourceRecord:
     record = SourceRecord(source.name, source.size_bytes, label.identity, label.weight, label.split)
     if label.split == "val":
-        shot = ShotRecord(0, 1, 0, kept=0, crop=None, face_px=None, dropped=Dropped.HELD_OUT)
-        return replace(record, frames=1, shots=(shot,))
+        return replace(record, frames=1, shots=(photo_shot(Dropped.HELD_OUT),))
     try:
         photo = read_photo(source.path)
     except UNUSABLE_VIDEO as error:
@@ -196,8 +195,7 @@ def _prepare_photo(
     if portrait is None or landmarks is None:
         return record
     # By name, so that photographs may come in any order and in several runs.
-    digest = hashlib.sha256(source.name.encode(errors="surrogateescape")).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    rng = np.random.default_rng(name_hash(source.name))
     with dataset.undoing(label.split):
         clip = dict(dataset.add(record, 0, moving(portrait, landmarks, rng, shot.kept), stride=1))
     return replace(record, clips=(clip,))

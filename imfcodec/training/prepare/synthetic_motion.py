@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from imfcodec.training.landmarks import REACH_X, REACH_Y, Landmarks
+from imfcodec.training.shards import Picture
 
-Picture = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
 
 FRAMES: Final = 24
@@ -166,8 +166,7 @@ def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Fiel
     turned = apart * np.exp(complex(pose["zoom"], pose["roll"]))
     outer = turned - apart + turn + complex(pose["shift_x"], pose["shift_y"]) * unit
     distance = np.hypot(apart.real / face.reach.real, apart.imag / face.reach.imag)
-    weight = np.clip((1 - distance) / 0.4, 0, 1)
-    weight = weight * weight * (3 - 2 * weight)
+    weight = _ease((1 - distance) / 0.4)
     total = weight * (outer + inner)
 
     low = np.clip((place.imag - face.mouth.imag) / unit - 0.8, 0, 1)
@@ -175,8 +174,7 @@ def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Fiel
 
     side = x.shape[0]
     inside = np.minimum(np.minimum(x, side - 1 - x), np.minimum(y, side - 1 - y))
-    rest = np.clip(inside / (BORDER * side), 0, 1)
-    total *= rest * rest * (3 - 2 * rest)
+    total *= _ease(inside / (BORDER * side))
     return np.stack([total.real, total.imag]).astype(np.float32)
 
 
@@ -196,3 +194,9 @@ def poses(rng: np.random.Generator, count: int) -> list[dict[str, float]]:
         limit = LONGEST * amplitude
         paths[name] = limit * np.tanh(path / limit)
     return [{name: float(path[frame]) for name, path in paths.items()} for frame in frames]
+
+
+def _ease(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """0 up to 0, 1 from 1 on, and smooth between."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
