@@ -280,6 +280,43 @@ def restoration_command(
         click.echo(f"restoration: {run / FILE}")
 
 
+@train.command("tokens", short_help="Let a sender choose tokens to train the receiver on.")
+@click.argument("shard", type=PATH)
+@click.option("--weights", metavar="NAME|ID|PATH", help="Of the sender; by default the default.")
+@settings_option
+@workers_option
+@json_option
+def tokens_command(
+    shard: Path,
+    weights: str | None,
+    settings: tuple[tuple[str, str], ...],
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Let a sender choose tokens for SHARD's frames and put them into SHARD/sent.safetensors.
+
+    A sender sees every frame: prepare the shard with --stride 1. `imfcodec train run --set sent
+    SHARE` then trains the receiver's network on them.
+    """
+    from imfcodec.errors import OptionError
+    from imfcodec.training.send import SendConfig, send_tokens
+    from imfcodec.training.sent_tokens import FILE
+    from imfcodec.weights import find
+
+    fields = dataclasses.asdict(SendConfig())
+    _change(fields, settings)
+    try:
+        config = SendConfig(**fields)
+        sent = send_tokens(shard, find(weights), config, workers=workers or 0, say=_say)
+    except TypeError as error:
+        raise OptionError(f"a setting is of the wrong kind: {error}") from error
+    runs, frames, _ = sent.tokens.shape
+    if as_json:
+        show_json({"runs": runs, "frames": runs * frames, "path": str(shard / FILE)})
+    else:
+        click.echo(f"{runs * frames} tokens in {runs} runs: {shard / FILE}")
+
+
 @train.command("export", short_help="Turn a run's averaged weights into a weights file.")
 @click.argument("run", type=PATH)
 @click.argument("clips", type=PATH)

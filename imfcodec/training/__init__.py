@@ -10,12 +10,13 @@ landmarks.py      where faces are, and the coarse motion that follows from it
 optical_flow.py   the motion that is shown to the network at first
 restoration.py    decoded key frames and what they were made of: the network's first part
 restored_references.py        what it makes of a shard's references, once for each run
+send.py, sent_tokens.py       what a sender chooses for a shard's frames, to train the receiver on
 config.py         all that a run depends on
 trainee.py, quantisation.py   network and quantiser, one pass
 losses.py, perceptual_loss.py, discriminator.py, ada.py    what is minimised
 loop.py, processes.py         the loop, top to bottom, in one process or in many
 precision.py, schedule.py, averaging.py    how a step computes, how rate and averaged weights go
-checkpoint.py, run_log.py, validation.py, utilisation.py   what a run leaves behind
+checkpoint.py, tensor_file.py, run_log.py, validation.py, utilisation.py   what a run leaves behind
 export.py, export_run.py      checkpoint -> weights file
 fit_tables.py     integer predictors and tables on training tokens
 manifest.py, model_card.py    the file among others

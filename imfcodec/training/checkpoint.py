@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from imfcodec.errors import InputUnreadable, OutputFailed
+from imfcodec.errors import InputUnreadable
+from imfcodec.training.tensor_file import write_tensors
 from imfcodec.training.trainee import Trainee
 from imfcodec.weights import under
 
@@ -101,22 +101,3 @@ def load_initial(path: Path, trainee: Trainee) -> None:
             raise KeyError(missing[0])
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network: {error}") from error
-
-
-def write_tensors(
-    path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
-) -> None:
-    """Write a safetensors file wholly or not at all.
-
-    Raises:
-        OutputFailed: The disk is full or the folder cannot be written.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        save_file({k: v.contiguous() for k, v in tensors.items()}, part, metadata)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except Exception as error:  # safetensors reports a full disk with an error of its own
-        part.unlink(missing_ok=True)
-        raise OutputFailed(f"cannot write {path}: {error}") from error

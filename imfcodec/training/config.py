@@ -71,6 +71,8 @@ class TrainConfig:
             reference, as in a stream whose references are renewed often.
         near_frames: See ``near``.
         still: Share of targets that are their first reference's own frame.
+        sent: Share of the steps whose pairs a sender has seen, with the tokens that it chose
+            (`imfcodec train tokens`); E_T learns nothing in them.
         renormalise: Whether tokens are normalised by running statistics (see
             `model.token_normalisation`) instead of by those of each batch.
         affine: Share of the pairs that are rotated, zoomed, sheared and shifted as a whole.
@@ -117,6 +119,7 @@ class TrainConfig:
     near: float = 0.0
     near_frames: int = 20
     still: float = 0.0
+    sent: float = 0.0
     renormalise: bool = False
     affine: float = 0.2
     recolour: float = 1.0
@@ -141,6 +144,8 @@ class TrainConfig:
             )
         if not 0 <= self.recolour <= 1:
             raise OptionError(f"recolour is 0 to 1, not {self.recolour}")
+        if not 0 <= self.sent <= 1:
+            raise OptionError(f"sent is a share, 0 to 1, not {self.sent}")
         if self.minutes is not None and not self.minutes > 0:
             raise OptionError(f"a run of {self.minutes} minutes trains nothing")
         if self.accumulate < 1 or any(s.batch % self.accumulate for s in self.stages):

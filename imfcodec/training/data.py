@@ -2,14 +2,15 @@
 
 A shard is a folder of plain files: ``frames.u8`` and ``refs.u8`` hold uint8 RGB pictures of
 one size back to back, ``index.json`` says which clip each run of frames belongs to and which
-``refs`` are AV1-decoded versions of which frame. ``landmarks.f32`` may say where faces are.
+``refs`` are AV1-decoded versions of which frame. ``landmarks.f32`` may say where faces are, and
+``sent.safetensors`` what a sender chose for some of the frames.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,11 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imfcodec.errors import InputUnreadable
+from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.training.config import TrainConfig
 from imfcodec.training.landmarks import load_landmarks
 from imfcodec.training.look import Look
 from imfcodec.training.optical_flow import optical_flow
+from imfcodec.training.sent_tokens import SentPairs, load_sent
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -75,6 +77,7 @@ class Shard:
         frames, refs: uint8 [N, size, size, 3].
         clips: What lies where.
         landmarks: float32 [frames, 10] as in `landmarks`, None if they were not looked for.
+        sent: Tokens of some of the frames, None if no sender was asked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -82,7 +85,7 @@ class Shard:
 
         Raises:
             InputUnreadable: The folder is not a shard, or an array is shorter than its index
-                says.
+                says, or the tokens in it are damaged.
         """
         self._folder = folder
         self._shown: Path | None = None
@@ -92,6 +95,7 @@ class Shard:
             self.frames = self._map(folder / "frames.u8", index["frames"])
             self.refs = self._map(folder / "refs.u8", index["refs"])
             self.landmarks = load_landmarks(folder, index["frames"])
+            self.sent = load_sent(folder, index["frames"], index["refs"])
             self.clips = [
                 Clip(
                     clip["identity"],
@@ -162,7 +166,7 @@ class Plan:
         looks: Their augmentation.
         size: Side of the pictures in pixels.
         share: So many pairs, the first ones, have their neighbour loaded.
-        flow, other_flows: As in `Batch`, on the CPU.
+        flow, other_flows, sent: As in `Batch`, on the CPU.
     """
 
     picks: list[Pick]
@@ -171,6 +175,7 @@ class Plan:
     share: int
     flow: Tensor | None
     other_flows: list[Tensor]
+    sent: SentPairs | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,7 @@ class Batch:
         flow: Optical flow from x_c to the first reference, `optical_flow` [B, 3, f, f]; None when
             nobody wants it.
         other_flows: That of the further references and of the neighbour, where E_T sees it.
+        sent: What a sender chose for these pairs; None: E_T is to say.
     """
 
     current: Tensor
@@ -191,15 +197,40 @@ class Batch:
     references: list[Tensor]
     flow: Tensor | None
     other_flows: list[Tensor]
+    sent: SentPairs | None = None
+
+
+class ClipDrawer:
+    """Draws an identity, then one of its clips, by weight.
+
+    Identities, not clips, are drawn uniformly (times their largest weight), so that a person with
+    a hundred clips counts once.
+    """
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        """Take the clips to draw from, at least one."""
+        by_identity: dict[str, list[Clip]] = {}
+        for clip in clips:
+            by_identity.setdefault(clip.identity, []).append(clip)
+        self.identities = sorted(by_identity)
+        self._people = [by_identity[identity] for identity in self.identities]
+        # Somebody of whom there are videos is not drawn less for photographs that are there too.
+        self.weights = _shares(max(clip.weight for clip in clips) for clips in self._people)
+        self._clip_shares = [_shares(clip.weight for clip in clips) for clips in self._people]
+
+    def draw(self, rng: np.random.Generator) -> Clip:
+        """One clip."""
+        person = rng.choice(len(self.identities), p=self.weights)
+        clips = self._people[person]
+        return clips[rng.choice(len(clips), p=self._clip_shares[person])]
 
 
 class PairSampler:
-    """Draws batches: an identity, one of its clips, references and a target frame.
+    """Draws batches: a clip, references and a target frame.
 
-    Identities, not clips, are drawn uniformly (times their largest weight), so that a person with
-    a hundred clips counts once; then one of its clips, by weight. A share of the targets are the
-    most different of three candidates: large motion is rare in talking heads and is what has to
-    be learned.
+    A share of the targets are the most different of three candidates: large motion is rare in
+    talking heads and is what has to be learned. A share of the batches are frames that a sender
+    has seen, with the tokens that it chose; those are shown as they are.
 
     Batch n is a function of the seed and n alone: a resumed run sees what it would have seen,
     and several processes each take their part of the same batch.
@@ -208,18 +239,17 @@ class PairSampler:
     CANDIDATES = 3
 
     def __init__(self, shard: Shard, config: TrainConfig, device: str = "cpu") -> None:
-        """Prepare to draw from a shard; on a GPU its frames move to the GPU's memory."""
+        """Prepare to draw from a shard; on a GPU its frames move to the GPU's memory.
+
+        Raises:
+            OptionError: Tokens that a sender chose are wanted, and the shard has none.
+        """
         self.shard = shard
         self.config = config
         self.device = device
-        self.by_identity: dict[str, list[Clip]] = {}
-        for clip in shard.clips:
-            self.by_identity.setdefault(clip.identity, []).append(clip)
-        self.identities = sorted(self.by_identity)
-        # Somebody of whom there are videos is not drawn less for photographs that are there too.
-        people = [self.by_identity[identity] for identity in self.identities]
-        self.weights = _shares(max(clip.weight for clip in clips) for clips in people)
-        self._clip_shares = [_shares(clip.weight for clip in clips) for clips in people]
+        self.drawer = ClipDrawer(shard.clips)
+        if config.sent and shard.sent is None:
+            raise OptionError("nobody has sent tokens for this shard: imfcodec train tokens SHARD")
         self._resident: tuple[Tensor, Tensor] | None = None
         if device != "cpu":
             self._resident = (_to_device(shard.frames, device), _to_device(shard.refs, device))
@@ -243,6 +273,8 @@ class PairSampler:
     ) -> Plan:
         """What costs time on the CPU: which pairs, and their optical flow. Arguments as `draw`."""
         rng = np.random.default_rng((self.config.seed, step))
+        if self.config.sent and rng.random() < self.config.sent:
+            return self._plan_sent(rng, batch, size, flow, part)
         count = 1
         if rng.random() < self.config.two_references:
             count = int(rng.integers(2, 5))
@@ -266,6 +298,28 @@ class PairSampler:
             others.append(self._flow(picks[:share], looks[:share], places, frames))
         return Plan(picks, looks, size, share, moved, others)
 
+    def _plan_sent(
+        self, rng: np.random.Generator, batch: int, size: int, flow: bool, part: tuple[int, int]
+    ) -> Plan:
+        """A batch of pairs that a sender has seen; each shows both its frames."""
+        sent = self.shard.sent
+        assert sent is not None  # checked when the sampler was made
+        runs = rng.integers(len(sent.tokens), size=batch)[part[0] :: part[1]]
+        places = rng.integers(sent.tokens.shape[1] - 1, size=batch)[part[0] :: part[1]]
+        picks = [
+            Pick(
+                int(sent.frames[run, place]),
+                int(sent.frames[run, place + 1]),
+                ((True, int(sent.reference[run])),),
+                (int(sent.reference_frame[run]),),
+            )
+            for run, place in zip(runs, places, strict=True)
+        ]
+        looks = [Look.plain()] * len(picks)
+        frames = [p.current for p in picks]
+        moved = self._flow(picks, looks, [(False, f) for f in frames], frames) if flow else None
+        return Plan(picks, looks, size, len(picks), moved, [], sent.pairs(runs, places))
+
     def load(self, plan: Plan) -> Batch:
         """The pictures of a plan, and all of it on the device."""
         picks, looks, size, share = plan.picks, plan.looks, plan.size, plan.share
@@ -279,12 +333,11 @@ class PairSampler:
             ],
             None if plan.flow is None else plan.flow.to(self.device),
             [flow.to(self.device) for flow in plan.other_flows],
+            None if plan.sent is None else SentPairs(*(t.to(self.device) for t in plan.sent)),
         )
 
     def _pick(self, rng: np.random.Generator, references: int) -> Pick:
-        person = rng.choice(len(self.identities), p=self.weights)
-        clips = self.by_identity[self.identities[person]]
-        clip = clips[rng.choice(len(clips), p=self._clip_shares[person])]
+        clip = self.drawer.draw(rng)
         drawn = [self._reference(rng, clip) for _ in range(references)]
         refs, frames = tuple(d[:2] for d in drawn), tuple(d[2] for d in drawn)
         count = self.CANDIDATES if rng.random() < self.config.hard else 1

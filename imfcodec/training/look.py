@@ -71,6 +71,11 @@ class Look:
     saturation: float = 1.0
 
     @classmethod
+    def plain(cls) -> Look:
+        """Pictures stay as they are."""
+        return cls(flip=False, gain=(1.0, 1.0, 1.0), offset=0.0)
+
+    @classmethod
     def draw(cls, rng: np.random.Generator, affine_share: float, recolour: float = 1.0) -> Look:
         """Draw one; ``affine_share`` of them move the picture, ``recolour`` scales the colours."""
         overall = 1 + recolour * rng.uniform(-0.15, 0.15)

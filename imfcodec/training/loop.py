@@ -178,7 +178,8 @@ def train(
             if not part:
                 references, size = len(batch.references), config.model.token_size
                 whole_noise = token_noise(noise_source, stage.batch, references, size, amount)
-                flops.begin((stage, references, batch.flow is None, gan_on, penalise, moving))
+                kinds = (batch.flow is None, batch.sent is None, gan_on, penalise, moving)
+                flops.begin((stage, references, *kinds))
             piece = (processes.index + part * processes.count, pieces)
             noise = [n[piece[0] :: piece[1]].to(device) for n in whole_noise]
             last_part = part == config.accumulate - 1

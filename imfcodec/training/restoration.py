@@ -22,7 +22,6 @@ from imfcodec.metrics.perceptual import load_lpips
 from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
 from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.training.averaging import follow
-from imfcodec.training.checkpoint import write_tensors
 from imfcodec.training.data import Pictures, Shard
 from imfcodec.training.losses import psnr_db
 from imfcodec.training.perceptual_loss import PerceptualLoss
@@ -31,6 +30,7 @@ from imfcodec.training.precision import autocast
 from imfcodec.training.processes import join
 from imfcodec.training.run_log import RunLog
 from imfcodec.training.schedule import warm_cosine
+from imfcodec.training.tensor_file import write_tensors
 from imfcodec.training.utilisation import FlopMeter, peak_flops
 
 FILE = "restoration.safetensors"

@@ -21,7 +21,7 @@ class Pass(NamedTuple):
 
     Attributes:
         picture: x_hat_c [B, 3, S, S].
-        token: Normalised tokens of x_c [B, d_m].
+        token: Of x_c, normalised and without noise [B, d_m].
         bits: Mean bits per token, scalar.
         displacement: Of the first reference [B, 2, h, w]; empty for the plain alignment.
         neighbour: The frame beside x_c, rebuilt [B, 3, S, S]; empty when not asked for.
@@ -45,7 +45,9 @@ class Trainee(nn.Module):
     def forward(
         self, batch: Batch, size: int, noise: list[Tensor], neighbour: bool = False
     ) -> Pass:
-        """Rebuild the targets of a batch as a receiver would, with noise for rounding.
+        """Rebuild the targets of a batch as a receiver would.
+
+        From what E_T says, with noise for rounding; or from what a sender has chosen.
 
         Args:
             batch: Pictures of which the token encoder sees every pixel.
@@ -55,6 +57,30 @@ class Trainee(nn.Module):
                 for the rate.
             neighbour: Whether the neighbour is rebuilt as well, from the same references.
         """
+        said, coded, bits = self._tokens(batch, noise)
+        current, *reference_tokens, beside = coded
+        references = [
+            self.imf.reference(interleaved(reduce_to(picture, size)), token)
+            for picture, token in zip(batch.references, reference_tokens, strict=True)
+        ]
+        rebuilt = self.imf.reconstruct(current, references)
+        nothing = rebuilt.picture.new_zeros(0)
+        return Pass(
+            rebuilt.picture,
+            said,
+            bits,
+            rebuilt.warps[0].displacement if rebuilt.warps else nothing,
+            self.imf.reconstruct(beside, references).picture if neighbour else nothing,
+        )
+
+    def _tokens(self, batch: Batch, noise: list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
+        """What E_T says of x_c; t_c, the t_r and the neighbour's as received; bits per token."""
+        if batch.sent is not None:
+            current, neighbour = batch.sent.current, batch.sent.neighbour
+            # Nothing that is trained can change what these cost.
+            with torch.no_grad():
+                bits = self.quantiser.rate_bits(current, neighbour, torch.zeros_like(current))
+            return current, [current, batch.sent.reference, neighbour], bits
         # Tokens are all relative to one picture, the first reference.
         origin = batch.references[0]
         share = len(batch.neighbour)
@@ -67,22 +93,9 @@ class Trainee(nn.Module):
             interleaved(torch.cat(pictures)), interleaved(torch.cat(origins)), flow
         ).split([len(p) for p in pictures])
         step = self.quantiser.step
-        current, *reference_tokens, beside = (
-            t + n[: len(t)] * step for t, n in zip(tokens, noise[:-1], strict=True)
-        )
-        references = [
-            self.imf.reference(interleaved(reduce_to(picture, size)), token)
-            for picture, token in zip(batch.references, reference_tokens, strict=True)
-        ]
-        rebuilt = self.imf.reconstruct(current, references)
-        nothing = rebuilt.picture.new_zeros(0)
-        return Pass(
-            rebuilt.picture,
-            tokens[0],
-            self.quantiser.rate_bits(tokens[0][:share], tokens[-1], noise[-1][:share]),
-            rebuilt.warps[0].displacement if rebuilt.warps else nothing,
-            self.imf.reconstruct(beside, references).picture if neighbour else nothing,
-        )
+        received = [t + n[: len(t)] * step for t, n in zip(tokens, noise[:-1], strict=True)]
+        bits = self.quantiser.rate_bits(tokens[0][:share], tokens[-1], noise[-1][:share])
+        return tokens[0], received, bits
 
 
 def token_noise(

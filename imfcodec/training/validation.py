@@ -24,7 +24,7 @@ class Validation:
 
     def __init__(self, shard: Shard, config: TrainConfig, device: str) -> None:
         """Draw the pairs, one reference each, whatever the training sees."""
-        fixed = dataclasses.replace(config, seed=1, two_references=0.0, affine=0.0)
+        fixed = dataclasses.replace(config, seed=1, two_references=0.0, affine=0.0, sent=0.0)
         self._sampler = PairSampler(shard, fixed)
         self._side = config.model.token_encoder_side or 0
         self._device = device

@@ -280,9 +280,9 @@ def test_photographs_of_somebody_in_a_video(material: Path, photo: str) -> None:
     run(material, "out", labels=labels)
     shard = Shard(material / "out" / "train")
     sampler = PairSampler(shard, TrainConfig((Stage(64, 8, 1),)))
-    place = sampler.identities.index("her")
-    others = sampler.weights.sum() - sampler.weights[place]
-    assert sampler.weights[place] == pytest.approx(others / 0.15)
+    place = sampler.drawer.identities.index("her")
+    others = sampler.drawer.weights.sum() - sampler.drawer.weights[place]
+    assert sampler.drawer.weights[place] == pytest.approx(others / 0.15)
     video = next(c for c in shard.clips if c.identity == "her" and c.weight == 1)
     picks = [p.current for step in range(100) for p in sampler.plan(step, 8, 64, False).picks]
     hers = [c for c in shard.clips if c.identity == "her"]

@@ -23,6 +23,7 @@ from imfcodec.training.data import Shard
 from imfcodec.training.loop import train
 from imfcodec.training.restoration import FILE, Patches, RestorationConfig, train_restoration
 from imfcodec.training.restored_references import REFERENCES_FILE, restore_references
+from imfcodec.training.tensor_file import write_tensors
 from tests.tiny import TINY, tiny_model
 from tests.training.samples import small_run, write_shard
 
@@ -105,7 +106,7 @@ def test_what_is_refused(shard: Path, tmp_path: Path) -> None:
             dataclasses.replace(short, side=128), shard, None, tmp_path / "s", device="cpu"
         )
     other = tmp_path / "other.safetensors"
-    checkpoint.write_tensors(other, {"x": torch.zeros(1)})
+    write_tensors(other, {"x": torch.zeros(1)})
     with pytest.raises(InputUnreadable, match="does not fit"):
         train_restoration(short, shard, None, tmp_path / "i", device="cpu", initial=other)
 
@@ -135,7 +136,7 @@ def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
 def test_a_run_trains_on_restored_references(shard: Path, tmp_path: Path) -> None:
     learned = tiny_model().restoration
     assert learned is not None
-    checkpoint.write_tensors(tmp_path / FILE, learned.state_dict())
+    write_tensors(tmp_path / FILE, learned.state_dict())
     run = tmp_path / "run"
     train(small_run(), shard, shard, run, device="cpu", restoration=tmp_path / FILE)
     ema = load_file(run / checkpoint.EMA_FILE)

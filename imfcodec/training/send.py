@@ -1,0 +1,190 @@
+"""A sender's tokens for a shard's frames, to train the receiver's network on.
+
+    decoded key frame ─ R ─ x_r ─┐
+    frames behind or before it ──┴─ flow ─ E_T ─ refine ─ smooth ─ choose ─► t of each
+
+E_T's tokens with noise for rounding are not what arrives: a sender improves them, and chooses
+integers that make good for each other and stay where nothing changes. That takes it far too long
+to be asked in each step of training; so it is asked once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.config import REFINE_STEPS
+from imfcodec.entropy import TokenCoder
+from imfcodec.errors import OptionError
+from imfcodec.model.precision import natural_precision
+from imfcodec.sender.latent_tokens import LatentTokens
+from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.sender.token_choice import TokenChooser
+from imfcodec.sender.token_smoothing import smooth
+from imfcodec.training.data import Clip, ClipDrawer, Shard
+from imfcodec.training.planners import ahead
+from imfcodec.training.restored_references import REFERENCES_FILE, restore_references
+from imfcodec.training.sent_tokens import SentTokens, save_sent
+from imfcodec.weights import Weights, WeightsFile, load
+
+SAY_EVERY = 50  # runs
+
+
+@dataclass(frozen=True)
+class SendConfig:
+    """Which tokens are wanted.
+
+    Attributes:
+        runs: How many runs of successive frames.
+        frames: In each.
+        reach: A run begins at most so many frames from its key frame.
+        quantisers: Quantiser levels, one drawn for each run.
+        seed: Of all that is drawn. Run n is a function of the seed and n.
+    """
+
+    runs: int = 2000
+    frames: int = 16
+    reach: int = 60
+    quantisers: Sequence[int] = (3, 4, 5, 6)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.runs < 1 or self.frames < 2 or self.reach < 1 or not self.quantisers:
+            raise OptionError("there is nothing to send: a run has two frames or more, near a key")
+
+
+class Run(NamedTuple):
+    """One run, as `SentTokens` has many."""
+
+    reference: int
+    reference_frame: int
+    reference_token: npt.NDArray[np.float32]
+    frames: npt.NDArray[np.int64]
+    tokens: npt.NDArray[np.float32]
+
+
+class RunSender:
+    """Draws runs of a shard's frames and chooses their tokens."""
+
+    def __init__(self, shard: Shard, weights: Weights, config: SendConfig) -> None:
+        """Prepare to draw from clips that have enough frames beside a decoded key frame.
+
+        Args:
+            shard: Shows its decoded key frames restored.
+            weights: The sender's.
+            config: What is wanted.
+
+        Raises:
+            OptionError: No clip is long enough; or the weights know no such quantiser level.
+        """
+        self._shard = shard
+        self._weights = weights
+        self._config = config
+        for level in config.quantisers:
+            weights.tables.level(level)
+        long = [c for c in shard.clips if c.refs and c.count >= 2 * config.frames + 1]
+        if not long:
+            raise OptionError(
+                f"no clip of the shard has a decoded key frame and {2 * config.frames + 1} frames"
+            )
+        self._drawer = ClipDrawer(long)
+
+    def send(self, number: int) -> Run:
+        """Run ``number``."""
+        rng = np.random.default_rng((self._config.seed, number))
+        clip = self._drawer.draw(rng)
+        ref = clip.refs[rng.integers(len(clip.refs))]
+        on_the_way, frames = self._frames(rng, clip, ref.frame)
+        level = int(rng.choice(self._config.quantisers))
+        quantiser = self._weights.tables.quantiser(level)
+        picture = np.array(self._shard.refs[ref.place])
+        latents = LatentTokens(self._weights.model, quantiser, picture, REFINE_STEPS)
+        tracker = MovementTracker(picture)
+        for frame in on_the_way:
+            tracker.follow(self._shard.frames[frame : frame + 1])
+        pictures = [np.array(self._shard.frames[frame]) for frame in frames]
+        flow = [tracker.follow(picture[None])[0] for picture in pictures]
+        refined = latents.beside(pictures, flow)
+        tokens, curvature = refined.tokens.numpy(), refined.curvature.numpy()
+        coder = TokenCoder(self._weights.tables.level(level))
+        coder.reset(latents.token[0])
+        coder.follow(latents.token[0])
+        smoothed = smooth(tokens, curvature, quantiser.step, None)
+        chosen = TokenChooser(quantiser.step).choose(coder, smoothed, curvature)
+        return Run(
+            ref.place,
+            clip.start + ref.frame,
+            quantiser.dequantise(latents.token)[0],
+            frames,
+            quantiser.dequantise(chosen),
+        )
+
+    def _frames(
+        self, rng: np.random.Generator, clip: Clip, key: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Indices of the frames between the key frame and a run, and of the run's.
+
+        Behind the key frame in order, before it backwards, as a sender follows them.
+        """
+        count = self._config.frames
+        room = {1: clip.count - 1 - key, -1: key}  # at least one side has enough
+        way = int(rng.choice([way for way in room if room[way] >= count]))
+        gap = int(rng.integers(min(self._config.reach, room[way] - count + 1)))
+        frames = clip.start + key + way * np.arange(1, gap + count + 1)
+        return frames[:gap], frames[gap:]
+
+
+def send_tokens(
+    folder: Path,
+    weights: WeightsFile,
+    config: SendConfig,
+    *,
+    workers: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> SentTokens:
+    """Let a sender choose tokens for a shard's frames, and put them into the shard.
+
+    Args:
+        folder: Of the shard; best one of every frame: a sender sees them all.
+        weights: The sender's.
+        config: Which tokens.
+        workers: Processes that do it, each on one thread; 0: this one.
+        say: Called with a line now and then.
+
+    Raises:
+        InputUnreadable: The folder is no shard.
+        OptionError: Its clips are too short, or the weights know no such quantiser level.
+        WeightsCorrupt: The weights are.
+        OutputFailed: The disk is full.
+    """
+    shard, loaded = Shard(folder), load(weights)
+    RunSender(shard, loaded, config)  # what is wrong is said before the work begins
+    runs: list[Run] = []
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".send-") as scratch:
+        if loaded.model.restoration:
+            restore_references(
+                loaded.model.restoration,
+                shard,
+                Path(scratch) / REFERENCES_FILE,
+                "cpu",
+                natural_precision("cpu"),
+            )
+        requests = ((number,) for number in range(config.runs))
+        for run in ahead(partial(_sender, shard, weights, config), requests, workers):
+            runs.append(run)
+            if len(runs) % SAY_EVERY == 0:
+                say(f"{len(runs)} of {config.runs} runs")
+    sent = SentTokens(*(np.stack(column) for column in zip(*runs, strict=True)))
+    save_sent(folder, sent)
+    return sent
+
+
+def _sender(shard: Shard, weights: WeightsFile, config: SendConfig) -> Callable[[int], Run]:
+    return RunSender(shard, load(weights), config).send
