@@ -230,7 +230,7 @@ class PairSampler:
 
     A share of the targets are the most different of three candidates: large motion is rare in
     talking heads and is what has to be learned. A share of the batches are frames that a sender
-    has seen, with the tokens that it chose; those are shown as they are.
+    has seen, with the tokens that it chose, under the looks under which it saw them.
 
     Batch n is a function of the seed and n alone: a resumed run sees what it would have seen,
     and several processes each take their part of the same batch.
@@ -315,7 +315,7 @@ class PairSampler:
             )
             for run, place in zip(runs, places, strict=True)
         ]
-        looks = [Look.plain()] * len(picks)
+        looks = [Look.of_numbers(sent.looks[run]) for run in runs]
         frames = [p.current for p in picks]
         moved = self._flow(picks, looks, [(False, f) for f in frames], frames) if flow else None
         return Plan(picks, looks, size, len(picks), moved, [], sent.pairs(runs, places))

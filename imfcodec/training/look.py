@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,10 +71,17 @@ class Look:
     affine: Affine | None = None
     saturation: float = 1.0
 
+    def numbers(self) -> list[float]:
+        """All of it, for `of_numbers`; no movement is one by nothing."""
+        moved = self.affine or Affine(0.0, 0.0, 0.0, 0.0)
+        return [float(self.flip), *self.gain, self.offset, self.saturation, *moved]
+
     @classmethod
-    def plain(cls) -> Look:
-        """Pictures stay as they are."""
-        return cls(flip=False, gain=(1.0, 1.0, 1.0), offset=0.0)
+    def of_numbers(cls, numbers: Sequence[float]) -> Look:
+        """What `numbers` was called on."""
+        flip, red, green, blue, offset, saturation, *moved = map(float, numbers)
+        affine = Affine(*moved) if any(moved) else None
+        return cls(bool(flip), (red, green, blue), offset, affine, saturation)
 
     @classmethod
     def draw(cls, rng: np.random.Generator, affine_share: float, recolour: float = 1.0) -> Look:
@@ -123,6 +131,9 @@ class Look:
                 back = torch.linalg.inv(look.affine.matrix()[:, :2]).to(flow)
                 flow[n] = torch.einsum("ij,jyx->iyx", back, flow[n])
         return torch.cat([flow, _move(looks, trust, "nearest", "zeros")], 1)
+
+
+AS_IT_IS = Look(flip=False, gain=(1.0, 1.0, 1.0), offset=0.0)
 
 
 def _flip(looks: list[Look], x: Tensor) -> Tensor:

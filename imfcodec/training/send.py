@@ -1,16 +1,16 @@
 """A sender's tokens for a shard's frames, to train the receiver's network on.
 
-    decoded key frame ─ R ─ x_r ─┐
-    frames behind or before it ──┴─ flow ─ E_T ─ refine ─ smooth ─ choose ─► t of each
+    decoded key frame ─ R ─ x_r ─┬─ look ─ flow ─ E_T ─ refine ─ smooth ─ choose ─► t of each
+    frames behind or before it ──┘
 
 E_T's tokens with noise for rounding are not what arrives: a sender improves them, and chooses
 integers that make good for each other and stay where nothing changes. That takes it far too long
-to be asked in each step of training; so it is asked once.
+to be asked in each step of training; so it is asked once, of pictures that are flipped, recoloured
+and moved like those of all training: without, the network learns the people by heart.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,14 +23,15 @@ import numpy.typing as npt
 from imfcodec.config import REFINE_STEPS
 from imfcodec.entropy import TokenCoder
 from imfcodec.errors import OptionError
-from imfcodec.model.precision import natural_precision
+from imfcodec.receiver.reconstruction import restored, to_pictures, to_tensor
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.sender.restraint import restraint_of
 from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.sender.token_smoothing import smooth
-from imfcodec.training.data import Clip, ClipDrawer, Shard
+from imfcodec.training.data import Clip, ClipDrawer, Pictures, Shard
+from imfcodec.training.look import Look
 from imfcodec.training.planners import ahead
-from imfcodec.training.restored_references import REFERENCES_FILE, restore_references
 from imfcodec.training.sent_tokens import SentTokens, save_sent
 from imfcodec.weights import Weights, WeightsFile, load
 
@@ -46,6 +47,8 @@ class SendConfig:
         frames: In each.
         reach: A run begins at most so many frames from its key frame.
         quantisers: Quantiser levels, one drawn for each run.
+        affine: Share of the runs that are rotated, zoomed, sheared and shifted as a whole.
+        recolour: How far brightness, tint and saturation are changed, 0 to 1.
         seed: Of all that is drawn. Run n is a function of the seed and n.
     """
 
@@ -53,6 +56,8 @@ class SendConfig:
     frames: int = 16
     reach: int = 60
     quantisers: Sequence[int] = (3, 4, 5, 6)
+    affine: float = 0.5
+    recolour: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,6 +73,7 @@ class Run(NamedTuple):
     reference_token: npt.NDArray[np.float32]
     frames: npt.NDArray[np.int64]
     tokens: npt.NDArray[np.float32]
+    look: npt.NDArray[np.float32]
 
 
 class RunSender:
@@ -77,7 +83,7 @@ class RunSender:
         """Prepare to draw from clips that have enough frames beside a decoded key frame.
 
         Args:
-            shard: Shows its decoded key frames restored.
+            shard: Shows its decoded key frames as they are.
             weights: The sender's.
             config: What is wanted.
 
@@ -103,18 +109,20 @@ class RunSender:
         ref = clip.refs[rng.integers(len(clip.refs))]
         on_the_way, frames = self._frames(rng, clip, ref.frame)
         level = int(rng.choice(self._config.quantisers))
-        quantiser = self._weights.tables.quantiser(level)
-        picture = np.array(self._shard.refs[ref.place])
-        latents = LatentTokens(self._weights.model, quantiser, picture, REFINE_STEPS)
-        tracker = MovementTracker(picture)
+        model, quantiser = self._weights.model, self._weights.tables.quantiser(level)
+        look = Look.draw(rng, self._config.affine, self._config.recolour)
+        decoded = np.array(self._shard.refs[ref.place])
+        restraint = restraint_of(ref.crf, predicted=ref.predicted)
+        key = _seen(restored(model, decoded, restraint), look)
+        latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
+        tracker = MovementTracker(key)
         for frame in on_the_way:
-            tracker.follow(self._shard.frames[frame : frame + 1])
-        pictures = [np.array(self._shard.frames[frame]) for frame in frames]
+            tracker.follow(_seen(self._shard.frames[frame], look)[None])
+        pictures = [_seen(self._shard.frames[frame], look) for frame in frames]
         flow = [tracker.follow(picture[None])[0] for picture in pictures]
         refined = latents.beside(pictures, flow)
         tokens, curvature = refined.tokens.numpy(), refined.curvature.numpy()
         coder = TokenCoder(self._weights.tables.level(level))
-        coder.reset(latents.token[0])
         coder.follow(latents.token[0])
         smoothed = smooth(tokens, curvature, quantiser.step, None)
         chosen = TokenChooser(quantiser.step).choose(coder, smoothed, curvature)
@@ -124,6 +132,7 @@ class RunSender:
             quantiser.dequantise(latents.token)[0],
             frames,
             quantiser.dequantise(chosen),
+            np.array(look.numbers(), np.float32),
         )
 
     def _frames(
@@ -164,26 +173,22 @@ def send_tokens(
         WeightsCorrupt: The weights are.
         OutputFailed: The disk is full.
     """
-    shard, loaded = Shard(folder), load(weights)
-    RunSender(shard, loaded, config)  # what is wrong is said before the work begins
+    shard = Shard(folder)
+    RunSender(shard, load(weights), config)  # what is wrong is said before the work begins
+    requests = ((number,) for number in range(config.runs))
     runs: list[Run] = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".send-") as scratch:
-        if loaded.model.restoration:
-            restore_references(
-                loaded.model.restoration,
-                shard,
-                Path(scratch) / REFERENCES_FILE,
-                "cpu",
-                natural_precision("cpu"),
-            )
-        requests = ((number,) for number in range(config.runs))
-        for run in ahead(partial(_sender, shard, weights, config), requests, workers):
-            runs.append(run)
-            if len(runs) % SAY_EVERY == 0:
-                say(f"{len(runs)} of {config.runs} runs")
+    for run in ahead(partial(_sender, shard, weights, config), requests, workers):
+        runs.append(run)
+        if len(runs) % SAY_EVERY == 0:
+            say(f"{len(runs)} of {config.runs} runs")
     sent = SentTokens(*(np.stack(column) for column in zip(*runs, strict=True)))
     save_sent(folder, sent)
     return sent
+
+
+def _seen(picture: Pictures, look: Look) -> Pictures:
+    """A picture under a look, uint8 [S, S, 3] both."""
+    return to_pictures(Look.apply([look], to_tensor(np.array(picture)[None])))[0]
 
 
 def _sender(shard: Shard, weights: WeightsFile, config: SendConfig) -> Callable[[int], Run]:

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from imfcodec.errors import InputUnreadable
+from imfcodec.training.look import AS_IT_IS
 from imfcodec.training.tensor_file import write_tensors
 
 FILE = "sent.safetensors"
@@ -40,6 +41,7 @@ class SentTokens:
         reference_token: float32 [R, d_m].
         frames: Indices in ``frames.u8``, in the order in which they were sent: int64 [R, N].
         tokens: float32 [R, N, d_m].
+        looks: `Look.numbers` under which a sender saw each run, float32 [R, L].
     """
 
     reference: npt.NDArray[np.int64]
@@ -47,6 +49,7 @@ class SentTokens:
     reference_token: npt.NDArray[np.float32]
     frames: npt.NDArray[np.int64]
     tokens: npt.NDArray[np.float32]
+    looks: npt.NDArray[np.float32]
 
     def pairs(self, runs: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> SentPairs:
         """Of the frames at these places of these runs, and of the ones sent next."""
@@ -82,6 +85,7 @@ def load_sent(folder: Path, frames: int, refs: int) -> SentTokens | None:
             sent.frames.shape == (runs, count)
             and sent.reference_token.shape == (runs, size)
             and sent.reference.shape == sent.reference_frame.shape == (runs,)
+            and sent.looks.shape == (runs, len(AS_IT_IS.numbers()))
             and count >= 2
         )
         known = (
