@@ -64,6 +64,7 @@ def test_all_commands_are_there() -> None:
         ("weights", "path"),
         ("train", "run"),
         ("train", "restoration"),
+        ("train", "tokens"),
         ("train", "export"),
     }
 

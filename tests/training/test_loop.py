@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from imfcodec.config import FAST
 from imfcodec.errors import InputUnreadable, OptionError, OutputFailed
-from imfcodec.training import checkpoint, data, landmarks, loop
+from imfcodec.training import checkpoint, data, landmarks, loop, tensor_file
 from imfcodec.training.config import Stage, TrainConfig
 from imfcodec.training.loop import train
 from imfcodec.training.optical_flow import optical_flow
@@ -239,7 +239,7 @@ def test_full_disk_keeps_the_old_checkpoint(
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(tensor_file, "save_file", full)
     with pytest.raises(OutputFailed, match="No space"):
         train(small_run(), shard, None, run, device="cpu", resume=True)
     assert (run / checkpoint.STATE_FILE).read_bytes() == before
