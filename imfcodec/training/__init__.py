@@ -17,6 +17,7 @@ losses.py, perceptual_loss.py, discriminator.py, ada.py    what is minimised
 loop.py, processes.py         the loop, top to bottom, in one process or in many
 precision.py, schedule.py, averaging.py    how a step computes, how rate and averaged weights go
 checkpoint.py, tensor_file.py, run_log.py, validation.py, utilisation.py   what a run leaves behind
+refined_run.py    tokens of a run of frames, and the integers that a sender sends
 export.py, export_run.py      checkpoint -> weights file
 fit_tables.py     integer predictors and tables on training tokens
 manifest.py, model_card.py    the file among others

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -13,17 +12,16 @@ import torch
 
 from imfcodec import weights
 from imfcodec.config import REFINE_STEPS, ModelConfig
-from imfcodec.entropy import EntropyTables, LevelTables, Quantiser, TokenCoder
+from imfcodec.entropy import EntropyTables, Quantiser
 from imfcodec.model.imf import IMF
 from imfcodec.receiver.reconstruction import restored
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
-from imfcodec.sender.token_choice import TokenChooser
-from imfcodec.sender.token_smoothing import smooth
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
+from imfcodec.training.refined_run import RefinedRun
 from imfcodec.training.trainee import Trainee
 from imfcodec.video import AudioMode, CodingGeometry, MediaReader
 from imfcodec.weights import WeightsFile
@@ -61,30 +59,7 @@ def export(
     return weights.write(folder, name, trainee.imf, tables), tables
 
 
-@dataclass(frozen=True)
-class Run:
-    """A key frame's token and those of the frames behind it.
-
-    Attributes:
-        tokens: Unquantised, the key frame's first: float32 [n, d_m].
-        curvature: Of those behind it [n - 1, d_m, d_m], see `Refined`.
-    """
-
-    tokens: npt.NDArray[np.float32]
-    curvature: npt.NDArray[np.float32]
-
-    def integers(self, step: npt.NDArray[np.float32], tables: LevelTables) -> npt.NDArray[np.int32]:
-        """What a sender codes of them in one packet: int32 [n, d_m]."""
-        key = Quantiser(step).quantise(self.tokens[:1])
-        if not len(self.curvature):
-            return key
-        coder = TokenCoder(tables)
-        coder.follow(key[0])
-        tokens = smooth(self.tokens[1:], self.curvature, step, None)
-        return np.concatenate([key, TokenChooser(step).choose(coder, tokens, self.curvature)])
-
-
-def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) -> list[Run]:
+def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) -> list[RefinedRun]:
     """Tokens of a clip's first frames as a sender finds them, a run for each key frame."""
     quantiser = Quantiser(step)
     runs = []
@@ -100,5 +75,5 @@ def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) 
             flow = [tracker.follow(picture[None])[0] for picture in run[1:]]
             refined = latents.beside(run[1:], flow)
             tokens = np.concatenate([latents.latent, refined.tokens.numpy()])
-            runs.append(Run(tokens, refined.curvature.numpy()))
+            runs.append(RefinedRun(tokens, refined.curvature.numpy()))
     return runs

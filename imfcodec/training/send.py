@@ -21,17 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.config import REFINE_STEPS
-from imfcodec.entropy import TokenCoder
 from imfcodec.errors import OptionError
 from imfcodec.receiver.reconstruction import restored, to_pictures, to_tensor
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.restraint import restraint_of
-from imfcodec.sender.token_choice import TokenChooser
-from imfcodec.sender.token_smoothing import smooth
 from imfcodec.training.data import Clip, ClipDrawer, Pictures, Shard
 from imfcodec.training.look import Look
 from imfcodec.training.planners import ahead
+from imfcodec.training.refined_run import RefinedRun
 from imfcodec.training.sent_tokens import SentTokens, save_sent
 from imfcodec.weights import Weights, WeightsFile, load
 
@@ -65,7 +63,7 @@ class SendConfig:
             raise OptionError("there is nothing to send: a run has two frames or more, near a key")
 
 
-class Run(NamedTuple):
+class SentRun(NamedTuple):
     """One run, as `SentTokens` has many."""
 
     reference: int
@@ -102,7 +100,7 @@ class RunSender:
             )
         self._drawer = ClipDrawer(long)
 
-    def send(self, number: int) -> Run:
+    def send(self, number: int) -> SentRun:
         """Run ``number``."""
         rng = np.random.default_rng((self._config.seed, number))
         clip = self._drawer.draw(rng)
@@ -121,19 +119,14 @@ class RunSender:
         pictures = [_seen(self._shard.frames[frame], look) for frame in frames]
         flow = [tracker.follow(picture[None])[0] for picture in pictures]
         refined = latents.beside(pictures, flow)
-        tokens, curvature = refined.tokens.numpy(), refined.curvature.numpy()
-        coder = TokenCoder(self._weights.tables.level(level))
-        coder.follow(latents.token[0])
-        smoothed = smooth(tokens, curvature, quantiser.step, None)
-        chosen = TokenChooser(quantiser.step).choose(coder, smoothed, curvature)
-        return Run(
-            ref.place,
-            clip.start + ref.frame,
-            quantiser.dequantise(latents.token)[0],
-            frames,
-            quantiser.dequantise(chosen),
-            np.array(look.numbers(), np.float32),
+        tokens = np.concatenate([latents.latent, refined.tokens.numpy()])
+        run = RefinedRun(tokens, refined.curvature.numpy())
+        received = quantiser.dequantise(
+            run.integers(quantiser.step, self._weights.tables.level(level))
         )
+        numbers = np.array(look.numbers(), np.float32)
+        source = clip.start + ref.frame
+        return SentRun(ref.place, source, received[0], frames, received[1:], numbers)
 
     def _frames(
         self, rng: np.random.Generator, clip: Clip, key: int
@@ -176,7 +169,7 @@ def send_tokens(
     shard = Shard(folder)
     RunSender(shard, load(weights), config)  # what is wrong is said before the work begins
     requests = ((number,) for number in range(config.runs))
-    runs: list[Run] = []
+    runs: list[SentRun] = []
     for run in ahead(partial(_sender, shard, weights, config), requests, workers):
         runs.append(run)
         if len(runs) % SAY_EVERY == 0:
@@ -191,5 +184,5 @@ def _seen(picture: Pictures, look: Look) -> Pictures:
     return to_pictures(Look.apply([look], to_tensor(np.array(picture)[None])))[0]
 
 
-def _sender(shard: Shard, weights: WeightsFile, config: SendConfig) -> Callable[[int], Run]:
+def _sender(shard: Shard, weights: WeightsFile, config: SendConfig) -> Callable[[int], SentRun]:
     return RunSender(shard, load(weights), config).send

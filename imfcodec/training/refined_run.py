@@ -1,0 +1,35 @@
+"""Tokens of a run of frames before they are quantised, and the integers that a sender sends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.entropy import LevelTables, Quantiser, TokenCoder
+from imfcodec.sender.token_choice import TokenChooser
+from imfcodec.sender.token_smoothing import smooth
+
+
+@dataclass(frozen=True)
+class RefinedRun:
+    """A key frame's token and those of the frames behind it.
+
+    Attributes:
+        tokens: Unquantised, the key frame's first: float32 [n, d_m].
+        curvature: Of those behind it [n - 1, d_m, d_m], see `Refined`.
+    """
+
+    tokens: npt.NDArray[np.float32]
+    curvature: npt.NDArray[np.float32]
+
+    def integers(self, step: npt.NDArray[np.float32], tables: LevelTables) -> npt.NDArray[np.int32]:
+        """What a sender codes of them in one packet: int32 [n, d_m]."""
+        key = Quantiser(step).quantise(self.tokens[:1])
+        if not len(self.curvature):
+            return key
+        coder = TokenCoder(tables)
+        coder.follow(key[0])
+        tokens = smooth(self.tokens[1:], self.curvature, step, None)
+        return np.concatenate([key, TokenChooser(step).choose(coder, tokens, self.curvature)])
