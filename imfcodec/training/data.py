@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from imfcodec.training.config import TrainConfig
 from imfcodec.training.landmarks import load_landmarks
 from imfcodec.training.look import Look
 from imfcodec.training.optical_flow import optical_flow
-from imfcodec.training.sent_tokens import SentPairs, load_sent
+from imfcodec.training.sent_tokens import SentPairs, SentTokens, load_sent
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -77,7 +78,6 @@ class Shard:
         frames, refs: uint8 [N, size, size, 3].
         clips: What lies where.
         landmarks: float32 [frames, 10] as in `landmarks`, None if they were not looked for.
-        sent: Tokens of some of the frames, None if no sender was asked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,7 +85,7 @@ class Shard:
 
         Raises:
             InputUnreadable: The folder is not a shard, or an array is shorter than its index
-                says, or the tokens in it are damaged.
+                says.
         """
         self._folder = folder
         self._shown: Path | None = None
@@ -95,7 +95,6 @@ class Shard:
             self.frames = self._map(folder / "frames.u8", index["frames"])
             self.refs = self._map(folder / "refs.u8", index["refs"])
             self.landmarks = load_landmarks(folder, index["frames"])
-            self.sent = load_sent(folder, index["frames"], index["refs"])
             self.clips = [
                 Clip(
                     clip["identity"],
@@ -114,6 +113,15 @@ class Shard:
             raise InputUnreadable(f"{folder} is no training shard: {error}") from error
         if not self.clips:
             raise InputUnreadable(f"{folder} holds no clip of two frames or more")
+
+    @cached_property
+    def sent(self) -> SentTokens | None:
+        """Tokens of some of the frames, read when they are wanted; None if no sender was asked.
+
+        Raises:
+            InputUnreadable: They are damaged, or belong to another shard.
+        """
+        return load_sent(self._folder, len(self.frames), len(self.refs))
 
     def decoded_pairs(self) -> list[tuple[int, int]]:
         """Of each decoded key frame the index in ``refs`` and that of its source in ``frames``."""

@@ -71,9 +71,5 @@ def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) 
             coded = keys.code(run[0], KeyKind.INDEPENDENT)
             key = restored(model, coded.decoded, coded.restraint)
             latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
-            tracker = MovementTracker(key)
-            flow = [tracker.follow(picture[None])[0] for picture in run[1:]]
-            refined = latents.beside(run[1:], flow)
-            tokens = np.concatenate([latents.latent, refined.tokens.numpy()])
-            runs.append(RefinedRun(tokens, refined.curvature.numpy()))
+            runs.append(RefinedRun.beside(latents, MovementTracker(key), run[1:]))
     return runs

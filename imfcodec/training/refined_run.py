@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from imfcodec.entropy import LevelTables, Quantiser, TokenCoder
+from imfcodec.receiver.reconstruction import Picture
+from imfcodec.sender.latent_tokens import LatentTokens
+from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.sender.token_smoothing import smooth
 
@@ -23,6 +27,19 @@ class RefinedRun:
 
     tokens: npt.NDArray[np.float32]
     curvature: npt.NDArray[np.float32]
+
+    @classmethod
+    def beside(
+        cls, latents: LatentTokens, tracker: MovementTracker, pictures: Sequence[Picture]
+    ) -> RefinedRun:
+        """Tokens of a key frame and of pictures in a row, uint8 [H, W, 3], as a sender finds them.
+
+        The tracker stands where it has followed the frames before them.
+        """
+        flow = [tracker.follow(picture[None])[0] for picture in pictures]
+        refined = latents.beside(pictures, flow)
+        tokens = np.concatenate([latents.latent, refined.tokens.numpy()])
+        return cls(tokens, refined.curvature.numpy())
 
     def integers(self, step: npt.NDArray[np.float32], tables: LevelTables) -> npt.NDArray[np.int32]:
         """What a sender codes of them in one packet: int32 [n, d_m]."""

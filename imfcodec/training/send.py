@@ -117,10 +117,7 @@ class RunSender:
         for frame in on_the_way:
             tracker.follow(_seen(self._shard.frames[frame], look)[None])
         pictures = [_seen(self._shard.frames[frame], look) for frame in frames]
-        flow = [tracker.follow(picture[None])[0] for picture in pictures]
-        refined = latents.beside(pictures, flow)
-        tokens = np.concatenate([latents.latent, refined.tokens.numpy()])
-        run = RefinedRun(tokens, refined.curvature.numpy())
+        run = RefinedRun.beside(latents, tracker, pictures)
         received = quantiser.dequantise(
             run.integers(quantiser.step, self._weights.tables.level(level))
         )
