@@ -238,7 +238,7 @@ class PairSampler:
 
     A share of the targets are the most different of three candidates: large motion is rare in
     talking heads and is what has to be learned. A share of the batches are frames that a sender
-    has seen, with the tokens that it chose, under the looks under which it saw them.
+    has seen, with the tokens that it chose, flipped and moved as it saw them.
 
     Batch n is a function of the seed and n alone: a resumed run sees what it would have seen,
     and several processes each take their part of the same batch.
@@ -312,8 +312,15 @@ class PairSampler:
         """A batch of pairs that a sender has seen; each shows both its frames."""
         sent = self.shard.sent
         assert sent is not None  # checked when the sampler was made
-        runs = rng.integers(len(sent.tokens), size=batch)[part[0] :: part[1]]
-        places = rng.integers(sent.tokens.shape[1] - 1, size=batch)[part[0] :: part[1]]
+        mine = slice(part[0], None, part[1])
+        runs = rng.integers(len(sent.tokens), size=batch)
+        places = rng.integers(sent.tokens.shape[1] - 1, size=batch)[mine]
+        # Tokens say how things move, which colours have no part in.
+        looks = [
+            Look.of_numbers(sent.looks[run]).in_other_colours(rng, self.config.recolour)
+            for run in runs
+        ][mine]
+        runs = runs[mine]
         picks = [
             Pick(
                 int(sent.frames[run, place]),
@@ -323,7 +330,6 @@ class PairSampler:
             )
             for run, place in zip(runs, places, strict=True)
         ]
-        looks = [Look.of_numbers(sent.looks[run]) for run in runs]
         frames = [p.current for p in picks]
         moved = self._flow(picks, looks, [(False, f) for f in frames], frames) if flow else None
         return Plan(picks, looks, size, len(picks), moved, [], sent.pairs(runs, places))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -95,6 +95,10 @@ class Look:
         gain = (float(tint[0]), float(tint[1]), float(tint[2]))
         saturation = 1 + recolour * rng.uniform(-0.4, 0.3)
         return cls(flip, gain, offset, affine, float(saturation))
+
+    def in_other_colours(self, rng: np.random.Generator, recolour: float = 1.0) -> Look:
+        """Flipped and moved as it is, in colours drawn anew."""
+        return replace(Look.draw(rng, 0.0, recolour), flip=self.flip, affine=self.affine)
 
     @staticmethod
     def apply(looks: list[Look], x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.receiver.reconstruction import Reconstructor
 from imfcodec.training.checkpoint import EMA_FILE, load_initial
 from imfcodec.training.data import PairSampler, Shard
-from imfcodec.training.look import Look
+from imfcodec.training.look import AS_IT_IS, Look
 from imfcodec.training.loop import train
 from imfcodec.training.send import SendConfig, send_tokens
 from imfcodec.training.sent_tokens import FILE, SentTokens, save_sent
@@ -81,7 +81,8 @@ def test_training_shows_what_a_receiver_rebuilds(
     trainee = Trainee(TINY).eval()
     load_initial(weights.path, trainee)
     material = Shard(shard)
-    batch = PairSampler(material, small_run(sent=1.0, motion=1.0)).draw(7, 3, 64, flow=True)
+    config = small_run(sent=1.0, motion=1.0, recolour=0.0)
+    batch = PairSampler(material, config).draw(7, 3, 64, flow=True)
     with torch.no_grad():
         shown = trainee(batch, 64, [], True)
     level = Quantiser(np.full(TINY.token_size, 1.0, np.float32))
@@ -93,7 +94,8 @@ def test_training_shows_what_a_receiver_rebuilds(
             if np.array_equal(sent.tokens[r, p], batch.sent.current[n])
             and np.array_equal(sent.tokens[r, p + 1], batch.sent.neighbour[n])
         )
-        look = Look.of_numbers(sent.looks[run])
+        seen = Look.of_numbers(sent.looks[run])
+        look = dataclasses.replace(AS_IT_IS, flip=seen.flip, affine=seen.affine)
         receiver = Reconstructor(model, level)
         key = torch.from_numpy(np.array(material.refs[sent.reference[run]]))
         receiver.set_reference(0, _as_sent(key, look), sent.reference_token[run])
@@ -118,6 +120,14 @@ def test_looks_are_drawn_and_kept(sent: SentTokens) -> None:
     assert len({look.gain for look in looks}) == len(looks)
     kept = [look.numbers() for look in looks]
     assert np.array_equal(np.array(kept, np.float32), sent.looks)
+
+
+def test_colours_are_drawn_anew(shard: Path, sent: SentTokens) -> None:
+    sampler = PairSampler(Shard(shard), small_run(sent=1.0))
+    looks = [look for step in range(4) for look in sampler.plan(step, 8, 64, False).looks]
+    assert len({(look.gain, look.offset, look.saturation) for look in looks}) == len(looks)
+    seen = [Look.of_numbers(row) for row in sent.looks]
+    assert {(look.flip, look.affine) for look in looks} <= {(s.flip, s.affine) for s in seen}
 
 
 def test_the_receiver_learns_and_the_token_encoder_rests(
@@ -150,6 +160,7 @@ def test_parts_make_up_the_batch(shard: Path) -> None:
     parts = [sampler.plan(3, 4, 64, False, (part, 2)) for part in range(2)]
     for part, plan in enumerate(parts):
         assert plan.picks == whole.picks[part::2]
+        assert plan.looks == whole.looks[part::2]
         assert all(torch.equal(a, b[part::2]) for a, b in zip(plan.sent, whole.sent, strict=True))
 
 
