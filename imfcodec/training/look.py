@@ -86,19 +86,22 @@ class Look:
     @classmethod
     def draw(cls, rng: np.random.Generator, affine_share: float, recolour: float = 1.0) -> Look:
         """Draw one; ``affine_share`` of them move the picture, ``recolour`` scales the colours."""
+        moves = affine_share > 0 and rng.random() < affine_share
+        look = replace(
+            AS_IT_IS, flip=bool(rng.random() < 0.5), affine=Affine.draw(rng) if moves else None
+        )
+        return look.in_other_colours(rng, recolour)
+
+    def in_other_colours(self, rng: np.random.Generator, recolour: float) -> Look:
+        """Flipped and moved as it is, in colours drawn anew; ``recolour`` scales them."""
         overall = 1 + recolour * rng.uniform(-0.15, 0.15)
         tint = (1 + recolour * rng.uniform(-0.05, 0.05, 3)) * overall
-        flip, offset = bool(rng.random() < 0.5), float(recolour * rng.uniform(-0.06, 0.06))
-        affine = None
-        if affine_share > 0 and rng.random() < affine_share:
-            affine = Affine.draw(rng)
-        gain = (float(tint[0]), float(tint[1]), float(tint[2]))
-        saturation = 1 + recolour * rng.uniform(-0.4, 0.3)
-        return cls(flip, gain, offset, affine, float(saturation))
-
-    def in_other_colours(self, rng: np.random.Generator, recolour: float = 1.0) -> Look:
-        """Flipped and moved as it is, in colours drawn anew."""
-        return replace(Look.draw(rng, 0.0, recolour), flip=self.flip, affine=self.affine)
+        return replace(
+            self,
+            gain=(float(tint[0]), float(tint[1]), float(tint[2])),
+            offset=float(recolour * rng.uniform(-0.06, 0.06)),
+            saturation=float(1 + recolour * rng.uniform(-0.4, 0.3)),
+        )
 
     @staticmethod
     def apply(looks: list[Look], x: Tensor) -> Tensor:
