@@ -160,20 +160,22 @@ class EncodeOptions:
         key_crf: AV1 quality of key frames, 1 (best) to 63; predicted ones are somewhat coarser.
         key_preset: SVT-AV1 preset of key frames; -1 is slowest and smallest. None: `KEY_PRESET`,
             at low latency `LIVE_KEY_PRESET`.
-        keyframe_interval_s: Longest time between key frames in seconds; None sets no limit.
-        choose_keys: Whether the best frame of an interval's later half becomes its key frame, as
-            far as the latency permits, or always the last one. Looking ahead, also whether a
-            scene's first key frame is the most typical of its first ones, or always the first.
+        keyframe_interval_s: Longest time between key frames in seconds, in the mean where they are
+            planned; None sets no limit.
+        choose_keys: Whether key frames go where they serve best. Looking ahead, those of four
+            intervals are planned together, the first one included; else the best frame of an
+            interval's later half becomes its key frame, as far as the latency permits. Without it,
+            a scene's first frame and the last one of each interval.
         predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
             one, at a fraction of its bytes.
         look_ahead: Whether the frames before a key frame that only the interval asks for may be
             rebuilt from it instead of from the one before: they wait for it, in sender and
-            receiver. Has no effect at low latency.
+            receiver, and in the sender for the plan. Has no effect at low latency.
         refine: Least-squares steps that improve the tokens of every sixteen frames; 0 takes them as
             E_T says them. None: `REFINE_STEPS`, at low latency 0.
         scene_cut: Whether a scene cut begins a new key frame.
-        latency: "normal" collects up to three seconds of tokens per packet, with `look_ahead` an
-            interval between key frames; "low" sends each at once, which leaves no time to smooth
+        latency: "normal" collects up to three seconds of tokens per packet, with `look_ahead` those
+            between key frames; "low" sends each at once, which leaves no time to smooth
             them.
         short_side: Side in pixels to which a larger picture's short side is reduced.
         audio: "opus" transcodes, "copy" keeps Opus, "none" drops it.

@@ -102,14 +102,14 @@ class Interval(click.ParamType[float | None]):
     metavar="SECONDS|none",
     default=_DEFAULT.keyframe_interval_s,
     show_default=True,
-    help="Longest time between key frames; none sets no limit.",
+    help="Longest time between key frames, in the mean where they are planned; none sets no limit.",
 )
 @click.option(
     "--choose-keys/--no-choose-keys",
     default=_DEFAULT.choose_keys,
     show_default=True,
-    help="Whether the best of an interval's later frames becomes its key frame, or the last; "
-    "looking ahead, also whether a scene begins with the most typical of its first ones.",
+    help="Whether key frames go where they serve best, planned for four intervals if the sender "
+    "looks ahead, or to the end of each interval.",
 )
 @click.option(
     "--predict-keys/--no-predict-keys",

@@ -1,8 +1,12 @@
 """The sender: pictures -> key frames and tokens -> packets.
 
 encode.py           the spine: video in, stream out
+source_frame.py     a frame as the sender takes it
 keyframe_policy.py  when a frame becomes a key frame, and of which kind
 key_choice.py       which of some frames is the best key frame
+mutual_errors.py    how well frames serve each other
+key_plan.py         which of them become key frames, all weighed at once
+key_schedule.py     how many, and when that is planned
 luma_cells.py       pictures reduced for comparing them
 restraint.py        how far the restoration of a key picture goes
 key_coder.py        key pictures -> AV1, and back as the receiver sees them

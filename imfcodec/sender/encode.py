@@ -26,7 +26,8 @@ from imfcodec.config import EncodeOptions
 from imfcodec.errors import OutputFailed
 from imfcodec.receiver.report import Progress, StageTimes
 from imfcodec.sender.report import EncodeReport
-from imfcodec.sender.stream_encoder import SourceFrame, StreamEncoder
+from imfcodec.sender.source_frame import SourceFrame
+from imfcodec.sender.stream_encoder import StreamEncoder
 from imfcodec.video import (
     AtomicOutput,
     AudioPacketOut,

@@ -17,11 +17,10 @@ def cells_of(picture: npt.NDArray[np.uint8]) -> Cells:
     return luma_cells(picture, CELL).ravel()
 
 
-def best_key(reference: Cells, frames: Cells, first: int, look_ahead: bool = False) -> int:
+def best_key(reference: Cells, frames: Cells, first: int) -> int:
     """The frame that is best made the key frame of itself and of those after it.
 
-    What comes before it stays with the reference so far or, looking ahead, with whichever it is
-    more like. The distance of a frame from its
+    What comes before it stays with the reference so far. The distance of a frame from its
     reference is the mean square difference of their cells: squared, so that closed eyes count
     beside a little movement of everything. A blink is thus no key frame: few frames are like it.
 
@@ -29,7 +28,6 @@ def best_key(reference: Cells, frames: Cells, first: int, look_ahead: bool = Fal
         reference: Cells of the key frame so far, [n].
         frames: Of consecutive frames behind it, [N, n].
         first: Candidates begin here.
-        look_ahead: Whether frames before the key frame may use it.
 
     Returns:
         Index of the best candidate, first to N - 1; the earliest of equals.
@@ -38,14 +36,14 @@ def best_key(reference: Cells, frames: Cells, first: int, look_ahead: bool = Fal
     costs = []
     for candidate in range(first, len(frames)):
         there = np.square(frames - frames[candidate]).mean(1)
-        before = np.minimum(stay, there) if look_ahead else stay
-        costs.append(before[:candidate].sum() + there[candidate:].sum())
+        costs.append(stay[:candidate].sum() + there[candidate:].sum())
     return first + int(np.argmin(costs))
 
 
-def most_typical(frames: Cells) -> int:
-    """Which of consecutive frames, cells [N, n], all of them are most like; the first of equals.
+def most_typical(frames: Cells, candidates: range) -> int:
+    """Which of the candidates all frames, cells [N, n], are most like; the first of equals.
 
-    By the same distance: a scene's first key frame is as good as this one, whatever came before.
+    By the same distance, and for the same reason.
     """
-    return int(np.argmin([np.square(frames - frame).mean() for frame in frames]))
+    costs = [np.square(frames - frames[candidate]).mean() for candidate in candidates]
+    return candidates[int(np.argmin(costs))]

@@ -72,6 +72,10 @@ class KeyframePolicy:
         if self._interval is None or pts - self._last_key_pts < self._interval:
             return None
         self.due = True
+        return self.kind(pts)
+
+    def kind(self, pts: int) -> KeyKind:
+        """Which kind of key frame one at pts becomes if no cut makes it one."""
         old = pts - self._base_pts >= self._base_ticks
         return KeyKind.INDEPENDENT if old else KeyKind.PREDICTED
 

@@ -26,17 +26,16 @@ def unexplained(pictures: Tensor, reference: Tensor, flow: Tensor) -> Errors:
     """Mean absolute difference of frames from their reference moved by optical flow.
 
     Args:
-        pictures: x [N, 3, H, W] in 0..1.
-        reference: x_r, decoded [1, 3, H, W].
+        pictures: x [N, 3, H, W] in 0..1, or one for all.
+        reference: x_r [N, 3, H, W], or one for all.
         flow: From each x to x_r, `optical_flow.observed` [N, 3, h, w].
 
     Returns:
         float64 [N].
     """
     pictures = reduce_short_side(pictures, SIDE, MULTIPLE)
-    moved = sample(
-        reduce_short_side(reference, SIDE, MULTIPLE).expand(len(pictures), -1, -1, -1), flow[:, :2]
-    )
+    reference = reduce_short_side(reference, SIDE, MULTIPLE).expand(len(flow), -1, -1, -1)
+    moved = sample(reference, flow[:, :2])
     return np.asarray((pictures - moved).abs().mean((1, 2, 3)).double().numpy())
 
 

@@ -18,12 +18,14 @@ from imfcodec.config import EncodeOptions
 from imfcodec.entropy import TokenCoder
 from imfcodec.receiver.reconstruction import Reconstructor, restored, to_tensor
 from imfcodec.receiver.report import StageTimes
-from imfcodec.sender.key_choice import Cells, best_key, cells_of, most_typical
+from imfcodec.sender.key_choice import best_key, cells_of
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
+from imfcodec.sender.key_schedule import KeySchedule
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.reference_choice import change_over, unexplained
+from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.sender.token_refinement import Refined
 from imfcodec.sender.token_smoothing import smooth
@@ -34,7 +36,7 @@ PACKET_S = Fraction(3)
 
 PENDING_BYTES = 96 << 20
 """... or of fewer frames, where pictures are large: all of a packet's wait for its end. Looking
-ahead, frames wait for the next key frame, so many of them at most ..."""
+ahead, frames wait for the next key frame or the plan, so many of them at most ..."""
 
 PENDING_FRAMES = 1000
 """... and never more than these."""
@@ -46,18 +48,9 @@ BASE_S = Fraction(20)
 """No key frame is predicted from one of this age, in seconds."""
 
 EARLIEST = 0.5
-"""Share of the interval before which no frame is made the next key frame."""
+"""Share of the interval before which no frame is made the next key frame, without a plan."""
 
 Picture = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class SourceFrame:
-    """One frame to code: number, pts in ticks, RGB uint8 [H, W, 3] at coded size."""
-
-    number: int
-    pts: int
-    picture: Picture
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,7 @@ class StreamEncoder:
                                                                            ─ TokenPacket
 
     Looking ahead, frames wait for the next key frame; the last of them may be rebuilt from that.
-    The first key frame of a scene, too, is then chosen among the frames of an interval.
+    Where it may choose as well, the key frames of several intervals are planned together.
 
     Attributes:
         key_config: The key codec's configuration for the stream header; known after the first
@@ -127,18 +120,19 @@ class StreamEncoder:
         self._quantiser = weights.tables.quantiser(options.quantiser)
         self._coder = TokenCoder(weights.tables.level(options.quantiser))
         interval = options.keyframe_interval_s
+        self._low_latency = options.latency == "low"
+        self._looks_ahead = options.look_ahead and interval is not None and not self._low_latency
+        ticks = float(interval / time_base) if interval else None
+        planned = ticks and self._looks_ahead and options.choose_keys
+        self._schedule = KeySchedule(ticks) if ticks and planned else None
         self._policy = KeyframePolicy(
-            float(interval / time_base) - 0.5 if interval else None,
+            ticks - 0.5 if ticks and not planned else None,
             options.scene_cut,
             float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
         )
         self._keys = KeyCoder(size, options.key_crf, options.preset)
         self._packet_ticks = PACKET_S / time_base
         self._chain_ticks = CHAIN_S / time_base
-        self._low_latency = options.latency == "low"
-        self._looks_ahead = options.look_ahead and interval is not None and not self._low_latency
-        self._opens_late = self._looks_ahead and options.choose_keys
-        self._opening = False
         self._stages = stages
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
@@ -164,67 +158,87 @@ class StreamEncoder:
             return
         if kind:
             yield from self.flush()
-            if self._opens_late:
-                self._policy.take(frame.pts, kind)  # as if; until `_open` has chosen
-                self._pending, self._opening = [frame], True
+            if self._schedule:
+                self._schedule.begin(frame.pts)
+                self._policy.take(frame.pts, kind)  # as if; until the plan has chosen
+                self._last_key, self._pending = _NO_KEY, [frame]
             else:
                 yield self._key(frame, *self._code_key(frame, kind))
             return
         if self._pending and (self._low_latency or self._is_full(frame)):
-            yield from self.flush()
+            if self._schedule:
+                yield from self._follow_plan(self._schedule)
+            else:
+                yield from self.flush()
         self._pending.append(frame)
         if self._low_latency:
             yield from self.flush()
 
     def _is_full(self, frame: SourceFrame) -> bool:
         """Whether what is pending has to be coded before one more frame is taken."""
-        long = frame.pts - self._pending[0].pts >= self._packet_ticks
+        waiting = frame.pts - self._pending[0].pts
+        if self._schedule:
+            long = waiting >= self._schedule.ticks
+        else:
+            long = waiting >= self._packet_ticks and not self._looks_ahead
         count = len(self._pending)
         large = count * frame.picture.nbytes >= PENDING_BYTES or count >= PENDING_FRAMES
-        return large or (long and not self._looks_ahead)
+        return large or long
 
     def _renew(
         self, frame: SourceFrame, kind: KeyKind
     ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Make a key frame of this frame or of one that still waits, whichever suits best."""
-        frames = [*self._pending, frame]
-        if self._opening:
-            yield self._open(frames)
-            return
-        chosen = len(frames) - 1
+        self._pending.append(frame)
+        chosen = len(self._pending) - 1
         if self._options.choose_keys:
             with self._timed("policy"):
-                chosen = self._choose_key(frames)
+                chosen = self._choose_key(self._pending)
+        yield from self._up_to_key(chosen, kind)
+
+    def _follow_plan(
+        self, schedule: KeySchedule
+    ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
+        """Code what is pending up to the last key frame that is planned there, or all of it."""
+        opening = self._last_key is _NO_KEY
+        known = [] if opening else [self._base.frame]
+        if not opening and self._last_key is not self._base:
+            known.append(self._last_key.frame)
+        frames = self._pending
+        with self._timed("policy"):
+            chosen = schedule.choose(frames, known)
+        begin = 0
+        for number in chosen:
+            kind = KeyKind.INDEPENDENT if opening else self._policy.kind(frames[number].pts)
+            yield from self._up_to_key(number - begin, kind)
+            opening, begin = False, number + 1
+        if not chosen:
+            yield from self._flush_tokens()
+
+    def _up_to_key(
+        self, chosen: int, kind: KeyKind
+    ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
+        """Make a key frame of a pending frame; code all before it."""
+        frames = self._pending
         coded, reference = self._code_key(frames[chosen], kind)
         following, leading = self._divide(frames[:chosen], reference)
         yield from self._follow(following)
         yield self._key(frames[chosen], coded, reference, leading)
         self._pending = frames[chosen + 1 :]
 
-    def _open(self, frames: list[SourceFrame]) -> KeyPacket | PredictedKeyPacket:
-        """Make a scene's first key frame of the frame that its first ones are most like.
-
-        Those before it lead up to it, those behind it wait.
-        """
-        self._opening = False
-        with self._timed("policy"):
-            chosen = most_typical(_cells(frames))
-        coded, reference = self._code_key(frames[chosen], KeyKind.INDEPENDENT)
-        leading = self._moved_back(frames[:chosen], reference)
-        self._pending = frames[chosen + 1 :]
-        return self._key(frames[chosen], coded, reference, leading)
-
     def _choose_key(self, frames: list[SourceFrame]) -> int:
         last = self._last_key.frame
-        cells = _cells(frames)
+        cells = np.stack([cells_of(f.picture) for f in frames])
         earliest = last.pts + EARLIEST * (frames[-1].pts - last.pts)
         first = min(bisect_left(frames, earliest, key=lambda f: f.pts), len(frames) - 1)
-        return best_key(cells_of(last.picture), cells, first, self._looks_ahead)
+        return best_key(cells_of(last.picture), cells, first)
 
     def _divide(
         self, frames: Sequence[SourceFrame], key: Picture
     ) -> tuple[list[_Moved], list[_Moved]]:
         """Frames for the last key frame, and those for the next one, x_r [H, W, 3]."""
+        if self._last_key is _NO_KEY:
+            return [], self._moved_back(frames, key)
         there = self._moved(self._tracker, frames)
         if not (self._looks_ahead and frames):
             return there, []
@@ -243,8 +257,11 @@ class StreamEncoder:
 
     def flush(self) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Yield what is pending."""
-        if self._opening:
-            yield self._open(self._pending)
+        if self._schedule and self._pending:
+            yield from self._follow_plan(self._schedule)
+        yield from self._flush_tokens()
+
+    def _flush_tokens(self) -> Iterator[TokenPacket]:
         frames, self._pending = self._pending, []
         yield from self._follow(self._moved(self._tracker, frames))
 
@@ -373,10 +390,6 @@ class StreamEncoder:
             yield
         finally:
             self._stages.add(stage, time.perf_counter() - begin)
-
-
-def _cells(frames: Sequence[SourceFrame]) -> Cells:
-    return np.stack([cells_of(f.picture) for f in frames])
 
 
 def _errors(frames: Sequence[_Moved], reference: Picture) -> npt.NDArray[np.float64]:

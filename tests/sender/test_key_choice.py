@@ -30,18 +30,12 @@ def test_what_does_not_move_takes_the_first_candidate() -> None:
     assert best_key(np.zeros(4, np.float32), np.zeros((9, 4), np.float32), 4) == 4
 
 
-def test_looking_ahead_a_key_frame_serves_both_sides() -> None:
-    """Frames before it that are like it count as served; without that they would be lost."""
-    still, turned = np.zeros(64, np.float32), np.full(64, 9.0, np.float32)
-    frames = np.stack([turned, turned, turned, turned, still, still, still, still])
-    assert best_key(still, frames, 2) == 4
-    assert best_key(still, frames, 2, look_ahead=True) in (2, 3)
-
-
 def test_the_most_typical_frame_is_like_most() -> None:
     still, blink, turned = (np.full(64, level, np.float32) for level in (0, -9, 9))
-    assert most_typical(np.stack([blink, turned, still, turned, still])) == 2
-    assert most_typical(np.stack([still])) == 0
+    frames = np.stack([blink, turned, still, turned, still])
+    assert most_typical(frames, range(5)) == 2
+    assert most_typical(frames, range(3, 5)) == 4
+    assert most_typical(frames, range(2)) == 1
 
 
 def test_cells_are_means() -> None:
@@ -95,6 +89,19 @@ def test_it_is_chosen_among_as_many_as_can_wait(tmp_path, tiny_weights, monkeypa
     monkeypatch.setattr(stream_encoder, "PENDING_FRAMES", 3)
     first = key_packets(tmp_path, tiny_weights, keyframe_interval_s=13 / 25)[0]
     assert len(first.lead) == first.frame_number < 2
+
+
+def test_an_interval_is_the_mean_distance_of_key_frames(tmp_path, tiny_weights) -> None:
+    """Over more than is planned at once."""
+    numbers = [
+        [k.frame_number for k in key_packets(tmp_path, tiny_weights, keyframe_interval_s=s / 25)]
+        for s in (2, 4, 13)
+    ]
+    # Ten frames of the one scene, sixteen of the other. Some are worth no more key frames.
+    counts = [(sum(n < 10 for n in each), sum(n >= 10 for n in each)) for each in numbers]
+    assert counts[0] == (5, 8)
+    assert counts[1] in ((2, 4), (3, 4))
+    assert counts[2] == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""How many key frames the next frames get, and which of them they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from imfcodec.sender.key_choice import cells_of, most_typical
+from imfcodec.sender.key_plan import plan_keys
+from imfcodec.sender.mutual_errors import mutual_errors
+from imfcodec.sender.source_frame import SourceFrame
+
+AHEAD: Final = 4
+"""So many intervals are planned at once."""
+
+SAMPLES: Final = 32
+"""Of so many frames is known how well they serve each other: the time goes with the square."""
+
+
+class KeySchedule:
+    """Spends one key frame per interval of a scene, in the mean, where they serve best.
+
+    What an interval does not spend, because there is no frame for it, is forfeit.
+
+    Attributes:
+        ticks: Time that is planned at once.
+    """
+
+    def __init__(self, interval_ticks: float) -> None:
+        """Take the mean distance between key frames in ticks."""
+        self.ticks = AHEAD * interval_ticks
+        self._interval = interval_ticks
+        self._begin_pts = 0
+        self._granted = 0
+
+    def begin(self, pts: int) -> None:
+        """Begin a scene."""
+        self._begin_pts, self._granted = pts, 0
+
+    def choose(self, frames: Sequence[SourceFrame], known: Sequence[SourceFrame]) -> list[int]:
+        """Choose the key frames among the next frames of the scene.
+
+        Args:
+            frames: In order; not empty.
+            known: The scene's key frames on which these may lean: none yet, or the base and, if
+                that is another, the last one.
+
+        Returns:
+            Their indices, rising; at least one where none is known.
+        """
+        granted = math.ceil((frames[-1].pts - self._begin_pts - 0.5) / self._interval)
+        count = max(granted - self._granted, 0 if known else 1)
+        self._granted += count
+        if not count:
+            return []
+        places = _evenly(len(frames))
+        weighed = [*known, *(frames[place] for place in places)]
+        keys = plan_keys(
+            mutual_errors([frame.picture for frame in weighed]),
+            [frame.pts for frame in weighed],
+            len(known),
+            count,
+            self._interval,
+        )
+        return [_typical(frames, places, key - len(known)) for key in keys]
+
+
+def _evenly(count: int) -> list[int]:
+    """Indices of at most `SAMPLES` of so many frames."""
+    return [int(n) for n in np.linspace(0, count - 1, min(count, SAMPLES)).round()]
+
+
+def _typical(frames: Sequence[SourceFrame], places: Sequence[int], sample: int) -> int:
+    """Which of the frames that a sample stands for is no blink.
+
+    It is the one that all between the neighbouring samples are most like.
+    """
+    place = places[sample]
+    before = places[sample - 1] if sample else place - 1
+    after = places[sample + 1] if sample + 1 < len(places) else place + 1
+    cells = np.stack([cells_of(frame.picture) for frame in frames[before + 1 : after]])
+    first, last = (before + place) // 2 + 1, (place + after) // 2
+    return before + 1 + most_typical(cells, range(first - before - 1, last - before))

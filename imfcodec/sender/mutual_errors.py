@@ -1,0 +1,45 @@
+"""What optical flow leaves unexplained of frames, each seen from each other one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from imfcodec.model.layers import reduce_short_side
+from imfcodec.receiver.reconstruction import to_tensor
+from imfcodec.sender.optical_flow import Movement, grey, movement, observed
+from imfcodec.sender.reference_choice import MULTIPLE, SIDE, Errors, unexplained
+
+Picture = npt.NDArray[np.uint8]
+
+
+@torch.inference_mode()
+def mutual_errors(pictures: Sequence[Picture]) -> Errors:
+    """`unexplained` of frames in order, as they are: no key frame has been coded yet.
+
+    Each movement begins where that of the frame before has ended, so that a head that has gone
+    far is still found.
+
+    Args:
+        pictures: RGB uint8 [H, W, 3], N of them.
+
+    Returns:
+        float64 [N, N]; of frame j rebuilt from frame i.
+    """
+    luma = [grey(picture) for picture in pictures]
+    colour = torch.cat([reduce_short_side(to_tensor(p[None]), SIDE, MULTIPLE) for p in pictures])
+    errors = np.zeros((len(pictures), len(pictures)))
+    for i in range(len(pictures) - 1):
+        moved: Movement | None = None
+        there, back = [], []
+        for later in luma[i + 1 :]:
+            moved = movement(later, luma[i], moved)
+            there.append(observed(moved))
+            back.append(observed(Movement(moved.back, moved.there)))
+        earlier, later_ones = colour[i : i + 1], colour[i + 1 :]
+        errors[i, i + 1 :] = unexplained(later_ones, earlier, torch.stack(there))
+        errors[i + 1 :, i] = unexplained(earlier, later_ones, torch.stack(back))
+    return errors

@@ -1,0 +1,47 @@
+"""How well frames serve each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from imfcodec.receiver.reconstruction import to_tensor
+from imfcodec.sender.mutual_errors import mutual_errors
+from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.sender.reference_choice import unexplained
+from tests.sender.test_optical_flow import scene
+
+
+def test_what_moves_is_explained_and_what_is_new_is_not() -> None:
+    blank = np.full((256, 256, 3), 128, np.uint8)
+    errors = mutual_errors([scene(30), scene(34), blank])
+    assert (np.diag(errors) == 0).all()
+    assert max(errors[0, 1], errors[1, 0]) < 0.2 * min(errors[0, 2], errors[2, 0])
+
+
+def test_rows_are_references() -> None:
+    """As the tracker and `unexplained` have them, from each reference onwards."""
+    pictures = [scene(left) for left in (20, 24, 60, 100)]
+    errors = mutual_errors(pictures)
+    for i, reference in enumerate(pictures[:-1]):
+        rest = np.stack(pictures[i + 1 :])
+        flow = MovementTracker(reference).follow(rest)
+        expected = unexplained(to_tensor(rest), to_tensor(reference[None]), flow)
+        assert errors[i, i + 1 :] == pytest.approx(expected, abs=1e-7)
+
+
+def test_both_ways() -> None:
+    """Backwards in time as forwards, where each is told the other's movement."""
+    errors = mutual_errors([scene(40), scene(46)])
+    assert np.allclose(errors, mutual_errors([scene(46), scene(40)]).T, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [(96, 160), (512, 256)])
+def test_any_size(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    picture = np.full((*size, 3), 60, np.uint8)
+    assert mutual_errors([picture, picture + 60]) == pytest.approx(
+        np.array([[0, 60 / 255], [60 / 255, 0]]), abs=1e-4
+    )
+    assert mutual_errors([picture]).shape == (1, 1)
