@@ -40,11 +40,16 @@ class _Plan(NamedTuple):
 
 
 def plan_keys(
-    errors: Errors, times: Sequence[float], known: int, count: int, interval: float
+    errors: Errors,
+    times: Sequence[float],
+    known: int,
+    count: int,
+    interval: float,
+    inherited: float = INHERITED,
 ) -> list[int]:
     """Choose key frames among consecutive frames, or samples of them.
 
-    Without known ones the first becomes independent, the base of the others.
+    Without known ones the first becomes the base of the others.
 
     Args:
         errors: Of frame j rebuilt from frame i, mean absolute difference in 0..1 [N, N].
@@ -53,18 +58,25 @@ def plan_keys(
             one that is both.
         count: The most key frames to choose.
         interval: Their distance in the mean, in the unit of ``times``.
+        inherited: Share of a key frame's error beside its base that its frames inherit; 0 where
+            none is predicted.
 
     Returns:
         Their indices, rising; at least one where none is known.
     """
     errors = np.minimum(errors, LOST)
+
+    def after(base: int, last: int, first: int, count: int) -> _Plan:
+        burdened = errors + inherited * errors[base][:, None]  # the base's own error is 0
+        return _after(burdened, times, last, first, count, interval)
+
     if known:
-        return _after(errors, times, 0, known - 1, known, count, interval).keys
+        return after(0, known - 1, known, count).keys
     plans = []
     for base, time in enumerate(times):
         if time - times[0] > OUTERMOST * interval:
             break
-        rest = _after(errors, times, base, base, base + 1, count - 1, interval)
+        rest = after(base, base, base + 1, count - 1)
         plans.append(_Plan(rest.cost + errors[base, :base].sum(), [base, *rest.keys]))
     return min(plans, key=lambda plan: plan.cost).keys
 
@@ -72,7 +84,6 @@ def plan_keys(
 def _after(
     errors: Errors,
     times: Sequence[float],
-    base: int,
     last: int,
     first: int,
     count: int,
@@ -80,7 +91,6 @@ def _after(
 ) -> _Plan:
     """At most ``count`` key frames behind ``last``, among the frames from ``first`` on."""
     total = len(errors)
-    errors = errors + INHERITED * errors[base][:, None]  # the base inherits nothing
     step = np.full((total, total), np.inf)
     for a in [last, *range(first, total - 1)]:
         for b in range(max(a + 1, first), total):

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from imfcodec.sender.key_choice import cells_of, most_typical
-from imfcodec.sender.key_plan import plan_keys
+from imfcodec.sender.key_plan import INHERITED, plan_keys
 from imfcodec.sender.mutual_errors import mutual_errors
 from imfcodec.sender.source_frame import SourceFrame
 
@@ -29,10 +29,11 @@ class KeySchedule:
         ticks: Time that is planned at once.
     """
 
-    def __init__(self, interval_ticks: float) -> None:
-        """Take the mean distance between key frames in ticks."""
+    def __init__(self, interval_ticks: float, predicts: bool = True) -> None:
+        """Take the mean distance between key frames in ticks, and whether some are predicted."""
         self.ticks = AHEAD * interval_ticks
         self._interval = interval_ticks
+        self._inherited = INHERITED if predicts else 0.0
         self._begin_pts = 0
         self._granted = 0
 
@@ -64,6 +65,7 @@ class KeySchedule:
             len(known),
             count,
             self._interval,
+            self._inherited,
         )
         return [_typical(frames, places, key - len(known)) for key in keys]
 

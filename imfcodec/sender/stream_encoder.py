@@ -124,7 +124,7 @@ class StreamEncoder:
         self._looks_ahead = options.look_ahead and interval is not None and not self._low_latency
         ticks = float(interval / time_base) if interval else None
         planned = ticks and self._looks_ahead and options.choose_keys
-        self._schedule = KeySchedule(ticks) if ticks and planned else None
+        self._schedule = KeySchedule(ticks, options.predict_keys) if ticks and planned else None
         self._policy = KeyframePolicy(
             ticks - 0.5 if ticks and not planned else None,
             options.scene_cut,

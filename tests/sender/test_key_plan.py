@@ -47,6 +47,15 @@ def test_the_first_key_frame_serves_the_others() -> None:
     assert plan_keys(errors, range(5), 0, 2, 3) == [1, 4]
 
 
+def test_without_prediction_there_is_no_base() -> None:
+    """Two frames serve best and are strangers to each other."""
+    errors = poses("aaaabbbb")
+    errors[5, 4:] = errors[1, :4] = 0.0
+    errors[1, 5] = 0.079
+    assert plan_keys(errors, range(8), 0, 2, 4, inherited=0.0) == [1, 5]
+    assert plan_keys(errors, range(8), 0, 2, 4, inherited=1.0) != [1, 5]
+
+
 def test_distances_are_kept() -> None:
     """Though one pose would like to have all key frames."""
     rng = np.random.default_rng(0)
