@@ -123,10 +123,13 @@ class StreamEncoder:
         self._low_latency = options.latency == "low"
         self._looks_ahead = options.look_ahead and interval is not None and not self._low_latency
         ticks = float(interval / time_base) if interval else None
-        planned = ticks and self._looks_ahead and options.choose_keys
-        self._schedule = KeySchedule(ticks, options.predict_keys) if ticks and planned else None
+        self._schedule = (
+            KeySchedule(ticks, options.predict_keys)
+            if ticks and self._looks_ahead and options.choose_keys
+            else None
+        )
         self._policy = KeyframePolicy(
-            ticks - 0.5 if ticks and not planned else None,
+            ticks - 0.5 if ticks and not self._schedule else None,
             options.scene_cut,
             float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
         )
@@ -148,6 +151,11 @@ class StreamEncoder:
     def psnr_db(self) -> float | None:
         """Mean PSNR-RGB at coded size of what the receiver will see; None if not measured."""
         return float(np.mean(self._psnr)) if self._psnr else None
+
+    @property
+    def _opening(self) -> bool:
+        """Whether a planned scene still waits for its first key frame."""
+        return self._last_key is _NO_KEY
 
     def push(self, frame: SourceFrame) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Take the next frame; yield the packets that it completes."""
@@ -200,18 +208,18 @@ class StreamEncoder:
         self, schedule: KeySchedule
     ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Code what is pending up to the last key frame that is planned there, or all of it."""
-        opening = self._last_key is _NO_KEY
-        known = [] if opening else [self._base.frame]
-        if not opening and self._last_key is not self._base:
+        known = [] if self._opening else [self._base.frame]
+        if known and self._last_key is not self._base:
             known.append(self._last_key.frame)
         frames = self._pending
         with self._timed("policy"):
             chosen = schedule.choose(frames, known)
         begin = 0
         for number in chosen:
-            kind = KeyKind.INDEPENDENT if opening else self._policy.kind(frames[number].pts)
+            pts = frames[number].pts
+            kind = KeyKind.INDEPENDENT if self._opening else self._policy.kind(pts)
             yield from self._up_to_key(number - begin, kind)
-            opening, begin = False, number + 1
+            begin = number + 1
         if not chosen:
             yield from self._flush_tokens()
 
@@ -237,7 +245,7 @@ class StreamEncoder:
         self, frames: Sequence[SourceFrame], key: Picture
     ) -> tuple[list[_Moved], list[_Moved]]:
         """Frames for the last key frame, and those for the next one, x_r [H, W, 3]."""
-        if self._last_key is _NO_KEY:
+        if self._opening:
             return [], self._moved_back(frames, key)
         there = self._moved(self._tracker, frames)
         if not (self._looks_ahead and frames):

@@ -14,8 +14,8 @@ from tests.conftest import moving_picture
 INTERVAL = 10.0
 
 
-def frames(begin: int, end: int, step: int = 1) -> list[SourceFrame]:
-    return [SourceFrame(n, n, moving_picture(n // 2)) for n in range(begin, end, step)]
+def frames(begin: int, end: int) -> list[SourceFrame]:
+    return [SourceFrame(n, n, moving_picture(n // 2)) for n in range(begin, end)]
 
 
 def begun() -> KeySchedule:
