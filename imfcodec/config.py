@@ -54,6 +54,7 @@ class ModelConfig:
         restoration_channels: Channels of R, which restores decoded key frames, at scales 2, 4, 8;
             None: they are taken as AV1 left them (the paper).
         restoration_blocks: Residual blocks of R at each scale, on the way down and up.
+        restoration_passes: How often R looks at a key frame, each time with other weights.
     """
 
     preset: str
@@ -78,6 +79,7 @@ class ModelConfig:
     token_encoder_flow: bool = False
     restoration_channels: tuple[int, int, int] | None = None
     restoration_blocks: int = 2
+    restoration_passes: int = 1
 
     def to_json(self) -> str:
         """One line of JSON, stable key order."""
@@ -144,6 +146,7 @@ FAST = ModelConfig(
     token_encoder_flow=True,
     restoration_channels=(64, 128, 192),
     restoration_blocks=5,
+    restoration_passes=2,
 )
 """The preset that is shipped: real time on two CPU cores is its first constraint."""
 

@@ -29,6 +29,7 @@ TINY = dataclasses.replace(
     decoder_channels=(16, 8, 8),
     restoration_channels=(4, 8, 8),
     restoration_blocks=1,
+    restoration_passes=1,
 )
 
 

@@ -25,6 +25,8 @@ class ReferenceRestoration(nn.Module):
                          └─ s4 ──────── ++ ─ s4' ┘
                              └─ s8 ─ s8' ┘
 
+    A second pass, with weights of its own, looks at x again and at what the first made of it.
+
     Everything later is moved out of x_r: sharpness missing there is missing in every frame. A key
     frame comes once in seconds, so R may be larger than what runs for every frame. The last
     layer starts at zero: untrained, R returns its input.
@@ -32,10 +34,22 @@ class ReferenceRestoration(nn.Module):
     Height and width are multiples of 8.
     """
 
-    def __init__(self, channels: tuple[int, int, int], blocks: int) -> None:
-        """Channels at scales 2, 4, 8; residual blocks at each, on the way down and up."""
+    def __init__(
+        self, channels: tuple[int, int, int], blocks: int, passes: int = 1, seen: int = 1
+    ) -> None:
+        """Prepare one pass and those behind it.
+
+        Args:
+            channels: At scales 2, 4, 8.
+            blocks: Residual blocks at each, on the way down and up.
+            passes: This one and those behind it, at least 1.
+            seen: Pictures that this one sees: x, and one of each pass before.
+        """
         super().__init__()
-        self.enter = convolution(12, channels[0], 5)
+        self.again = (
+            ReferenceRestoration(channels, blocks, passes - 1, seen + 1) if passes > 1 else None
+        )
+        self.enter = convolution(12 * seen, channels[0], 5)
         self.halve = nn.ModuleList(ResidualBlock(i, o, 2) for i, o in itertools.pairwise(channels))
         self.down = nn.ModuleList(_chain(c, blocks) for c in channels)
         self.join = nn.ModuleList(convolution(i + o, o) for o, i in itertools.pairwise(channels))
@@ -47,9 +61,26 @@ class ReferenceRestoration(nn.Module):
         """Whether it may change anything."""
         return any(bool(parameter.any()) for parameter in self.leave.parameters())
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """[B, 3, H, W] in 0..1 -> the same, restored."""
-        x = self.enter(F.pixel_unshuffle(picture * 2 - 1, 2))
+    def repeat(self) -> None:
+        """Let the later passes begin as this one: they do what it does, whatever they see more."""
+        if self.again is None:
+            return
+        own = {k: v for k, v in self.state_dict().items() if not k.startswith("again.")}
+        more = self.again.enter.weight.shape[1] - self.enter.weight.shape[1]
+        own["enter.weight"] = F.pad(own["enter.weight"], (0, 0, 0, 0, 0, more))
+        self.again.load_state_dict(own, strict=False)
+        self.again.repeat()
+
+    def forward(self, *pictures: Tensor) -> Tensor:
+        """Restore a batch.
+
+        Args:
+            *pictures: x [B, 3, H, W] in 0..1, and what each pass before has made of it.
+
+        Returns:
+            The same, restored.
+        """
+        x = self.enter(F.pixel_unshuffle(torch.cat(pictures, 1) * 2 - 1, 2))
         skips = []
         for level, blocks in enumerate(self.down):
             if level:
@@ -61,14 +92,19 @@ class ReferenceRestoration(nn.Module):
             x = self.join[level](activation(torch.cat([wide, skips[level]], 1)))
             x = self.up[level](x)
         change = unfold_pixels(self.leave(activation(x)))
-        return (picture + change.float()).clamp(0, 1)
+        restored: Tensor = (pictures[0] + change.float()).clamp(0, 1)
+        if self.again is not None:
+            restored = self.again(*pictures, restored)
+        return restored
 
 
 def restoration_of(config: ModelConfig) -> ReferenceRestoration | None:
     """R of a network, untrained; None if that restores no references."""
     if not config.restoration_channels:
         return None
-    return ReferenceRestoration(config.restoration_channels, config.restoration_blocks)
+    return ReferenceRestoration(
+        config.restoration_channels, config.restoration_blocks, config.restoration_passes
+    )
 
 
 def _chain(channels: int, blocks: int) -> nn.Sequential:

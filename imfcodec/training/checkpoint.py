@@ -18,6 +18,7 @@ from imfcodec.weights import under
 
 EMA_FILE = "ema.safetensors"
 STATE_FILE = "state.safetensors"
+R = "imf.restoration."
 
 
 def save_state(
@@ -95,8 +96,10 @@ def load_initial(path: Path, trainee: Trainee) -> None:
             step = tensors["entropy.step"].log()
             tensors = {**network, "quantiser.log_step": step, "quantiser.log_scale": step}
         missing = trainee.load_state_dict(tensors, strict=False).missing_keys
+        if trainee.imf.restoration and f"{R}again.enter.weight" in missing:
+            trainee.imf.restoration.repeat()
         # Networks from before R had none: one that is untrained changes nothing.
-        missing = [name for name in missing if not name.startswith("imf.restoration.")]
+        missing = [name for name in missing if not name.startswith(R)]
         if missing:
             raise KeyError(missing[0])
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:

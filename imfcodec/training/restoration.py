@@ -218,7 +218,7 @@ def train_restoration(
 
 
 def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> None:
-    """Fill R with what `train_restoration` wrote.
+    """Fill R with what `train_restoration` wrote; an R of one pass begins each further one.
 
     Raises:
         OptionError: The network has no R.
@@ -227,8 +227,12 @@ def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> No
     if restoration is None:
         raise OptionError("this network restores no references")
     try:
-        restoration.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, SafetensorError) as error:
+        missing, unknown = restoration.load_state_dict(load_file(path), strict=False)
+        if wrong := [*unknown, *(name for name in missing if not name.startswith("again."))]:
+            raise KeyError(wrong[0])
+        if missing:
+            restoration.repeat()
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network's R: {error}") from error
 
 

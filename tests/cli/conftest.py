@@ -47,6 +47,7 @@ TINY = dataclasses.replace(
     decoder_channels=(8, 8, 8),
     restoration_channels=(4, 4, 4),
     restoration_blocks=1,
+    restoration_passes=1,
 )
 
 Invoke = Callable[..., Result]

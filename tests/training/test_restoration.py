@@ -15,16 +15,23 @@ from safetensors.torch import load_file
 from imfcodec.cli.main import imfcodec
 from imfcodec.config import PAPER
 from imfcodec.errors import InputUnreadable, OptionError
-from imfcodec.model.reference_restoration import ReferenceRestoration
+from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
 from imfcodec.receiver.reconstruction import restored
 from imfcodec.sender.restraint import restraint_of
 from imfcodec.training import checkpoint, restoration
 from imfcodec.training.data import Shard
 from imfcodec.training.loop import train
-from imfcodec.training.restoration import FILE, Patches, RestorationConfig, train_restoration
+from imfcodec.training.restoration import (
+    FILE,
+    Patches,
+    RestorationConfig,
+    load_restoration,
+    train_restoration,
+)
 from imfcodec.training.restored_references import REFERENCES_FILE, restore_references
 from imfcodec.training.tensor_file import write_tensors
-from tests.tiny import TINY, tiny_model
+from imfcodec.training.trainee import Trainee
+from tests.tiny import TINY, tiny_model, write_tiny_weights
 from tests.training.samples import small_run, write_shard
 
 CONFIG = RestorationConfig(
@@ -109,6 +116,29 @@ def test_what_is_refused(shard: Path, tmp_path: Path) -> None:
     write_tensors(other, {"x": torch.zeros(1)})
     with pytest.raises(InputUnreadable, match="does not fit"):
         train_restoration(short, shard, None, tmp_path / "i", device="cpu", initial=other)
+
+
+def test_a_second_pass_begins_as_the_first(shard: Path, tmp_path: Path) -> None:
+    short = dataclasses.replace(CONFIG, steps=1, learning_rate=0.0)
+    once = tiny_model().restoration
+    assert once is not None
+    write_tensors(tmp_path / FILE, once.state_dict())
+    passes = dataclasses.replace(TINY, restoration_passes=2)
+    two = dataclasses.replace(short, model=passes)
+    train_restoration(two, shard, None, tmp_path / "r", device="cpu", initial=tmp_path / FILE)
+    twice = restoration_of(passes)
+    assert twice is not None
+    load_restoration(tmp_path / "r" / FILE, twice)
+    picture = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(twice(picture), once(picture), atol=1e-5)
+    with pytest.raises(InputUnreadable, match="again"):
+        load_restoration(tmp_path / "r" / FILE, once)
+    trainee = Trainee(passes)
+    checkpoint.load_initial(write_tiny_weights(tmp_path).path, trainee)
+    assert trainee.imf.restoration is not None
+    with torch.inference_mode():
+        assert torch.allclose(trainee.imf.restoration(picture), once(picture), atol=1e-2)
 
 
 def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
