@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,9 @@ from imfcodec.model.layers import (
     unfold_pixels,
     zero_convolution,
 )
+
+AGAIN = "again."
+"""What the names of the second pass's weights begin with."""
 
 
 class ReferenceRestoration(nn.Module):
@@ -59,17 +63,25 @@ class ReferenceRestoration(nn.Module):
     @property
     def trained(self) -> bool:
         """Whether it may change anything."""
-        return any(bool(parameter.any()) for parameter in self.leave.parameters())
+        own = any(bool(parameter.any()) for parameter in self.leave.parameters())
+        return own or (self.again is not None and self.again.trained)
 
-    def repeat(self) -> None:
-        """Let the later passes begin as this one: they do what it does, whatever they see more."""
+    def completed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of an R of fewer passes, with those of the further ones that this one has.
+
+        Each begins as the one before: it does the same, whatever it sees more.
+
+        Raises:
+            KeyError: These are no weights of an R.
+        """
         if self.again is None:
-            return
-        own = {k: v for k, v in self.state_dict().items() if not k.startswith("again.")}
-        more = self.again.enter.weight.shape[1] - self.enter.weight.shape[1]
-        own["enter.weight"] = F.pad(own["enter.weight"], (0, 0, 0, 0, 0, more))
-        self.again.load_state_dict(own, strict=False)
-        self.again.repeat()
+            return dict(tensors)
+        own = {k: v for k, v in tensors.items() if not k.startswith(AGAIN)}
+        later = {k.removeprefix(AGAIN): v for k, v in tensors.items() if k.startswith(AGAIN)}
+        if not later:
+            more = self.again.enter.in_channels - self.enter.in_channels
+            later = {**own, "enter.weight": F.pad(own["enter.weight"], (0, 0, 0, 0, 0, more))}
+        return own | {AGAIN + k: v for k, v in self.again.completed(later).items()}
 
     def forward(self, *pictures: Tensor) -> Tensor:
         """Restore a batch.

@@ -19,6 +19,7 @@ from imfcodec.weights import under
 EMA_FILE = "ema.safetensors"
 STATE_FILE = "state.safetensors"
 R = "imf.restoration."
+"""What the names of R's weights begin with."""
 
 
 def save_state(
@@ -95,9 +96,10 @@ def load_initial(path: Path, trainee: Trainee) -> None:
             # How neighbouring tokens differ is not in such a file: a step is the scale to begin.
             step = tensors["entropy.step"].log()
             tensors = {**network, "quantiser.log_step": step, "quantiser.log_scale": step}
+        if trainee.imf.restoration and (restoration := under(R, tensors)):
+            completed = trainee.imf.restoration.completed(restoration)
+            tensors |= {R + k: v for k, v in completed.items()}
         missing = trainee.load_state_dict(tensors, strict=False).missing_keys
-        if trainee.imf.restoration and f"{R}again.enter.weight" in missing:
-            trainee.imf.restoration.repeat()
         # Networks from before R had none: one that is untrained changes nothing.
         missing = [name for name in missing if not name.startswith(R)]
         if missing:

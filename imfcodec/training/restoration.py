@@ -227,11 +227,7 @@ def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> No
     if restoration is None:
         raise OptionError("this network restores no references")
     try:
-        missing, unknown = restoration.load_state_dict(load_file(path), strict=False)
-        if wrong := [*unknown, *(name for name in missing if not name.startswith("again."))]:
-            raise KeyError(wrong[0])
-        if missing:
-            restoration.repeat()
+        restoration.load_state_dict(restoration.completed(load_file(path)))
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network's R: {error}") from error
 

@@ -134,6 +134,11 @@ def test_a_second_pass_begins_as_the_first(shard: Path, tmp_path: Path) -> None:
         assert torch.allclose(twice(picture), once(picture), atol=1e-5)
     with pytest.raises(InputUnreadable, match="again"):
         load_restoration(tmp_path / "r" / FILE, once)
+    torn = load_file(tmp_path / "r" / FILE)
+    del torn["again.enter.weight"]
+    write_tensors(tmp_path / "torn.safetensors", torn)
+    with pytest.raises(InputUnreadable, match="does not fit"):
+        load_restoration(tmp_path / "torn.safetensors", twice)
     trainee = Trainee(passes)
     checkpoint.load_initial(write_tiny_weights(tmp_path).path, trainee)
     assert trainee.imf.restoration is not None
