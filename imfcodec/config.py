@@ -171,6 +171,9 @@ class EncodeOptions:
             a scene's first frame and the last one of each interval.
         predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
             one, at a fraction of its bytes.
+        chain_keys: Whether such a key frame is coded from the predicted ones before as well as from
+            their base: fewer bytes, but one that is lost takes with it those up to the next base.
+            Has no effect at low latency.
         look_ahead: Whether the frames before a key frame that only the interval asks for may be
             rebuilt from it instead of from the one before: they wait for it, in sender and
             receiver, and in the sender for the plan. Has no effect at low latency.
@@ -195,6 +198,7 @@ class EncodeOptions:
     keyframe_interval_s: float | None = 3.0
     choose_keys: bool = True
     predict_keys: bool = True
+    chain_keys: bool = True
     look_ahead: bool = True
     refine: int | None = None
     scene_cut: bool = True

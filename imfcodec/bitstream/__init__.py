@@ -20,7 +20,7 @@ from imfcodec.bitstream.header import (
     read_header,
     write_header,
 )
-from imfcodec.bitstream.limits import Limits
+from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits
 from imfcodec.bitstream.packets import (
     SLOTS,
     AudioPacket,
@@ -42,6 +42,7 @@ from imfcodec.bitstream.writer import StreamWriter
 
 __all__ = [
     "AUDIO_CODEC_OPUS",
+    "FORMAT_LIMITS",
     "FORMAT_VERSION",
     "KEY_CODEC_AV1",
     "SIGNATURE",

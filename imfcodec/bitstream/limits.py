@@ -19,8 +19,10 @@ class Limits:
         max_header_bytes: Body of the stream header, in bytes.
         max_key_config_bytes: Configuration of the key codec, in bytes.
         max_audio_extradata_bytes: Extradata of the audio codec, in bytes.
-        max_key_bytes: Payload of a key packet, in bytes; a receiver keeps one as a base.
+        max_key_bytes: Payload of a key packet, in bytes.
         max_predicted_key_bytes: Payload of a predicted key packet, in bytes.
+        max_key_chain: Key pictures of which each is coded from all before, the base included; a
+            receiver keeps them.
         max_token_bytes: Payload of a token packet, in bytes.
         max_audio_bytes: Payload of an audio packet, in bytes.
         max_index_bytes: Payload of an index packet, in bytes.
@@ -39,6 +41,7 @@ class Limits:
     max_audio_extradata_bytes: int = 4 << 10
     max_key_bytes: int = 1 << 20
     max_predicted_key_bytes: int = 1 << 20
+    max_key_chain: int = 16
     max_token_bytes: int = 256 << 10
     max_audio_bytes: int = 256 << 10
     max_index_bytes: int = 1 << 20

@@ -101,15 +101,16 @@ class KeyPacket:
 
 @dataclass(frozen=True, slots=True)
 class PredictedKeyPacket:
-    """A key frame whose picture and token are coded from those of its base.
+    """A key frame whose picture and token are coded from those of earlier ones.
 
-    The base is the last `KeyPacket` before. The frame replaces all references; no other key frame
-    is coded from it.
+    It names its origin. Where that is its base, the last `KeyPacket` before, the picture is coded
+    from the base's alone; where it is the predicted key frame just before, from that one's and
+    from all that that one is coded from. The frame replaces all references.
 
     Attributes:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.
         pts: Timestamp in ticks of the video time base, within +-2**62.
-        base: Low 8 bits of the base's frame number.
+        origin: Low 8 bits of the origin's frame number; the base's where both have the same.
         token: Entropy-coded token of this frame and those of the leading ones; opaque here.
         picture: Coded picture; opaque here.
         lead, restraint: As a `KeyPacket` has them.
@@ -124,7 +125,7 @@ class PredictedKeyPacket:
 
     frame_number: int
     pts: int
-    base: int
+    origin: int
     token: bytes
     picture: bytes
     lead: tuple[int, ...] = ()
@@ -135,7 +136,7 @@ class PredictedKeyPacket:
         _check_pts(self.pts)
         _check_lead(self.frame_number, self.pts, self.lead)
         _check_restraint(self.restraint)
-        _check_low_bits(self.base, "base")
+        _check_low_bits(self.origin, "origin")
 
 
 @dataclass(frozen=True, slots=True)

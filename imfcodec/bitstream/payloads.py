@@ -89,7 +89,7 @@ def write_predicted_key(packet: PredictedKeyPacket, timeline: Timeline) -> bytes
     flags |= packet.restraint << _PREDICTED_RESTRAINT_SHIFT
     fields = [
         write_varint(len(packet.token) << _PREDICTED_TOKEN_SHIFT | flags),
-        bytes([low_bits(packet.frame_number), packet.base]),
+        bytes([low_bits(packet.frame_number), packet.origin]),
     ]
     if irregular:
         fields.append(write_svarint(packet.pts))
@@ -103,7 +103,7 @@ def read_predicted_key(payload: Cursor, timeline: Timeline, limits: Limits) -> P
     size_and_flags = payload.varint()
     size_bytes = size_and_flags >> _PREDICTED_TOKEN_SHIFT
     check_size("token", size_bytes, limits.max_predicted_key_bytes)
-    named, base = payload.u8(), payload.u8()
+    named, origin = payload.u8(), payload.u8()
     irregular = bool(size_and_flags & _PREDICTED_IRREGULAR)
     own_pts = payload.svarint() if irregular else None
     count = _read_lead_count(payload, limits) if size_and_flags & _PREDICTED_LEAD else 0
@@ -111,7 +111,7 @@ def read_predicted_key(payload: Cursor, timeline: Timeline, limits: Limits) -> P
     return PredictedKeyPacket(
         frame_number=frame_number,
         pts=timeline.nominal_key_pts(frame_number) if own_pts is None else own_pts,
-        base=base,
+        origin=origin,
         lead=_read_pts(payload, frame_number - count, count, timeline, irregular),
         restraint=size_and_flags >> _PREDICTED_RESTRAINT_SHIFT & 3,
         token=payload.take(size_bytes),

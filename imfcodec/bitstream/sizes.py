@@ -20,7 +20,7 @@ class SizeLedger:
 
     Attributes:
         key_bytes: Key pictures that are no predicted ones, and the configuration of their codec.
-        predicted_key_bytes: Key pictures that are coded from a base.
+        predicted_key_bytes: Key pictures that are coded from earlier ones.
         token_bytes: Entropy-coded tokens, those of key frames included.
         audio_bytes: Whole audio packets with their framing, so that the rate of the video is
             that of all the rest.

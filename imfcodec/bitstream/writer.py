@@ -7,6 +7,7 @@ from typing import Protocol
 from imfcodec.bitstream.framing import write_frame
 from imfcodec.bitstream.header import write_header
 from imfcodec.bitstream.key_index import KeyIndex
+from imfcodec.bitstream.limits import FORMAT_LIMITS, check_count
 from imfcodec.bitstream.packets import (
     TYPE_AUDIO,
     TYPE_END,
@@ -52,9 +53,9 @@ class StreamWriter:
     """Writes signature and header at once, then packets as they come, then the end.
 
     The first packet is a key packet. Frame numbers count up without a gap and timestamps rise.
-    A predicted key packet names the last key packet as its base, a token packet that is not
-    chained the last key packet, predicted or not. A packet that is refused leaves the stream as
-    it was.
+    A predicted key packet names the last key packet, predicted or not, or its base; a token packet
+    that is not chained names the last key packet, predicted or not. A packet that is refused
+    leaves the stream as it was.
 
     Attributes:
         sizes: Bytes written so far by kind.
@@ -74,6 +75,7 @@ class StreamWriter:
         self._timeline = Timeline(header.nominal_duration)
         self._last_pts: int | None = None
         self._index = KeyIndex()
+        self._key_chain = 1
         self._finished = False
         self.sizes = SizeLedger()
         coded = write_header(header)
@@ -97,9 +99,10 @@ class StreamWriter:
                 self._write_key(packet)
             case PredictedKeyPacket():
                 self._check_key_order(packet)
-                self._check_reference(packet.base, self._timeline.base_frame)
+                chain = self._chain_with(packet.origin)
                 coded = write_predicted_key(packet, self._timeline)
                 self._frame(TYPE_PREDICTED_KEY, packet, coded)
+                self._key_chain = chain
                 self._timeline.pass_predicted_key(packet.frame_number, packet.pts)
                 self._last_pts = packet.pts
             case TokenPacket():
@@ -162,6 +165,15 @@ class StreamWriter:
             raise CorruptStream(f"frame {frame_number} where frame {expected} comes next")
         if self._last_pts is not None and pts <= self._last_pts:
             raise CorruptStream(f"timestamp {pts} of frame {frame_number} does not rise")
+
+    def _chain_with(self, origin: int) -> int:
+        """Key pictures of the chain that a predicted one of this origin makes longer."""
+        length = 1
+        if origin != low_bits(self._timeline.base_frame):
+            self._check_reference(origin, self._timeline.key_frame)
+            length = self._key_chain
+        check_count("key pictures in a chain", length + 1, FORMAT_LIMITS.max_key_chain)
+        return length + 1
 
     def _check_reference(self, named: int, frame_number: int) -> None:
         if named != low_bits(frame_number):

@@ -118,6 +118,13 @@ class Interval(click.ParamType[float | None]):
     help="Whether key frames that only the interval asks for are coded from an earlier one.",
 )
 @click.option(
+    "--chain-keys/--no-chain-keys",
+    default=_DEFAULT.chain_keys,
+    show_default=True,
+    help="Whether such key frames also lean on each other: fewer bytes, but one that is lost takes "
+    "with it those of up to 20 seconds. Not at low latency.",
+)
+@click.option(
     "--look-ahead/--no-look-ahead",
     default=_DEFAULT.look_ahead,
     show_default=True,

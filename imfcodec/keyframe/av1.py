@@ -57,11 +57,12 @@ class Av1PictureEncoder:
     """One picture at a time into OBUs.
 
     The same pictures and settings give the same bytes: SVT-AV1 runs on one thread. A picture is
-    coded as the first of a low-delay video, so that the next picture of that video, coded later,
+    coded as the first of a low-delay video, so that the next pictures of that video, coded later,
     can be predicted from it. The coder is not kept until then, but run again.
 
-        encode(a)     [a]      ─ SVT-AV1 ─ a's units
-        predict(a, b) [a, b]   ─ SVT-AV1 ─ a's units as before, b's units
+        encode(a)           [a]         ─ SVT-AV1 ─ a's units
+        predict([a], b)     [a, b]      ─ SVT-AV1 ─ a's units as before, b's units
+        predict([a, b], c)  [a, b, c]   ─ SVT-AV1 ─ a's and b's units as before, c's units
     """
 
     def __init__(self, width: int, height: int, preset: int = 2) -> None:
@@ -83,25 +84,27 @@ class Av1PictureEncoder:
         return coded
 
     def predict(
-        self, base: Picture, coded_base: CodedPicture, picture: Picture, crf: int
+        self, earlier: Sequence[tuple[Picture, CodedPicture]], picture: Picture, crf: int
     ) -> CodedPicture | None:
-        """Code one picture from another.
+        """Code one picture from others.
 
         Args:
-            base: RGB uint8 [H, W, 3], the source of the picture to predict from.
-            coded_base: What `encode` made of it.
+            earlier: Sources of the pictures to predict from, RGB uint8 [H, W, 3], and what was made
+                of them: of the first by `encode`, of each further one from all before it.
             picture: RGB uint8 [H, W, 3].
-            crf: Quality of the base, as it was given to `encode`.
+            crf: Quality of the first, as it was given to `encode`.
 
         Returns:
-            The picture, or None if the base does not come out as it did before: then nothing can
-            be predicted from what the receiver has.
+            The picture, or None if SVT-AV1 made an independent picture of it, or if the earlier
+            ones do not come out as they did before: then nothing can be predicted from what the
+            receiver has.
 
         Raises:
             KeyframeCodecError: libsvtav1 is missing or refuses.
         """
-        again, predicted = self.encode_pair(base, picture, crf)
-        return predicted if again == coded_base else None
+        sources, coded = zip(*earlier, strict=True)
+        *again, predicted = self._video([*sources, picture], crf)
+        return predicted if tuple(again) == coded and not predicted.config else None
 
     def encode_pair(
         self, base: Picture, picture: Picture, crf: int
@@ -186,20 +189,20 @@ class Av1PictureDecoder:
         self._size = (width, height)
         self._to_rgb = VideoReformatter()
 
-    def decode(self, coded: CodedPicture, base: CodedPicture | None = None) -> Picture:
+    def decode(self, coded: CodedPicture, earlier: Sequence[CodedPicture] = ()) -> Picture:
         """One packet's OBUs -> RGB uint8 [H, W, 3].
 
         Args:
             coded: The picture.
-            base: The picture that it is predicted from, itself not predicted; None if it is not
-                predicted either.
+            earlier: The pictures that it is predicted from, as for `Av1PictureEncoder.predict`;
+                none if it is not predicted.
 
         Raises:
             CorruptStream: dav1d rejects them, or finds no or several pictures.
             LimitExceeded: A picture is not of the announced size.
             KeyframeCodecError: libdav1d is missing.
         """
-        chain = [coded] if base is None else [base, coded]
+        chain = [*earlier, coded]
         width, height = self._size
         try:
             # A decoder of its own for every picture: no state survives a damaged one.

@@ -14,6 +14,7 @@ import torch
 
 from imfcodec import weights
 from imfcodec.bitstream import (
+    FORMAT_LIMITS,
     AudioPacket,
     Damage,
     EndPacket,
@@ -88,7 +89,8 @@ class Decoder:
             OptionError: The device or the quantiser level does not exist.
         """
         options = options or DecodeOptions()
-        self._reader = StreamReader(file, limits) if limits else StreamReader(file)
+        limits = limits or FORMAT_LIMITS
+        self._reader = StreamReader(file, limits)
         self.header = header = self._reader.header
         size = header.geometry
         if size.coded_width * size.coded_height > MAX_CODED_PIXELS:
@@ -113,7 +115,7 @@ class Decoder:
             raise OptionError(f"device {options.device!r} is not available") from error
         self._coder = TokenCoder(tables.level(header.quantiser))
         pictures = Av1PictureDecoder(size.coded_width, size.coded_height)
-        self._keys = KeyFrames(pictures, self._coder, header.key_config)
+        self._keys = KeyFrames(pictures, self._coder, header.key_config, limits.max_key_chain)
         self._network = Reconstructor(
             loaded.model, tables.quantiser(header.quantiser), options.device, options.batch
         )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, low_bits
 from imfcodec.entropy import TokenCoder
-from imfcodec.errors import CorruptStream
+from imfcodec.errors import CorruptStream, LimitExceeded
 from imfcodec.keyframe import Av1PictureDecoder, CodedPicture
 
 Token = npt.NDArray[np.int32]
@@ -33,8 +33,8 @@ class KeyFrame:
 
 
 @dataclass(frozen=True)
-class _Base:
-    """What predicted key frames need of the last independent one; its bytes, not its pixels."""
+class _Link:
+    """What predicted key frames need of an earlier key frame; its bytes, not its pixels."""
 
     number: int
     coded: CodedPicture
@@ -42,47 +42,50 @@ class _Base:
 
 
 class KeyFrames:
-    """Decodes key frames; holds the last one and the base, or knows that they are lost.
+    """Decodes key frames; holds the last one and the chain, or knows that they are lost.
 
-    Predicted ones decode from the base that they name and from no other. Nothing is kept that
-    grows with the stream: the base is one key packet.
+    The chain is the base, and behind it the predicted key frames of which each is coded from all
+    before. Predicted ones decode from the origin that they name, the base or the last of the
+    chain, and from no other. Nothing is kept that grows with the stream.
     """
 
-    def __init__(self, pictures: Av1PictureDecoder, coder: TokenCoder, config: bytes) -> None:
+    def __init__(
+        self, pictures: Av1PictureDecoder, coder: TokenCoder, config: bytes, max_chain: int
+    ) -> None:
         """Set up.
 
         Args:
             pictures: Decoder of pictures of the stream's coded size.
             coder: The stream's token coder; after `decode` it stands behind the key frame's token.
             config: The key codec's configuration from the stream header.
+            max_chain: Most key frames in a chain.
         """
         self._pictures = pictures
         self._coder = coder
         self._config = config
-        self._base: _Base | None = None
+        self._max_chain = max_chain
+        self._chain: list[_Link] = []
         self._last: KeyFrame | None = None
 
     def decode(self, packet: KeyPacket | PredictedKeyPacket) -> KeyFrame:
         """Decode a key frame.
 
         Raises:
-            CorruptStream: It does not decode, or its base is not there. There is no last key
+            CorruptStream: It does not decode, or its origin is not there. There is no last key
                 frame then, and no base either if it was to be one.
-            LimitExceeded: The picture is not of the stream's coded size.
+            LimitExceeded: The picture is not of the stream's coded size, or the chain too long.
         """
         self._last = None
         if isinstance(packet, KeyPacket):
-            self._base = None
+            self._chain = []
             coded = CodedPicture(packet.config or self._config, packet.picture)
-            picture = self._pictures.decode(coded)
-            token, lead = self._tokens(packet, None)
-            self._base = _Base(packet.frame_number, coded, token)
+            chain = []
         else:
-            base = self._base
-            if base is None or low_bits(base.number) != packet.base:
-                raise CorruptStream("depends on lost packets")
-            picture = self._pictures.decode(CodedPicture(b"", packet.picture), base.coded)
-            token, lead = self._tokens(packet, base.token)
+            coded = CodedPicture(b"", packet.picture)
+            chain = self._chain_to(packet.origin)
+        picture = self._pictures.decode(coded, [link.coded for link in chain])
+        token, lead = self._tokens(packet, chain[-1].token if chain else None)
+        self._chain = [*chain, _Link(packet.frame_number, coded, token)]
         self._last = KeyFrame(packet.frame_number, picture, token, lead)
         return self._last
 
@@ -92,11 +95,20 @@ class KeyFrames:
             return None
         return self._last.token
 
+    def _chain_to(self, origin: int) -> list[_Link]:
+        """The chain up to the key frame whose number has these low 8 bits."""
+        for chain in self._chain[:1], self._chain:
+            if chain and low_bits(chain[-1].number) == origin:
+                if len(chain) >= self._max_chain:
+                    raise LimitExceeded(f"a chain of more than {self._max_chain} key pictures")
+                return chain
+        raise CorruptStream("depends on lost packets")
+
     def _tokens(
-        self, packet: KeyPacket | PredictedKeyPacket, base: Token | None
+        self, packet: KeyPacket | PredictedKeyPacket, origin: Token | None
     ) -> tuple[Token, Token]:
         """The key frame's own and those of the leading frames, which run backwards from it."""
-        self._coder.reset(base)
+        self._coder.reset(origin)
         tokens = self._coder.decode(packet.token, 1 + len(packet.lead))
         self._coder.follow(tokens[0])
         return tokens[0], tokens[:0:-1]

@@ -157,6 +157,13 @@ class StreamEncoder:
         """Whether a planned scene still waits for its first key frame."""
         return self._last_key is _NO_KEY
 
+    @property
+    def _chains_keys(self) -> bool:
+        """Whether the next predicted key frame may hang on the last one as well as on its base."""
+        wanted = self._options.chain_keys and not self._low_latency
+        last, base = self._last_key.frame.number, self._base.frame.number
+        return wanted and low_bits(last) != low_bits(base)  # or its packet would name the base
+
     def push(self, frame: SourceFrame) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Take the next frame; yield the packets that it completes."""
         with self._timed("policy"):
@@ -311,7 +318,7 @@ class StreamEncoder:
     def _code_key(self, frame: SourceFrame, kind: KeyKind) -> tuple[KeyPicture, Picture]:
         """A key frame coded, and what it becomes as a reference, x_r [H, W, 3]."""
         with self._timed("key frame"):
-            key = self._keys.code(frame.picture, kind)
+            key = self._keys.code(frame.picture, kind, chained=self._chains_keys)
         with self._timed("restoration"):
             return key, restored(self._model, key.decoded, key.restraint)
 
@@ -328,6 +335,7 @@ class StreamEncoder:
         steps = self._options.refine_steps
         self._latents = LatentTokens(self._model, self._quantiser, reference, steps, self._timed)
         token = self._latents.token
+        origin = self._last_key if picture.chained else self._base
         self._last_key = _SentKey(frame, reference, token[0])
         self._tracker = MovementTracker(reference)
         self._policy.take(frame.pts, picture.kind)
@@ -342,7 +350,7 @@ class StreamEncoder:
             lead = self._choose(self._latent(leading[::-1]))
             tokens = np.concatenate([token, lead])
         with self._timed("entropy"):
-            self._coder.reset(self._base.token if predicted else None)
+            self._coder.reset(origin.token if predicted else None)
             payload = self._coder.encode(tokens)
         self._start_behind_key()
         self._measure(tokens[::-1], [*(f.frame for f in leading), frame])
@@ -350,9 +358,9 @@ class StreamEncoder:
         self.key_frames += 1
         if predicted:
             self.predicted_key_frames += 1
-            base = low_bits(self._base.frame.number)
+            named = low_bits(origin.frame.number)
             return PredictedKeyPacket(
-                frame.number, frame.pts, base, payload, coded.data, stamps, picture.restraint
+                frame.number, frame.pts, named, payload, coded.data, stamps, picture.restraint
             )
         self._base = self._last_key
         if not self.key_config:

@@ -150,17 +150,17 @@ class ShardWriter:
             crf, other = int(rng.choice(KEY_CRFS)), int(rng.integers(count))
             source = self._read_back(start + int(frame))
             base, predicted = self._encoder.encode_pair(source, self._read_back(start + other), crf)
-            coded: list[tuple[int, CodedPicture, CodedPicture | None]] = [(int(frame), base, None)]
+            coded: list[tuple[int, CodedPicture, list[CodedPicture]]] = [(int(frame), base, [])]
             if predicted is not None:
-                coded.append((other, predicted, base))
-            for number, picture, origin in coded:
-                self._refs.write(decoder.decode(picture, origin).tobytes())
+                coded.append((other, predicted, [base]))
+            for number, picture, earlier in coded:
+                self._refs.write(decoder.decode(picture, earlier).tobytes())
                 refs.append(
                     {
                         "ref": self._ref_count + len(refs),
                         "frame": number,
                         "crf": crf,
-                        "predicted": int(origin is not None),
+                        "predicted": len(earlier),
                         "size_bytes": len(picture.config) + len(picture.data),
                     }
                 )

@@ -47,7 +47,7 @@ PACKETS: tuple[Packet, ...] = (
     KeyPacket(6, 4100, b"tok6", b"picture six", flush=False, slot=2, config=b"cfg", restraint=2),
     ExtensionPacket(subtype=42, data=b"note"),
     TokenPacket(7, (4612, 5124), b"tokens 7-8", key=6),
-    PredictedKeyPacket(9, 5636, base=6, token=b"tok9", picture=b"picture nine", restraint=1),
+    PredictedKeyPacket(9, 5636, origin=6, token=b"tok9", picture=b"picture nine", restraint=1),
     TokenPacket(10, (6148,), b"token 10", key=9),
 )
 END_PTS = 6660

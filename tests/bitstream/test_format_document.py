@@ -39,6 +39,7 @@ def test_constants() -> None:
         ("frames in a token packet", LIMITS.max_frames_per_packet),
         ("codec packets in an audio packet", LIMITS.max_audio_per_packet),
         ("entries of an index", LIMITS.max_index_entries),
+        ("key pictures in a chain", LIMITS.max_key_chain),
     ],
 )
 def test_limits(row: str, limit: int) -> None:

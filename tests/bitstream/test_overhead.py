@@ -40,7 +40,7 @@ def test_ten_seconds(
     for key in range(0, 25 * DURATION_S, FRAMES):
         if key > 0:
             writer.write(
-                PredictedKeyPacket(key, 512 * key, base=0, token=bytes(20), picture=bytes(300))
+                PredictedKeyPacket(key, 512 * key, origin=0, token=bytes(20), picture=bytes(300))
             )
         pts = tuple(512 * n for n in range(key + 1, key + FRAMES))
         writer.write(TokenPacket(key + 1, pts, bytes(600)))

@@ -144,9 +144,12 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
             time = timeline.nominal_key_pts(frame)
             if kind == "late key" or time < pts:
                 time = pts + draw(st.integers(0, 2**40))
-            base = low_bits(timeline.base_frame)
+            named = draw(st.sampled_from([timeline.base_frame, timeline.key_frame]))
             token, picture, restraint = draw(blobs), draw(blobs), draw(st.integers(0, 3))
-            items.append(PredictedKeyPacket(frame, time, base, token, picture, restraint=restraint))
+            origin = low_bits(named)
+            items.append(
+                PredictedKeyPacket(frame, time, origin, token, picture, restraint=restraint)
+            )
             timeline.pass_predicted_key(frame, time)
             pts = time + 1
         elif kind == "audio":
@@ -277,8 +280,8 @@ PREDICTED = PredictedKeyPacket(1, 1, 0, b"", b"")
         ([PREDICTED], "must be a key packet"),
         ([KEY, replace(PREDICTED, frame_number=2)], "frame 2 where frame 1"),
         ([KEY, replace(PREDICTED, pts=0)], "does not rise"),
-        ([KEY, replace(PREDICTED, base=3)], "...3, the last one is 0"),
-        ([KEY, PREDICTED, PredictedKeyPacket(2, 2, 1, b"", b"")], "...1, the last one is 0"),
+        ([KEY, replace(PREDICTED, origin=3)], "...3, the last one is 0"),
+        ([KEY, PREDICTED, PredictedKeyPacket(2, 2, 3, b"", b"")], "...3, the last one is 1"),
         ([KEY, EndPacket(1, 1)], "written by finish"),
         ([KEY, AudioPacket(0, (b"",))], "without audio parameters"),
     ],
@@ -291,6 +294,17 @@ def test_writer_refuses(items: list[Packet], message: str) -> None:
     with pytest.raises(CorruptStream, match=message):
         writer.write(items[-1])
     assert writer.sizes == before
+
+
+def test_a_writer_makes_no_chain_longer_than_the_limit() -> None:
+    writer = StreamWriter(io.BytesIO(), HEADER)
+    writer.write(KEY)
+    for number in range(1, 16):
+        writer.write(PredictedKeyPacket(number, number, number - 1, b"", b""))
+    with pytest.raises(LimitExceeded, match="17 key pictures in a chain"):
+        writer.write(PredictedKeyPacket(16, 16, 15, b"", b""))
+    writer.write(PredictedKeyPacket(16, 16, 0, b"", b""))
+    writer.write(PredictedKeyPacket(17, 17, 16, b"", b""))
 
 
 def test_writer_refuses_what_follows_the_end() -> None:

@@ -1,7 +1,7 @@
-"""Writes golden files: `python -m tests.golden.regenerate NAME --yes-break-every-stream`.
+"""Writes golden files: `python -m tests.golden.regenerate WEIGHTS STREAM --yes-break-every-stream`.
 
-NAME is new for a new format version or network, which keeps the old files beside the new ones. The
-weights of a name that is there stay unless their file was removed.
+Both are names. STREAM is new for a new format version or network, which keeps the old files beside
+the new ones. WEIGHTS that are there stay unless their file was removed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from safetensors.numpy import save_file
 
 import imfcodec
 from imfcodec import weights
-from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, StreamReader, TokenPacket
+from imfcodec.bitstream import (
+    KeyPacket,
+    PredictedKeyPacket,
+    StreamReader,
+    TokenPacket,
+    low_bits,
+)
 from imfcodec.entropy import EntropyTables, TokenCoder
 from imfcodec.errors import WeightsMissing
 from imfcodec.training.fit_tables import fit_tables
@@ -33,14 +39,14 @@ def tokens_of(stream: bytes, tables: EntropyTables) -> np.ndarray:
     """Every token of a stream whose token packets all decode: int32 [frames, d_m]."""
     reader = StreamReader(io.BytesIO(stream))
     coder = TokenCoder(tables.level(reader.header.quantiser))
-    tokens, base, key = [], None, None
+    tokens, keys, key = [], {}, None
     for packet in reader:
         if isinstance(packet, KeyPacket | PredictedKeyPacket):
             predicted = isinstance(packet, PredictedKeyPacket)
-            coder.reset(base[0] if predicted else None)
+            coder.reset(keys[packet.origin] if predicted else None)
             some = coder.decode(packet.token, 1 + len(packet.lead))
             key = some[:1]
-            base = base if predicted else key
+            keys[low_bits(packet.frame_number)] = key[0]
             coder.follow(key[0])
             tokens.append(some[::-1])
         elif isinstance(packet, TokenPacket):
@@ -50,8 +56,8 @@ def tokens_of(stream: bytes, tables: EntropyTables) -> np.ndarray:
     return np.concatenate(tokens)
 
 
-def main(name: str) -> None:
-    """Make stream and expectation, and the weights if there are none of this name."""
+def main(name: str, stream_name: str) -> None:
+    """Make stream and expectation, and the weights if there are none of their name."""
     try:
         file = weights.find(name)
     except WeightsMissing:
@@ -69,21 +75,21 @@ def main(name: str) -> None:
         imfcodec.encode(
             video, stream, weights=name, quantiser=2, key_crf=20, keyframe_interval_s=0.48
         )
-    (HERE / f"{name}.imf").write_bytes(stream.getvalue())
+    (HERE / f"{stream_name}.imf").write_bytes(stream.getvalue())
     frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream.getvalue()))]
     save_file(
         {
             "tokens": tokens_of(stream.getvalue(), weights.load(file).tables),
             "frames": np.stack(frames[::8]),
         },
-        HERE / f"{name}-expected.safetensors",
+        HERE / f"{stream_name}-expected.safetensors",
     )
 
 
 if __name__ == "__main__":
-    if sys.argv[2:] != ["--yes-break-every-stream"]:
+    if sys.argv[3:] != ["--yes-break-every-stream"]:
         sys.exit(__doc__)
     import os
 
     os.environ[weights.FOLDER_VARIABLE] = str(HERE)
-    main(sys.argv[1])
+    main(*sys.argv[1:3])

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 import imfcodec
 from imfcodec import weights
+from imfcodec.bitstream import PredictedKeyPacket, StreamReader
 from tests.golden.regenerate import tokens_of
 
 HERE = Path(__file__).parent
@@ -18,8 +19,10 @@ HERE = Path(__file__).parent
 KEYS = {
     "tiny": [(5, False), (14, True), (21, True)],
     "restored": [(5, False), (14, True), (21, True)],
+    "chained": [(3, False), (21, True), (29, True)],
 }
-"""Key frames of each stream: number, whether predicted. The first one's network has no R."""
+"""Key frames of each stream: number, whether predicted. The first one's network has no R, the last
+one's last key frame is coded from both before it."""
 
 PEAK_LEVELS = 2  # FORMAT.md, section 10
 RMS_LEVELS = 0.25
@@ -69,6 +72,11 @@ def test_every_byte_is_accounted_for(name: str, stream: bytes) -> None:
     assert summary.sizes.total_bytes == len(stream)
 
 
-def test_restoration_is_in_one_of_them(name: str) -> None:
-    model = weights.load(weights.find(name)).model
-    assert (model.restoration is not None) == (name == "restored")
+def test_restoration_and_a_chain_are_in_some_of_them(name: str, stream: bytes) -> None:
+    model = weights.load(
+        weights.find_by_id(imfcodec.inspect(io.BytesIO(stream)).header.weights_id)
+    ).model
+    assert (model.restoration is None) == (name == "tiny")
+    packets = StreamReader(io.BytesIO(stream))
+    origins = [p.origin for p in packets if isinstance(p, PredictedKeyPacket)]
+    assert origins == ([3, 21] if name == "chained" else [5, 5])

@@ -14,6 +14,7 @@ import imfcodec
 from imfcodec.bitstream import (
     Damage,
     KeyPacket,
+    Limits,
     Packet,
     PredictedKeyPacket,
     StreamReader,
@@ -34,21 +35,33 @@ from .test_damage import survive
 FRAMES = 12
 
 
-@pytest.fixture
-def stream(small_video: Path, tiny_weights: str) -> bytes:
+def encoded(video: Path, weights: str, *, chain_keys: bool) -> bytes:
     """Key frame 0, predicted key frames 4 and 8, three tokens behind each."""
     file = io.BytesIO()
     report = imfcodec.encode(
-        small_video,
+        video,
         file,
-        weights=tiny_weights,
+        weights=weights,
         key_crf=30,
         keyframe_interval_s=0.16,
         choose_keys=False,
+        chain_keys=chain_keys,
         look_ahead=False,
     )
     assert (report.key_frames, report.predicted_key_frames) == (3, 2)
     return file.getvalue()
+
+
+@pytest.fixture
+def stream(small_video: Path, tiny_weights: str) -> bytes:
+    """Both predicted key frames are coded from the base."""
+    return encoded(small_video, tiny_weights, chain_keys=False)
+
+
+@pytest.fixture
+def chained(small_video: Path, tiny_weights: str) -> bytes:
+    """The second predicted key frame is coded from the first one as well."""
+    return encoded(small_video, tiny_weights, chain_keys=True)
 
 
 def rewritten(stream: bytes, change: Callable[[Packet], Packet | None]) -> bytes:
@@ -133,8 +146,8 @@ def predicted_4(
     "change",
     [
         lambda p: None,
-        lambda p: replace(p, base=3),
-        lambda p: replace(p, base=4),
+        lambda p: replace(p, origin=3),
+        lambda p: replace(p, origin=4),
         lambda p: replace(p, token=b"\xff" * 40),
         lambda p: replace(p, picture=b""),
         lambda p: replace(p, picture=b"\xff" * 40),
@@ -148,6 +161,44 @@ def test_a_lost_predicted_key_frame_costs_the_frames_up_to_the_next(
 ) -> None:
     data = rewritten(stream, predicted_4(change))
     assert_lost(stream, data, range(4, 8))
+
+
+def test_predicted_key_frames_name_their_origin(stream: bytes, chained: bytes) -> None:
+    for data, expected in (stream, [0, 0]), (chained, [0, 4]):
+        packets = list(StreamReader(io.BytesIO(data)))
+        assert [p.origin for p in packets if isinstance(p, PredictedKeyPacket)] == expected
+        assert_lost(data, data, range(0))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: None,
+        lambda p: replace(p, origin=9),
+        lambda p: replace(p, token=b"\xff" * 40),
+        lambda p: replace(p, picture=b""),
+    ],
+    ids=["cut out", "no origin", "token", "empty"],
+)
+def test_a_lost_link_of_a_chain_costs_the_frames_up_to_the_next_base(
+    chained: bytes, change: Callable[[PredictedKeyPacket], PredictedKeyPacket | None]
+) -> None:
+    assert_lost(chained, rewritten(chained, predicted_4(change)), range(4, FRAMES))
+
+
+def test_the_end_of_a_chain_costs_no_more_than_itself(chained: bytes) -> None:
+    def change(packet: Packet) -> Packet | None:
+        hit = isinstance(packet, PredictedKeyPacket) and packet.frame_number == 8
+        return replace(packet, picture=packet.picture[:-20]) if hit else packet
+
+    assert_lost(chained, rewritten(chained, change), range(8, FRAMES))
+
+
+def test_no_chain_is_longer_than_the_limit(stream: bytes, chained: bytes) -> None:
+    two = Limits(max_key_chain=2)
+    assert len(list(imfcodec.Decoder(io.BytesIO(stream), limits=two))) == FRAMES
+    with pytest.raises(LimitExceeded, match="more than 2 key pictures"):
+        list(imfcodec.Decoder(io.BytesIO(chained), limits=two))
 
 
 def test_a_wrong_checksum_in_a_predicted_key_packet_costs_no_more(

@@ -24,7 +24,7 @@ def coded() -> CodedPicture:
 
 @pytest.fixture(scope="module")
 def predicted(coded: CodedPicture) -> CodedPicture:
-    picture = Av1PictureEncoder(64, 64).predict(moving_picture(3), coded, moving_picture(9), 20)
+    picture = Av1PictureEncoder(64, 64).predict([(moving_picture(3), coded)], moving_picture(9), 20)
     assert picture is not None
     return picture
 
@@ -58,7 +58,7 @@ def test_sequence_header_is_apart(coded: CodedPicture) -> None:
 
 def test_scheduling_class_survives(coded: CodedPicture) -> None:
     before = os.sched_getscheduler(0)
-    Av1PictureEncoder(64, 64).predict(moving_picture(3), coded, moving_picture(0), 20)
+    Av1PictureEncoder(64, 64).predict([(moving_picture(3), coded)], moving_picture(0), 20)
     assert os.sched_getscheduler(0) == before
 
 
@@ -67,7 +67,7 @@ def test_a_predicted_picture_is_small_and_comes_back(
 ) -> None:
     assert predicted.config == b""
     assert len(predicted.data) < 0.7 * len(coded.data)
-    picture = Av1PictureDecoder(64, 64).decode(predicted, coded)
+    picture = Av1PictureDecoder(64, 64).decode(predicted, [coded])
     assert psnr(picture, moving_picture(9)) > 27
     assert psnr(picture, moving_picture(9)) > psnr(picture, moving_picture(3)) + 5
 
@@ -76,16 +76,16 @@ def test_a_predicted_picture_is_small_and_comes_back(
 def test_predicted_pictures_follow_crf_up_to_its_ends(crf: int) -> None:
     encoder = Av1PictureEncoder(64, 64)
     base = encoder.encode(moving_picture(3), crf)
-    picture = encoder.predict(moving_picture(3), base, moving_picture(9), crf)
+    picture = encoder.predict([(moving_picture(3), base)], moving_picture(9), crf)
     assert picture is not None
-    assert Av1PictureDecoder(64, 64).decode(picture, base).shape == (64, 64, 3)
+    assert Av1PictureDecoder(64, 64).decode(picture, [base]).shape == (64, 64, 3)
 
 
 def test_same_predicted_bytes_twice(coded: CodedPicture, predicted: CodedPicture) -> None:
     """As for any other pictures in between: the encoder keeps nothing."""
     encoder = Av1PictureEncoder(64, 64)
-    encoder.predict(moving_picture(3), coded, moving_picture(20), 20)
-    assert encoder.predict(moving_picture(3), coded, moving_picture(9), 20) == predicted
+    encoder.predict([(moving_picture(3), coded)], moving_picture(20), 20)
+    assert encoder.predict([(moving_picture(3), coded)], moving_picture(9), 20) == predicted
 
 
 def test_a_pair_is_both_pictures(coded: CodedPicture, predicted: CodedPicture) -> None:
@@ -95,8 +95,8 @@ def test_a_pair_is_both_pictures(coded: CodedPicture, predicted: CodedPicture) -
 
 def test_nothing_is_predicted_from_a_base_that_comes_out_otherwise(coded: CodedPicture) -> None:
     encoder = Av1PictureEncoder(64, 64)
-    assert encoder.predict(moving_picture(3), coded, moving_picture(9), 21) is None
-    assert encoder.predict(moving_picture(4), coded, moving_picture(9), 20) is None
+    assert encoder.predict([(moving_picture(3), coded)], moving_picture(9), 21) is None
+    assert encoder.predict([(moving_picture(4), coded)], moving_picture(9), 20) is None
 
 
 def test_a_predicted_picture_needs_its_base(predicted: CodedPicture) -> None:
@@ -107,7 +107,7 @@ def test_a_predicted_picture_needs_its_base(predicted: CodedPicture) -> None:
 def test_a_predicted_picture_of_another_size_is_refused(coded: CodedPicture) -> None:
     other = Av1PictureEncoder(96, 64).encode(moving_picture(0, 96, 64), 40)
     with pytest.raises((LimitExceeded, CorruptStream)):
-        Av1PictureDecoder(64, 64).decode(CodedPicture(b"", other.config + other.data), coded)
+        Av1PictureDecoder(64, 64).decode(CodedPicture(b"", other.config + other.data), [coded])
 
 
 def test_several_predicted_pictures_are_not_one(
@@ -115,7 +115,7 @@ def test_several_predicted_pictures_are_not_one(
 ) -> None:
     double = CodedPicture(b"", predicted.data + b"\x12\x00" + predicted.data)
     with pytest.raises(CorruptStream):
-        Av1PictureDecoder(64, 64).decode(double, coded)
+        Av1PictureDecoder(64, 64).decode(double, [coded])
 
 
 @pytest.mark.parametrize("cut", [0, 1, 5, 20])
@@ -123,7 +123,7 @@ def test_cut_predicted_data_is_our_error(
     coded: CodedPicture, predicted: CodedPicture, cut: int
 ) -> None:
     with pytest.raises(CorruptStream):
-        Av1PictureDecoder(64, 64).decode(CodedPicture(b"", predicted.data[:cut]), coded)
+        Av1PictureDecoder(64, 64).decode(CodedPicture(b"", predicted.data[:cut]), [coded])
 
 
 def test_wrong_size_is_refused(coded: CodedPicture) -> None:

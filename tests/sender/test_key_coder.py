@@ -24,8 +24,32 @@ def test_predicted_pictures_share_a_base(coder: KeyCoder) -> None:
     for number in (4, 8):
         key = coder.code(moving_picture(number), PREDICTED)
         assert key.kind is PREDICTED
-        again = Av1PictureDecoder(64, 64).decode(key.coded, base.coded)
+        again = Av1PictureDecoder(64, 64).decode(key.coded, [base.coded])
         assert np.array_equal(again, key.decoded)
+
+
+def test_a_chain_needs_all_before(coder: KeyCoder) -> None:
+    chain = [coder.code(moving_picture(0), INDEPENDENT).coded]
+    for number in (4, 8, 12):
+        key = coder.code(moving_picture(number), PREDICTED, chained=True)
+        assert key.kind is PREDICTED
+        assert key.chained == (len(chain) > 1)
+        again = Av1PictureDecoder(64, 64).decode(key.coded, chain)
+        assert np.array_equal(again, key.decoded)
+        chain.append(key.coded)
+    alone = coder.code(moving_picture(16), PREDICTED)
+    assert not alone.chained
+    assert np.array_equal(Av1PictureDecoder(64, 64).decode(alone.coded, chain[:1]), alone.decoded)
+    behind = coder.code(moving_picture(20), PREDICTED, chained=True)
+    earlier = [chain[0], alone.coded]
+    assert np.array_equal(Av1PictureDecoder(64, 64).decode(behind.coded, earlier), behind.decoded)
+
+
+def test_a_chain_ends_at_its_limit(coder: KeyCoder) -> None:
+    coder.code(moving_picture(0), INDEPENDENT)
+    keys = [coder.code(moving_picture(n % 9), PREDICTED, chained=True) for n in range(1, 18)]
+    assert [key.kind for key in keys] == [PREDICTED] * 17
+    assert [key.chained for key in keys] == [False] + [True] * 14 + [False, True]
 
 
 def test_without_a_base_nothing_is_predicted(coder: KeyCoder) -> None:
@@ -38,7 +62,7 @@ def test_what_prediction_does_not_help_is_the_next_base(coder: KeyCoder) -> None
     assert base.kind is INDEPENDENT
     key = coder.code(np.roll(BLOCKS, 1, 1), PREDICTED)
     assert key.kind is PREDICTED
-    Av1PictureDecoder(64, 64).decode(key.coded, base.coded)
+    Av1PictureDecoder(64, 64).decode(key.coded, [base.coded])
 
 
 def test_a_base_that_comes_out_otherwise_is_not_predicted_from(
