@@ -20,6 +20,7 @@ from imfcodec.bitstream import (
     AudioPacket,
     AudioParameters,
     EndPacket,
+    PredictedKeyPacket,
     StreamReader,
     StreamWriter,
 )
@@ -31,6 +32,7 @@ from imfcodec.errors import (
     WeightsCorrupt,
     WeightsMissing,
 )
+from imfcodec.video import MediaWriter
 from tests.conftest import moving_picture
 
 
@@ -136,6 +138,24 @@ def test_predicted_key_frames(small_video: Path, latency: str) -> None:
     ]
     psnr = np.mean([10 * np.log10(255**2 / e) for e in errors])
     assert report.psnr_db == pytest.approx(psnr, abs=1.5)  # of what H.264 left of the source
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_key_frames_of_the_same_low_bits(tmp_path: Path) -> None:
+    """With 256 frames between them neither can be named, so that the next one leans on the base."""
+    path = tmp_path / "long.mkv"
+    with MediaWriter(
+        path, width=64, height=64, time_base=Fraction(1, 60), rate=Fraction(60)
+    ) as writer:
+        for n in range(400):
+            writer.write(n, moving_picture(n // 8))
+    data = encoded(
+        path, keyframe_interval_s=128 / 60, choose_keys=False, look_ahead=False, refine=0
+    )
+    packets = list(StreamReader(io.BytesIO(data)))
+    predicted = [p for p in packets if isinstance(p, PredictedKeyPacket)]
+    assert [(p.frame_number, p.origin) for p in predicted] == [(128, 0), (256, 128), (384, 0)]
+    assert not any(f.lost for f in imfcodec.Decoder(io.BytesIO(data)))
 
 
 @pytest.mark.usefixtures("tiny_weights")

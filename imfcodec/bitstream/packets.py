@@ -110,7 +110,8 @@ class PredictedKeyPacket:
     Attributes:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.
         pts: Timestamp in ticks of the video time base, within +-2**62.
-        origin: Low 8 bits of the origin's frame number; the base's where both have the same.
+        origin: Low 8 bits of the origin's frame number, which no other key frame that it is coded
+            from has.
         token: Entropy-coded token of this frame and those of the leading ones; opaque here.
         picture: Coded picture; opaque here.
         lead, restraint: As a `KeyPacket` has them.

@@ -31,11 +31,6 @@ class Timeline:
         self.key_frame = 0
         self.nominal_floor = self._numerator // self._denominator
 
-    @property
-    def base_frame(self) -> int:
-        """Number of the last key frame that is no predicted one."""
-        return self._base[0]
-
     def nominal_pts(self, frame_number: int) -> int:
         """Timestamp of a frame by regular timing, in ticks of the video time base."""
         return self._regular_pts(self._anchor, frame_number)

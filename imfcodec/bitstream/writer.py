@@ -75,7 +75,7 @@ class StreamWriter:
         self._timeline = Timeline(header.nominal_duration)
         self._last_pts: int | None = None
         self._index = KeyIndex()
-        self._key_chain = 1
+        self._key_chain: list[int] = []
         self._finished = False
         self.sizes = SizeLedger()
         coded = write_header(header)
@@ -99,10 +99,10 @@ class StreamWriter:
                 self._write_key(packet)
             case PredictedKeyPacket():
                 self._check_key_order(packet)
-                chain = self._chain_with(packet.origin)
+                chain = self._chain_to(packet.origin)
                 coded = write_predicted_key(packet, self._timeline)
                 self._frame(TYPE_PREDICTED_KEY, packet, coded)
-                self._key_chain = chain
+                self._key_chain = [*chain, low_bits(packet.frame_number)]
                 self._timeline.pass_predicted_key(packet.frame_number, packet.pts)
                 self._last_pts = packet.pts
             case TokenPacket():
@@ -153,6 +153,7 @@ class StreamWriter:
         self._frame(TYPE_KEY, packet, write_key(packet, self._timeline), with_mark=with_mark)
         self._index.add(IndexEntry(packet.frame_number, packet.pts, offset))
         self._timeline.anchor(packet.frame_number, packet.pts)
+        self._key_chain = [low_bits(packet.frame_number)]
         self._last_pts = packet.pts
 
     def _check_key_order(self, packet: KeyPacket | PredictedKeyPacket) -> None:
@@ -166,14 +167,14 @@ class StreamWriter:
         if self._last_pts is not None and pts <= self._last_pts:
             raise CorruptStream(f"timestamp {pts} of frame {frame_number} does not rise")
 
-    def _chain_with(self, origin: int) -> int:
-        """Key pictures of the chain that a predicted one of this origin makes longer."""
-        length = 1
-        if origin != low_bits(self._timeline.base_frame):
-            self._check_reference(origin, self._timeline.key_frame)
-            length = self._key_chain
+    def _chain_to(self, origin: int) -> list[int]:
+        """Low bits of the numbers of the chain up to the key frame that these name."""
+        chain = self._key_chain
+        length = chain.index(origin) + 1 if origin in chain else 0
+        if not length or 1 < length < len(chain):
+            raise CorruptStream(f"refers to key frame ...{origin}, the chain is {chain}")
         check_count("key pictures in a chain", length + 1, FORMAT_LIMITS.max_key_chain)
-        return length + 1
+        return chain[:length]
 
     def _check_reference(self, named: int, frame_number: int) -> None:
         if named != low_bits(frame_number):

@@ -96,13 +96,14 @@ class KeyFrames:
         return self._last.token
 
     def _chain_to(self, origin: int) -> list[_Link]:
-        """The chain up to the key frame whose number has these low 8 bits."""
-        for chain in self._chain[:1], self._chain:
-            if chain and low_bits(chain[-1].number) == origin:
-                if len(chain) >= self._max_chain:
-                    raise LimitExceeded(f"a chain of more than {self._max_chain} key pictures")
-                return chain
-        raise CorruptStream("depends on lost packets")
+        """The chain up to the first key frame whose number has these low 8 bits."""
+        numbers = [low_bits(link.number) for link in self._chain]
+        length = numbers.index(origin) + 1 if origin in numbers else 0
+        if not length or 1 < length < len(numbers):
+            raise CorruptStream("depends on lost packets")
+        if length >= self._max_chain:
+            raise LimitExceeded(f"a chain of more than {self._max_chain} key pictures")
+        return self._chain[:length]
 
     def _tokens(
         self, packet: KeyPacket | PredictedKeyPacket, origin: Token | None

@@ -140,6 +140,7 @@ class StreamEncoder:
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
         self._last_key = self._base = _NO_KEY
+        self._before_last: set[int] = set()  # of its chain: low bits, by which origins are named
         self._tracker = MovementTracker(_NO_PICTURE)
         self._latents: LatentTokens | None = None
         self._chooser = TokenChooser(self._quantiser.step)
@@ -161,8 +162,7 @@ class StreamEncoder:
     def _chains_keys(self) -> bool:
         """Whether the next predicted key frame may hang on the last one as well as on its base."""
         wanted = self._options.chain_keys and not self._low_latency
-        last, base = self._last_key.frame.number, self._base.frame.number
-        return wanted and low_bits(last) != low_bits(base)  # or its packet would name the base
+        return wanted and low_bits(self._last_key.frame.number) not in self._before_last
 
     def push(self, frame: SourceFrame) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Take the next frame; yield the packets that it completes."""
@@ -359,10 +359,11 @@ class StreamEncoder:
         if predicted:
             self.predicted_key_frames += 1
             named = low_bits(origin.frame.number)
+            self._before_last = {named, *(self._before_last if picture.chained else ())}
             return PredictedKeyPacket(
                 frame.number, frame.pts, named, payload, coded.data, stamps, picture.restraint
             )
-        self._base = self._last_key
+        self._base, self._before_last = self._last_key, set()
         if not self.key_config:
             self.key_config = coded.config
         own = None if coded.config == self.key_config else coded.config

@@ -124,6 +124,7 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
     duration = draw(st.builds(Fraction, st.integers(1, 5000), st.integers(1, 7)))
     timeline = Timeline(duration)
     items: list[Packet] = []
+    links: list[int] = []
     pts = draw(st.integers(-(10**9), 10**9))
     kinds = st.sampled_from(
         ["key", "predicted key", "late key", "tokens", "late tokens", "audio", "extension"]
@@ -139,18 +140,22 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
                 KeyPacket(frame, pts, token, picture, flush, slot, config, restraint=restraint)
             )
             timeline.anchor(frame, pts)
+            links = [frame]
             pts += 1
         elif kind in ("predicted key", "late key"):
             time = timeline.nominal_key_pts(frame)
             if kind == "late key" or time < pts:
                 time = pts + draw(st.integers(0, 2**40))
-            named = draw(st.sampled_from([timeline.base_frame, timeline.key_frame]))
+            whole = low_bits(links[-1]) not in map(low_bits, links[:-1]) and draw(st.booleans())
+            links = links if whole else links[:1]
             token, picture, restraint = draw(blobs), draw(blobs), draw(st.integers(0, 3))
-            origin = low_bits(named)
             items.append(
-                PredictedKeyPacket(frame, time, origin, token, picture, restraint=restraint)
+                PredictedKeyPacket(
+                    frame, time, low_bits(links[-1]), token, picture, restraint=restraint
+                )
             )
             timeline.pass_predicted_key(frame, time)
+            links = [*links, frame]
             pts = time + 1
         elif kind == "audio":
             blocks = draw(st.lists(blobs, min_size=1, max_size=5))
@@ -280,8 +285,8 @@ PREDICTED = PredictedKeyPacket(1, 1, 0, b"", b"")
         ([PREDICTED], "must be a key packet"),
         ([KEY, replace(PREDICTED, frame_number=2)], "frame 2 where frame 1"),
         ([KEY, replace(PREDICTED, pts=0)], "does not rise"),
-        ([KEY, replace(PREDICTED, origin=3)], "...3, the last one is 0"),
-        ([KEY, PREDICTED, PredictedKeyPacket(2, 2, 3, b"", b"")], "...3, the last one is 1"),
+        ([KEY, replace(PREDICTED, origin=3)], "...3, the chain is .0."),
+        ([KEY, PREDICTED, PredictedKeyPacket(2, 2, 3, b"", b"")], "...3, the chain is .0, 1."),
         ([KEY, EndPacket(1, 1)], "written by finish"),
         ([KEY, AudioPacket(0, (b"",))], "without audio parameters"),
     ],
@@ -305,6 +310,19 @@ def test_a_writer_makes_no_chain_longer_than_the_limit() -> None:
         writer.write(PredictedKeyPacket(16, 16, 15, b"", b""))
     writer.write(PredictedKeyPacket(16, 16, 0, b"", b""))
     writer.write(PredictedKeyPacket(17, 17, 16, b"", b""))
+
+
+def test_a_writer_names_no_origin_that_could_be_another() -> None:
+    """After 256 frames the numbers look the same."""
+    writer = StreamWriter(io.BytesIO(), HEADER)
+    writer.write(KEY)
+    writer.write(TokenPacket(1, tuple(range(1, 5)), b"", key=0))
+    writer.write(PredictedKeyPacket(5, 5, 0, b"", b""))
+    writer.write(TokenPacket(6, tuple(range(6, 261)), b"", key=5))
+    writer.write(PredictedKeyPacket(261, 261, 5, b"", b""))
+    with pytest.raises(CorruptStream, match="refers to key frame"):
+        writer.write(PredictedKeyPacket(262, 262, 5, b"", b""))
+    writer.write(PredictedKeyPacket(262, 262, 0, b"", b""))
 
 
 def test_writer_refuses_what_follows_the_end() -> None:
