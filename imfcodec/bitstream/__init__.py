@@ -20,6 +20,7 @@ from imfcodec.bitstream.header import (
     read_header,
     write_header,
 )
+from imfcodec.bitstream.key_chain import chain_length
 from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits
 from imfcodec.bitstream.packets import (
     SLOTS,
@@ -66,6 +67,7 @@ __all__ = [
     "StreamReader",
     "StreamWriter",
     "TokenPacket",
+    "chain_length",
     "low_bits",
     "read_header",
     "write_header",

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from imfcodec.bitstream.framing import write_frame
 from imfcodec.bitstream.header import write_header
+from imfcodec.bitstream.key_chain import chain_length
 from imfcodec.bitstream.key_index import KeyIndex
 from imfcodec.bitstream.limits import FORMAT_LIMITS, check_count
 from imfcodec.bitstream.packets import (
@@ -170,8 +171,8 @@ class StreamWriter:
     def _chain_to(self, origin: int) -> list[int]:
         """Low bits of the numbers of the chain up to the key frame that these name."""
         chain = self._key_chain
-        length = chain.index(origin) + 1 if origin in chain else 0
-        if not length or 1 < length < len(chain):
+        length = chain_length(chain, origin)
+        if not length:
             raise CorruptStream(f"refers to key frame ...{origin}, the chain is {chain}")
         check_count("key pictures in a chain", length + 1, FORMAT_LIMITS.max_key_chain)
         return chain[:length]

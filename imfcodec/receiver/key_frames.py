@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, low_bits
+from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, chain_length, low_bits
 from imfcodec.entropy import TokenCoder
 from imfcodec.errors import CorruptStream, LimitExceeded
 from imfcodec.keyframe import Av1PictureDecoder, CodedPicture
@@ -96,10 +96,9 @@ class KeyFrames:
         return self._last.token
 
     def _chain_to(self, origin: int) -> list[_Link]:
-        """The chain up to the first key frame whose number has these low 8 bits."""
-        numbers = [low_bits(link.number) for link in self._chain]
-        length = numbers.index(origin) + 1 if origin in numbers else 0
-        if not length or 1 < length < len(numbers):
+        """The chain up to the key frame whose number has these low 8 bits."""
+        length = chain_length([low_bits(link.number) for link in self._chain], origin)
+        if not length:
             raise CorruptStream("depends on lost packets")
         if length >= self._max_chain:
             raise LimitExceeded(f"a chain of more than {self._max_chain} key pictures")

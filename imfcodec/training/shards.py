@@ -160,7 +160,7 @@ class ShardWriter:
                         "ref": self._ref_count + len(refs),
                         "frame": number,
                         "crf": crf,
-                        "predicted": len(earlier),
+                        "predicted": int(bool(earlier)),
                         "size_bytes": len(picture.config) + len(picture.data),
                     }
                 )
