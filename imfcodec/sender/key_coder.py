@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.bitstream import FORMAT_LIMITS
+from imfcodec.bitstream import FORMAT_LIMITS, low_bits
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.sender.restraint import restraint_of
+from imfcodec.sender.source_frame import SourceFrame
 
 WORTH_PREDICTING = 0.7
 """A predicted picture above this share of its base's bytes gains nothing by being one."""
@@ -37,49 +39,66 @@ class KeyPicture:
     restraint: int
 
 
+@dataclass(frozen=True)
+class _Link:
+    """A key frame that others may be predicted from: what was coded, and what came of it."""
+
+    frame: SourceFrame
+    coded: CodedPicture
+
+
 class KeyCoder:
     """Codes key pictures; keeps the base and the predicted ones of which each needs all before."""
 
-    def __init__(self, size: tuple[int, int], crf: int, preset: int) -> None:
-        """Prepare for pictures of one coded size (width, height) in pixels."""
+    def __init__(self, size: tuple[int, int], crf: int, preset: int, *, chains: bool) -> None:
+        """Prepare for key frames.
+
+        Args:
+            size: Coded width and height in pixels.
+            crf: Of independent pictures.
+            preset: Of SVT-AV1.
+            chains: Whether predicted pictures are coded from the last one and all that that one
+                needs, instead of from the base alone.
+        """
         self._encoder = Av1PictureEncoder(*size, preset)
         self._decoder = Av1PictureDecoder(*size)
         self._crf = crf
-        self._chain: list[tuple[Picture, CodedPicture]] = []
+        self._chains = chains
+        self._chain: list[_Link] = []
 
-    def code(self, picture: Picture, kind: KeyKind, *, chained: bool = False) -> KeyPicture:
-        """Code one picture.
+    def code(self, frame: SourceFrame, kind: KeyKind) -> KeyPicture:
+        """Code one frame's picture.
 
-        A picture that was to be predicted becomes independent where that gains nothing. One that
-        was to be chained is predicted from the base alone once the chain is as long as it may be.
-
-        Args:
-            picture: RGB uint8 [H, W, 3].
-            kind: What it is to be coded from.
-            chained: Whether a predicted one is coded from the last picture and all that that one
-                needs, instead of from the base alone.
+        A picture that was to be predicted becomes independent where that gains nothing.
 
         Raises:
             KeyframeCodecError: AV1 is missing or refuses.
         """
         if kind is KeyKind.PREDICTED and self._chain:
-            whole = chained and len(self._chain) < FORMAT_LIMITS.max_key_chain
-            earlier = self._chain if whole else self._chain[:1]
-            coded = self._encoder.predict(earlier, picture, self._crf)
-            base = self._chain[0][1]
+            earlier = self._chain if self._may_grow else self._chain[:1]
+            sources = [(link.frame.picture, link.coded) for link in earlier]
+            coded = self._encoder.predict(sources, frame.picture, self._crf)
+            base = self._chain[0].coded
             if coded is not None and len(coded.data) <= WORTH_PREDICTING * len(base.data):
-                return self._decoded(earlier, picture, coded)
-        return self._decoded([], picture, self._encoder.encode(picture, self._crf))
+                return self._decoded(earlier, frame, coded)
+        return self._decoded([], frame, self._encoder.encode(frame.picture, self._crf))
+
+    @property
+    def _may_grow(self) -> bool:
+        """Whether the chain is short enough, and its last link cannot be taken for another."""
+        *others, last = (low_bits(link.frame.number) for link in self._chain)
+        short = len(self._chain) < FORMAT_LIMITS.max_key_chain
+        return self._chains and short and last not in others
 
     def _decoded(
-        self, earlier: list[tuple[Picture, CodedPicture]], picture: Picture, coded: CodedPicture
+        self, earlier: Sequence[_Link], frame: SourceFrame, coded: CodedPicture
     ) -> KeyPicture:
-        self._chain = [*earlier, (picture, coded)]
+        self._chain = [*earlier, _Link(frame, coded)]
         predicted = bool(earlier)
         return KeyPicture(
             KeyKind.PREDICTED if predicted else KeyKind.INDEPENDENT,
             len(earlier) > 1,
             coded,
-            self._decoder.decode(coded, [c for _, c in earlier]),
+            self._decoder.decode(coded, [link.coded for link in earlier]),
             restraint_of(self._crf, predicted=predicted),
         )

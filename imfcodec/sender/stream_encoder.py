@@ -133,14 +133,14 @@ class StreamEncoder:
             options.scene_cut,
             float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
         )
-        self._keys = KeyCoder(size, options.key_crf, options.preset)
+        chains = options.chain_keys and not self._low_latency
+        self._keys = KeyCoder(size, options.key_crf, options.preset, chains=chains)
         self._packet_ticks = PACKET_S / time_base
         self._chain_ticks = CHAIN_S / time_base
         self._stages = stages
         self._pending: list[SourceFrame] = []
         self._chain_pts: int | None = None
         self._last_key = self._base = _NO_KEY
-        self._before_last: set[int] = set()  # of its chain: low bits, by which origins are named
         self._tracker = MovementTracker(_NO_PICTURE)
         self._latents: LatentTokens | None = None
         self._chooser = TokenChooser(self._quantiser.step)
@@ -157,12 +157,6 @@ class StreamEncoder:
     def _opening(self) -> bool:
         """Whether a planned scene still waits for its first key frame."""
         return self._last_key is _NO_KEY
-
-    @property
-    def _chains_keys(self) -> bool:
-        """Whether the next predicted key frame may hang on the last one as well as on its base."""
-        wanted = self._options.chain_keys and not self._low_latency
-        return wanted and low_bits(self._last_key.frame.number) not in self._before_last
 
     def push(self, frame: SourceFrame) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Take the next frame; yield the packets that it completes."""
@@ -318,7 +312,7 @@ class StreamEncoder:
     def _code_key(self, frame: SourceFrame, kind: KeyKind) -> tuple[KeyPicture, Picture]:
         """A key frame coded, and what it becomes as a reference, x_r [H, W, 3]."""
         with self._timed("key frame"):
-            key = self._keys.code(frame.picture, kind, chained=self._chains_keys)
+            key = self._keys.code(frame, kind)
         with self._timed("restoration"):
             return key, restored(self._model, key.decoded, key.restraint)
 
@@ -358,12 +352,16 @@ class StreamEncoder:
         self.key_frames += 1
         if predicted:
             self.predicted_key_frames += 1
-            named = low_bits(origin.frame.number)
-            self._before_last = {named, *(self._before_last if picture.chained else ())}
             return PredictedKeyPacket(
-                frame.number, frame.pts, named, payload, coded.data, stamps, picture.restraint
+                frame.number,
+                frame.pts,
+                low_bits(origin.frame.number),
+                payload,
+                coded.data,
+                stamps,
+                picture.restraint,
             )
-        self._base, self._before_last = self._last_key, set()
+        self._base = self._last_key
         if not self.key_config:
             self.key_config = coded.config
         own = None if coded.config == self.key_config else coded.config

@@ -19,6 +19,7 @@ from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.training.refined_run import RefinedRun
@@ -65,10 +66,10 @@ def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) 
     runs = []
     with MediaReader(clip, audio=AudioMode.NONE) as reader:
         geometry = CodingGeometry.fit(reader.info.width, reader.info.height)
-        keys = KeyCoder(geometry.coded, KEY_CRF, KEY_PRESET)
+        keys = KeyCoder(geometry.coded, KEY_CRF, KEY_PRESET, chains=False)
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
         while run := list(islice(pictures, KEY_FRAMES)):
-            coded = keys.code(run[0], KeyKind.INDEPENDENT)
+            coded = keys.code(SourceFrame(0, 0, run[0]), KeyKind.INDEPENDENT)
             key = restored(model, coded.decoded, coded.restraint)
             latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
             runs.append(RefinedRun.beside(latents, MovementTracker(key), run[1:]))
