@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.bitstream import FORMAT_LIMITS, low_bits
+from imfcodec.bitstream import FORMAT_LIMITS, chain_length, low_bits
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.sender.restraint import restraint_of
@@ -86,9 +86,9 @@ class KeyCoder:
     @property
     def _may_grow(self) -> bool:
         """Whether the chain is short enough, and its last link cannot be taken for another."""
-        *others, last = (low_bits(link.frame.number) for link in self._chain)
-        short = len(self._chain) < FORMAT_LIMITS.max_key_chain
-        return self._chains and short and last not in others
+        numbers = [low_bits(link.frame.number) for link in self._chain]
+        short = len(numbers) < FORMAT_LIMITS.max_key_chain
+        return self._chains and short and chain_length(numbers, numbers[-1]) == len(numbers)
 
     def _decoded(
         self, earlier: Sequence[_Link], frame: SourceFrame, coded: CodedPicture

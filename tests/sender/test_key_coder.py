@@ -69,6 +69,10 @@ def test_no_link_hangs_on_one_that_could_be_taken_for_another(chaining: KeyCoder
     assert not key.chained
     again = Av1PictureDecoder(64, 64).decode(key.coded, [base.coded])
     assert np.array_equal(again, key.decoded)
+    behind = chaining.code(frame(304), PREDICTED)
+    assert behind.chained
+    again = Av1PictureDecoder(64, 64).decode(behind.coded, [base.coded, key.coded])
+    assert np.array_equal(again, behind.decoded)
 
 
 def test_without_a_base_nothing_is_predicted(coder: KeyCoder) -> None:
