@@ -150,7 +150,12 @@ def test_key_frames_of_the_same_low_bits(tmp_path: Path) -> None:
         for n in range(400):
             writer.write(n, moving_picture(n // 8))
     data = encoded(
-        path, keyframe_interval_s=128 / 60, choose_keys=False, look_ahead=False, refine=0
+        path,
+        keyframe_interval_s=128 / 60,
+        choose_keys=False,
+        look_ahead=False,
+        refine=0,
+        scene_cut=False,
     )
     packets = list(StreamReader(io.BytesIO(data)))
     predicted = [p for p in packets if isinstance(p, PredictedKeyPacket)]

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
 from enum import Enum, auto
+from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
-from imfcodec.sender.luma_cells import luma_cells
+from imfcodec.sender.shots import Picture, thumbnail, unexplained_change
 
-CELL = 8  # side of the cells of which luma is compared, pixels
-CUT_LEVELS = 20.0  # mean change of luma, in 8-bit levels, below which nothing is a cut
-CUT_RATIO = 4.0  # ... and by how much it must exceed the usual change
-MEMORY = 0.9  # of the running mean of the usual change
+DRIFT_LEVELS = 12.0
+"""How much further the last frames may be from their key frame, moved by optical flow, than half a
+second of frames is from the best of themselves, held still: mean difference in 8-bit levels."""
+
+DRIFT_S = Fraction(1, 2)
+"""That half second."""
+
+LAST_S = Fraction(1, 5)
+"""Those last frames, in seconds, of which the median counts: a flash is no drift. And no two key
+frames are closer because of it."""
+
+MAX_LATELY = 64
+"""No more frames than these are compared, whatever the frame rate."""
 
 
 class KeyKind(Enum):
@@ -25,14 +36,15 @@ class KeyKind(Enum):
 
 
 class KeyframePolicy:
-    """First frame, scene cuts, and the longest interval.
+    """First frame, scene cuts, drift, and the longest interval.
 
-    What follows a cut looks like nothing before it. A key frame that only the interval asks for
-    is predicted, as long as its base is not so old that damage to it would last too long, or
-    someone who begins in the middle would wait too long.
+    What follows a cut looks like nothing before it. Any other key frame is predicted, as long as
+    its base is not so old that damage to it would last too long, or someone who begins in the
+    middle would wait too long.
 
-    A cut is a frame whose luma differs from the previous frame's by much more than frames of
-    this scene usually do: flashes of noise and fast pans raise the usual and stay inside.
+    The receiver moves what the key frame shows. Where a picture fades, or its exposure swings,
+    that does not help: frames drift away from their key frame. Once half a second of them is
+    further from it than from the best of themselves, there is a new one.
 
     Attributes:
         due: Whether the last decision came from the interval alone, so that a frame shortly before
@@ -40,39 +52,60 @@ class KeyframePolicy:
     """
 
     def __init__(
-        self, interval_ticks: float | None, scene_cut: bool, base_ticks: float = 0.0
+        self,
+        interval_ticks: float | None,
+        scene_cut: bool,
+        base_ticks: float = 0.0,
+        *,
+        time_base: Fraction = Fraction(1, 25),
+        planned_ticks: float | None = None,
     ) -> None:
         """Set up.
 
         Args:
             interval_ticks: Longest distance between key frames in ticks; None for no limit.
-            scene_cut: Whether cuts count.
+            scene_cut: Whether cuts and drift count.
             base_ticks: Oldest base in ticks; 0 predicts no key frame.
+            time_base: Seconds per tick.
+            planned_ticks: Distance of the key frames that a plan will add, in ticks; None where
+                there is no plan.
         """
         self._interval = interval_ticks
         self._scene_cut = scene_cut
         self._base_ticks = base_ticks
+        self._drift_ticks = float(DRIFT_S / time_base)
+        self._last_ticks = float(LAST_S / time_base) - 0.5
+        self._planned_ticks = planned_ticks
         self.due = False
         self._last_key_pts: int | None = None
         self._base_pts = 0
-        self._previous: npt.NDArray[np.float32] | None = None
-        self._usual = 0.0
+        self._reference: _Seen | None = None
+        self._lately: deque[_Seen] = deque()
 
-    def decide(self, pts: int, picture: npt.NDArray[np.uint8]) -> KeyKind | None:
-        """Decide for the next frame in order: pts in ticks, RGB uint8 [H, W, 3].
+    def decide(self, pts: int, picture: Picture, *, cut: bool = False) -> KeyKind | None:
+        """Decide for the next frame in order.
+
+        Args:
+            pts: Of the frame, in ticks.
+            picture: RGB uint8 [H, W, 3].
+            cut: Whether it begins a shot.
 
         Returns:
             Which kind of key frame it is to become; None for no key frame. `take` is to be told
             what became of it.
         """
-        cut = self._scene_cut and self._is_cut(picture)
         self.due = False
-        if self._last_key_pts is None or cut:
+        if self._last_key_pts is None or (cut and self._scene_cut):
+            self._restart(pts, picture)
             return KeyKind.INDEPENDENT
-        if self._interval is None or pts - self._last_key_pts < self._interval:
-            return None
-        self.due = True
-        return self.kind(pts)
+        if self._interval is not None and pts - self._last_key_pts >= self._interval:
+            self._restart(pts, picture)
+            self.due = True
+            return self.kind(pts)
+        if self._scene_cut and self._adrift(pts, picture):
+            self._restart(pts, picture)
+            return self.kind(pts)
+        return None
 
     def kind(self, pts: int) -> KeyKind:
         """Which kind of key frame one at pts becomes if no cut makes it one."""
@@ -85,14 +118,34 @@ class KeyframePolicy:
         if kind is KeyKind.INDEPENDENT:
             self._base_pts = pts
 
-    def _is_cut(self, picture: npt.NDArray[np.uint8]) -> bool:
-        cells = luma_cells(picture, CELL)
-        previous, self._previous = self._previous, cells
-        if previous is None:
+    def _restart(self, pts: int, picture: Picture) -> None:
+        self._reference = _Seen(pts, thumbnail(picture), 0.0)
+        self._lately.clear()
+
+    def _adrift(self, pts: int, picture: Picture) -> bool:
+        """Whether the last half second is closer to the best of its own frames than to its key."""
+        reference = self._reference
+        assert reference is not None  # since the first frame
+        if self._planned_ticks is not None and pts - reference.pts >= self._planned_ticks:
+            self._restart(pts, picture)  # the plan will have put a key frame near
             return False
-        change = float(np.abs(cells - previous).mean())
-        cut = change > CUT_LEVELS and change > CUT_RATIO * self._usual
-        # A cut counts fully at once: what changes as much in the next frame is no second one.
-        memory = 0.0 if cut else MEMORY
-        self._usual = memory * self._usual + (1 - memory) * change
-        return cut
+        seen = thumbnail(picture)
+        self._lately.append(_Seen(pts, seen, unexplained_change(seen, reference.picture)))
+        while pts - self._lately[0].pts >= self._drift_ticks or len(self._lately) > MAX_LATELY:
+            self._lately.popleft()
+        last = [one.change for one in self._lately if pts - one.pts < self._last_ticks]
+        moved = float(np.median(last))
+        if moved < DRIFT_LEVELS or pts - reference.pts < self._last_ticks:
+            return False
+        pictures = np.stack([one.picture for one in self._lately]).astype(np.int16)
+        held = min(float(np.abs(pictures - one).mean()) for one in pictures)
+        return moved - held > DRIFT_LEVELS
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A frame: its pts, its thumbnail, and by how many levels it differs from its key frame."""
+
+    pts: int
+    picture: Picture
+    change: float

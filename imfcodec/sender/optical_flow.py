@@ -36,12 +36,12 @@ class Movement(NamedTuple):
     back: Field
 
 
-def grey(picture: Picture) -> Picture:
-    """RGB uint8 [H, W, 3] -> uint8 [h, w], the short side `SHORT_SIDE`, both sides even."""
+def grey(picture: Picture, short_side: int = SHORT_SIDE) -> Picture:
+    """RGB uint8 [H, W, 3] -> uint8 [h, w], the short side as given in pixels, both sides even."""
     import cv2
 
     height, width = picture.shape[:2]
-    unit = min(height, width) / (SHORT_SIDE / 2)
+    unit = min(height, width) / (short_side / 2)
     size = (2 * round(width / unit), 2 * round(height / unit))
     luma = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)

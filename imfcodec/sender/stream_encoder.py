@@ -25,6 +25,7 @@ from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.reference_choice import change_over, unexplained
+from imfcodec.sender.shots import ShotDetector
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.sender.token_refinement import Refined
@@ -132,7 +133,10 @@ class StreamEncoder:
             ticks - 0.5 if ticks and not self._schedule else None,
             options.scene_cut,
             float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
+            time_base=time_base,
+            planned_ticks=ticks if self._schedule else None,
         )
+        self._shots = ShotDetector(time_base, hasty=self._low_latency)
         chains = options.chain_keys and not self._low_latency
         self._keys = KeyCoder(size, options.key_crf, options.preset, chains=chains)
         self._packet_ticks = PACKET_S / time_base
@@ -161,12 +165,21 @@ class StreamEncoder:
     def push(self, frame: SourceFrame) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Take the next frame; yield the packets that it completes."""
         with self._timed("policy"):
-            kind = self._policy.decide(frame.pts, frame.picture)
+            decided = list(self._shots.push(frame))
+        for known, cut in decided:
+            yield from self._take(known, cut)
+
+    def _take(
+        self, frame: SourceFrame, cut: bool
+    ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
+        """Take a frame of which is known whether it begins a shot."""
+        with self._timed("policy"):
+            kind = self._policy.decide(frame.pts, frame.picture, cut=cut)
         if kind and self._policy.due and (self._options.choose_keys or self._looks_ahead):
             yield from self._renew(frame, kind)
             return
         if kind:
-            yield from self.flush()
+            yield from self._flush_pending()
             if self._schedule:
                 self._schedule.begin(frame.pts)
                 self._policy.take(frame.pts, kind)  # as if; until the plan has chosen
@@ -178,10 +191,10 @@ class StreamEncoder:
             if self._schedule:
                 yield from self._follow_plan(self._schedule)
             else:
-                yield from self.flush()
+                yield from self._flush_tokens()
         self._pending.append(frame)
         if self._low_latency:
-            yield from self.flush()
+            yield from self._flush_tokens()
 
     def _is_full(self, frame: SourceFrame) -> bool:
         """Whether what is pending has to be coded before one more frame is taken."""
@@ -265,7 +278,12 @@ class StreamEncoder:
         return self._moved(MovementTracker(key), frames[::-1])[::-1]
 
     def flush(self) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
-        """Yield what is pending."""
+        """Yield all that is left."""
+        for known, cut in self._shots.flush():
+            yield from self._take(known, cut)
+        yield from self._flush_pending()
+
+    def _flush_pending(self) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         if self._schedule and self._pending:
             yield from self._follow_plan(self._schedule)
         yield from self._flush_tokens()

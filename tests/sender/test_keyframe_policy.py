@@ -8,14 +8,19 @@ from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from tests.conftest import moving_picture
 
 
-def decide(pictures: list[np.ndarray], interval: float | None = None, cuts: bool = True) -> list:
+def decide(
+    pictures: list[np.ndarray], interval: float | None = None, cuts: bool = True, at: int = -1
+) -> list:
+    """Numbers of the key frames; the frame ``at`` begins a shot."""
     policy = KeyframePolicy(interval, cuts)
-    return [n for n, p in enumerate(pictures) if taken(policy, n, p)]
+    return [n for n, p in enumerate(pictures) if taken(policy, n, p, cut=n == at)]
 
 
-def taken(policy: KeyframePolicy, n: int, picture: np.ndarray) -> KeyKind | None:
+def taken(
+    policy: KeyframePolicy, n: int, picture: np.ndarray, *, cut: bool = False
+) -> KeyKind | None:
     """Decide, and make that very key frame."""
-    if kind := policy.decide(n, picture):
+    if kind := policy.decide(n, picture, cut=cut):
         policy.take(n, kind)
     return kind
 
@@ -27,8 +32,8 @@ def test_first_frame_only_without_a_reason() -> None:
 def test_scene_cut() -> None:
     scene = [moving_picture(n) for n in range(8)]
     other = [255 - p for p in scene]
-    assert decide(scene + other) == [0, 8]
-    assert decide(scene + other, cuts=False) == [0]
+    assert decide(scene + other, at=8) == [0, 8]
+    assert decide(scene + other, cuts=False, at=8) == [0]
 
 
 def test_interval() -> None:
@@ -37,21 +42,46 @@ def test_interval() -> None:
 
 def test_a_cut_restarts_the_interval() -> None:
     scene = [moving_picture(0)] * 3
-    assert decide(scene + [255 - p for p in scene] * 2, interval=4) == [0, 3, 7]
+    assert decide(scene + [255 - p for p in scene] * 2, interval=4, at=3) == [0, 3, 7]
 
 
-def test_noise_is_no_series_of_cuts() -> None:
-    rng = np.random.default_rng(0)
-    coarse = [
-        rng.integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1) for _ in range(30)
-    ]
-    assert len(decide(coarse)) <= 3
+def test_a_fade_is_followed() -> None:
+    """25 fps: from black within one second, and still from then on."""
+    pictures = [(moving_picture(0) * min(n / 25, 1.0)).astype(np.uint8) for n in range(100)]
+    for planned in (None, 75):
+        policy = KeyframePolicy(None, True, 500, planned_ticks=planned)
+        keys = [n for n, p in enumerate(pictures) if taken(policy, n, p)]
+        assert 4 <= len(keys) <= 8
+        assert max(b - a for a, b in zip(keys, [*keys[1:], 25], strict=True)) <= 8
+        assert min(np.diff(keys)) >= 5
+        assert keys[-1] <= 30
 
 
-def kinds(pictures: list[np.ndarray], interval: float, base: float) -> str:
+def test_a_swing_of_exposure_is_followed() -> None:
+    swing = [1 + 0.4 * np.sin(n / 12) for n in range(100)]
+    pictures = [(moving_picture(0) * s / 1.4).astype(np.uint8) for s in swing]
+    keys = decide(pictures)
+    held = [max(k for k in keys if k <= n) for n in range(100)]
+    for begin in range(0, 100, 12):
+        frames = range(begin, min(begin + 12, 100))
+        got = np.mean([np.abs(pictures[n].astype(int) - pictures[held[n]]).mean() for n in frames])
+        best = min(
+            np.mean([np.abs(pictures[n].astype(int) - pictures[k]).mean() for n in frames])
+            for k in frames
+        )
+        assert got <= best + 12
+
+
+def test_neither_movement_nor_a_flash_is_drift() -> None:
+    pictures = [moving_picture(n, 128, 128) for n in range(60)]
+    pictures[30] = np.full_like(pictures[30], 255)
+    assert decide(pictures) == [0]
+
+
+def kinds(pictures: list[np.ndarray], interval: float, base: float, at: int = -1) -> str:
     """A letter for each frame: Independent, Predicted or none."""
     policy = KeyframePolicy(interval, scene_cut=True, base_ticks=base)
-    decisions = (taken(policy, n, p) for n, p in enumerate(pictures))
+    decisions = (taken(policy, n, p, cut=n == at) for n, p in enumerate(pictures))
     return "".join(kind.name[0] if kind else "." for kind in decisions)
 
 
@@ -66,7 +96,7 @@ def test_a_base_grows_only_so_old() -> None:
 
 def test_a_cut_is_predicted_from_nothing() -> None:
     scene = [moving_picture(0)] * 4
-    assert kinds(scene + [255 - p for p in scene], interval=3, base=99) == "I..PI..P"
+    assert kinds(scene + [255 - p for p in scene], interval=3, base=99, at=4) == "I..PI..P"
 
 
 def test_what_was_not_predicted_after_all_is_the_new_base() -> None:

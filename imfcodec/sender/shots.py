@@ -1,0 +1,182 @@
+"""Where one shot ends and the next begins.
+
+    frames ─ 64-line grey ─ change that optical flow cannot explain ─ abrupt? ─ lasting? ─ cut
+
+Neither a moving camera nor a moving head is a cut: optical flow explains both. A flash, or a
+picture that alternates with another, is none either: the shot that it begins does not last. So a
+frame that changes abruptly waits until its shot has lasted `LASTING_S`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.sender.optical_flow import grey
+from imfcodec.sender.source_frame import SourceFrame
+
+SIDE: Final = 64
+"""Short side in pixels at which pictures are compared."""
+
+CUT_LEVELS: Final = 8.0
+"""Mean unexplained change, in 8-bit levels, below which nothing is a cut. Talking heads reach 6."""
+
+CUT_RATIO: Final = 2.5
+"""... and by how much a cut exceeds the usual change, so that no fast scene is cut to pieces."""
+
+USUAL_S, USUAL_FRAMES = Fraction(1, 2), 9
+"""The usual change is the median over so much time, and over at least so many frames."""
+
+LASTING_S: Final = Fraction(1, 5)
+"""A shot that is shorter, in seconds, begins with no cut."""
+
+RETURNED: Final = 0.5
+"""The shot before is back once a picture differs from it by this share of the change."""
+
+WARY_S: Final = Fraction(2)
+"""After a shot that was too short, a hasty detector calls no cut at once for so many seconds."""
+
+MAX_WAITING: Final = 64
+"""No more frames than these wait, whatever the frame rate."""
+
+Picture = npt.NDArray[np.uint8]
+
+
+def thumbnail(picture: Picture) -> Picture:
+    """RGB uint8 [H, W, 3] -> the grey picture that is compared, uint8 [h, w]."""
+    return grey(picture, SIDE)
+
+
+def unexplained_change(current: Picture, reference: Picture) -> float:
+    """Mean absolute difference of two thumbnails once optical flow has moved the reference.
+
+    Returns:
+        8-bit levels.
+    """
+    import cv2
+
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    flow = np.asarray(dis.calc(current, reference, None), np.float32)
+    y, x = np.mgrid[: current.shape[0], : current.shape[1]].astype(np.float32)
+    moved = cv2.remap(
+        reference,
+        x + flow[..., 0],
+        y + flow[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return float(cv2.absdiff(np.asarray(moved, np.uint8), current).mean())
+
+
+class ShotDetector:
+    """Takes frames in order; gives them back, each with whether it begins a shot.
+
+        A A A A│B B B B B      a cut, once B has lasted
+        A A A A B A A A A      a flash, no cut
+        A B A B A B A B A      alternating pictures, no cut
+
+    Frames come back at once, except those of a shot that has yet to last. A hasty detector keeps
+    none. It calls a cut at once, unless a shot was too short lately: then a cut comes late, with
+    the frame by which the shot has lasted.
+    """
+
+    def __init__(self, time_base: Fraction, *, hasty: bool) -> None:
+        """Prepare for frames whose pts count ticks of ``time_base`` seconds.
+
+        Args:
+            time_base: Seconds per tick.
+            hasty: Whether no frame may wait.
+        """
+        # Half a tick less: stamps that were rounded make a shot no shorter.
+        self._lasting = float(LASTING_S / time_base) - 0.5
+        self._wary = float(WARY_S / time_base)
+        self._usual_ticks = float(USUAL_S / time_base)
+        self._hasty = hasty
+        self._trusted_from = -math.inf
+        self._changes: deque[tuple[int, float]] = deque()
+        self._previous: Picture | None = None
+        self._doubt: _Doubt | None = None
+
+    def push(self, frame: SourceFrame) -> Iterator[tuple[SourceFrame, bool]]:
+        """Take the next frame; yield those of which is known whether they begin a shot."""
+        picture = thumbnail(frame.picture)
+        previous, self._previous = self._previous, picture
+        if previous is None:
+            yield frame, False  # a key frame anyway
+            return
+        change = unexplained_change(picture, previous)
+        abrupt = change > max(CUT_LEVELS, CUT_RATIO * self._usual())
+        before, late = previous, False
+        if doubt := self._doubt:
+            if frame.pts - doubt.pts >= self._lasting or len(doubt.waiting) >= MAX_WAITING:
+                late = self._hasty and not doubt.called
+                yield from self._settle(cut=True)
+            elif doubt.is_back(picture) or abrupt:
+                # Too short. What was called a cut has left a key frame, to be gone back from.
+                if not doubt.called:
+                    abrupt = abrupt and not doubt.is_back(picture)
+                    before = doubt.before
+                self._trusted_from = frame.pts + self._wary
+                yield from self._settle(cut=False)
+        if abrupt:
+            called = self._hasty and frame.pts >= self._trusted_from
+            self._doubt = _Doubt(before, change, frame.pts, called)
+        else:
+            self._changes.append((frame.pts, change))
+            self._forget(frame.pts)
+        if self._doubt and not self._hasty:
+            self._doubt.waiting.append(frame)
+        else:
+            yield frame, late or (abrupt and self._doubt is not None and self._doubt.called)
+
+    def flush(self) -> Iterator[tuple[SourceFrame, bool]]:
+        """Yield what still waits: the last shot is as long as it is."""
+        yield from self._settle(cut=True)
+
+    def _settle(self, *, cut: bool) -> Iterator[tuple[SourceFrame, bool]]:
+        """The shot in doubt begins with a cut, or does not."""
+        doubt, self._doubt = self._doubt, None
+        if doubt is None:
+            return
+        if not cut:
+            self._changes.append((doubt.pts, doubt.change))
+        for place, frame in enumerate(doubt.waiting):
+            yield frame, cut and place == 0
+
+    def _usual(self) -> float:
+        return float(np.median([change for _, change in self._changes])) if self._changes else 0.0
+
+    def _forget(self, pts: int) -> None:
+        changes = self._changes
+        while len(changes) > USUAL_FRAMES and pts - changes[0][0] > self._usual_ticks:
+            changes.popleft()
+
+
+@dataclass
+class _Doubt:
+    """A shot that has yet to last.
+
+    Attributes:
+        before: The last picture of the shot before, a thumbnail.
+        change: From there to its first picture.
+        pts: Of its first frame.
+        called: Whether that frame was called a cut already.
+        waiting: Its frames, none where no frame may wait.
+    """
+
+    before: Picture
+    change: float
+    pts: int
+    called: bool
+    waiting: list[SourceFrame] = field(default_factory=list)
+
+    def is_back(self, picture: Picture) -> bool:
+        """Whether a picture is that of before the change again."""
+        return unexplained_change(picture, self.before) < RETURNED * self.change
