@@ -9,34 +9,34 @@ import numpy.typing as npt
 
 from imfcodec.sender.luma_cells import luma_cells
 
-CELL = 8  # side of the cells of which luma is compared, pixels
-CUT_LEVELS = 20.0  # mean change of luma, in 8-bit levels, below which nothing is a cut
-CUT_RATIO = 4.0  # ... and by how much it must exceed the usual change
-MEMORY = 0.9  # of the running mean of the usual change
+CELL = 8  # side in pixels of the cells whose mean luma is compared
+CUT_LEVELS = 20.0  # smallest mean change of luma at a cut, in 8-bit levels
+CUT_RATIO = 4.0  # ... and smallest ratio of that change to the usual change
+MEMORY = 0.9  # decay per frame of the running mean of changes
 
 
 class KeyKind(Enum):
     """What a key frame is coded from."""
 
     INDEPENDENT = auto()
-    """Nothing: it can become a base."""
+    """No other frame; it can become a base."""
     PREDICTED = auto()
-    """The last independent one, its base."""
+    """The last independent key frame, its base, and perhaps those predicted from that."""
 
 
 class KeyframePolicy:
-    """First frame, scene cuts, and the longest interval.
+    """Asks for a key frame at the first frame, at scene cuts, and after the longest interval.
 
-    What follows a cut looks like nothing before it. A key frame that only the interval asks for
-    is predicted, as long as its base is not so old that damage to it would last too long, or
-    someone who begins in the middle would wait too long.
+    Nothing before a cut resembles the frames after it, so its key frame is independent. A key
+    frame inside a scene is predicted while its base is young. An old base would let damage last
+    too long, and a viewer who joins in the middle would wait too long.
 
-    A cut is a frame whose luma differs from the previous frame's by much more than frames of
-    this scene usually do: flashes of noise and fast pans raise the usual and stay inside.
+    A cut is a frame whose luma differs from the previous frame's by much more than is usual in
+    this scene. Noise and fast pans raise the usual difference, so they are not taken for cuts.
 
     Attributes:
-        due: Whether the last decision came from the interval alone, so that a frame shortly before
-            would do as well.
+        due: Whether only the interval asked for the last key frame; an earlier frame would then
+            serve as well.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class KeyframePolicy:
         """Set up.
 
         Args:
-            interval_ticks: Longest distance between key frames in ticks; None for no limit.
+            interval_ticks: Longest time between key frames in ticks; None for no limit.
             scene_cut: Whether cuts count.
-            base_ticks: Oldest base in ticks; 0 predicts no key frame.
+            base_ticks: Largest age of a base in ticks; 0 predicts no key frame.
         """
         self._interval = interval_ticks
         self._scene_cut = scene_cut
@@ -62,8 +62,8 @@ class KeyframePolicy:
         """Decide for the next frame in order: pts in ticks, RGB uint8 [H, W, 3].
 
         Returns:
-            Which kind of key frame it is to become; None for no key frame. `take` is to be told
-            what became of it.
+            The kind of key frame it should become; None for no key frame. The caller reports to
+            `take` which key frame it made.
         """
         cut = self._scene_cut and self._is_cut(picture)
         self.due = False
@@ -75,12 +75,12 @@ class KeyframePolicy:
         return self.kind(pts)
 
     def kind(self, pts: int) -> KeyKind:
-        """Which kind of key frame one at pts becomes if no cut makes it one."""
+        """The kind of a key frame at ``pts`` inside a scene."""
         old = pts - self._base_pts >= self._base_ticks
         return KeyKind.INDEPENDENT if old else KeyKind.PREDICTED
 
     def take(self, pts: int, kind: KeyKind) -> None:
-        """Note a key frame as it was made: perhaps of an earlier frame, or of the other kind."""
+        """Record the key frame that was made; it may be an earlier frame or of the other kind."""
         self._last_key_pts = pts
         if kind is KeyKind.INDEPENDENT:
             self._base_pts = pts
@@ -92,7 +92,7 @@ class KeyframePolicy:
             return False
         change = float(np.abs(cells - previous).mean())
         cut = change > CUT_LEVELS and change > CUT_RATIO * self._usual
-        # A cut counts fully at once: what changes as much in the next frame is no second one.
+        # The mean takes over a cut's change at once: as large a change in the next frame is no cut.
         memory = 0.0 if cut else MEMORY
         self._usual = memory * self._usual + (1 - memory) * change
         return cut
