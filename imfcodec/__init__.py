@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from imfcodec.receiver.decoder import Decoder
     from imfcodec.receiver.inspection import inspect
 
-# torch's threads spin while they wait, which beside any other busy process makes the network
-# several times slower and on an idle machine gains nothing (benchmarks/LOG.md). Read once, when
-# torch is first imported.
+# By default torch's threads spin while they wait. If another process is busy, that makes the
+# network several times slower; on an idle machine it gains nothing (benchmarks/LOG.md). torch
+# reads the variable once, at its first import.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"

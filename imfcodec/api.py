@@ -1,4 +1,4 @@
-"""`encode` and `decode` with options as keywords."""
+"""`encode` and `decode` with options as keyword arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Options = TypeVar("Options", EncodeOptions, DecodeOptions)
 def encode(
     source: str | Path | BinaryIO, target: str | Path | BinaryIO, **options: Any
 ) -> EncodeReport:
-    """Encode a video into an .imf stream; keywords are the fields of `EncodeOptions`.
+    """Encode a video into an .imf stream; keywords are fields of `EncodeOptions`.
 
     Raises:
         OptionError: There is no such option, or a value cannot be used.
@@ -30,11 +30,12 @@ def encode(
 def decode(
     source: str | Path | BinaryIO, target: str | Path | BinaryIO, **options: Any
 ) -> DecodeReport:
-    """Decode an .imf stream into a video; keywords are the fields of `DecodeOptions`.
+    """Decode an .imf stream into a video; keywords are fields of `DecodeOptions`.
 
     Raises:
         OptionError: There is no such option, or a value cannot be used.
-        DamagedStream: Frames were lost; the output is complete with the last good ones repeated.
+        DamagedStream: The stream is damaged; the output is complete, and each lost frame repeats
+            the last good frame.
         ImfcodecError: Any other cause, one class each; nothing is written.
     """
     return decode_with(source, target, _options(DecodeOptions, options))

@@ -1,4 +1,4 @@
-"""Frozen configurations. No dictionaries of options travel through the code."""
+"""Frozen configurations: the code passes these around, not dictionaries of options."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ MAX_THREADS = 1024
 REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 
 KEY_PRESET, LIVE_KEY_PRESET = 0, 2
-"""SVT-AV1 presets: 0 needs a tenth less bytes than 2 and four times as long."""
+"""SVT-AV1 presets: 0 takes 10 % fewer bytes than 2 and four times as long."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """Sizes of one IMF network; stored with its weights.
 
-    Channel tuples run from the finest scale to the coarsest. Scales are named by the factor
-    by which they are smaller than the picture: at 256x256, scale 8 is a 32x32 map.
+    Channel tuples run from the finest scale to the coarsest. Scale n is a map whose sides are 1/n
+    of the picture's: at 256x256, scale 8 is a 32x32 map.
 
     Attributes:
-        preset: Name under which the sizes are known.
+        preset: Name of these sizes.
         token_size: d_m, values per latent token.
         stem_channels: Channels after the dense feature encoder's first convolution.
         stem_kernel: Kernel side of that convolution.
         stem_stride: Its stride, 1 or 2.
         feature_channels: Channels of the dense features f_r^l, one per scale 2, 4, 8, 16, 32
             (``stem_stride`` 2: the stem itself is scale 2).
-        token_encoder_side: Short side in pixels of the picture that E_T looks at; a larger
-            frame is reduced to it. None: the frame as it is.
+        token_encoder_side: Short side in pixels of E_T's input; a larger frame is reduced to it.
+            None: the frame as it is.
         token_encoder_channels: Channels of E_T's residual down-blocks.
-        token_encoder_hidden: Width of the linear layers between E_T's last map and the token.
+        token_encoder_hidden: Width of the linear layers from E_T's last map to the token.
         motion_channels: Channels of IMF_D on its canonical grids 4x4, 8x8, 16x16, ...
         motion_convolutions: StyleGAN2 convolutions per grid.
         attention_scales: Scales at which IMF_A runs, coarse to fine.
         attention_dims: Width of the attention at each of those scales.
         attention_heads: Heads of each attention.
-        attention_blocks: Transformer blocks behind each cross-attention.
-        fine: How scales finer than the attention are brought over: "attention" (the paper:
-            the aligned features carry everything) or "displacement" (the attention's
-            correspondences, refined, sample the finer features).
-        decoder_channels: Channels of the frame decoder. Paper: its up-blocks, coarse to fine.
-            Displacement: at scales 8, 4, 2.
-        relative_tokens: Whether E_T sees a frame beside its reference, t = E_T(x, x_r), or alone
-            (the paper).
+        attention_blocks: Transformer blocks after each cross-attention.
+        fine: How scales finer than the attention are aligned: "attention" (the paper: the
+            attended features carry everything) or "displacement" (the attention's
+            correspondences are refined and sample the finer features).
+        decoder_channels: Channels of the frame decoder. With "attention": its up-blocks, coarse
+            to fine. With "displacement": at scales 8, 4, 2.
+        relative_tokens: Whether E_T sees a frame together with its reference, t = E_T(x, x_r),
+            or alone (the paper).
         token_encoder_grid: Side in cells of E_T's last map.
-        token_encoder_flow: Whether a relative E_T also sees optical flow between the two.
-        restoration_channels: Channels of R, which restores decoded key frames, at scales 2, 4, 8;
-            None: they are taken as AV1 left them (the paper).
+        token_encoder_flow: Whether a relative E_T also sees the optical flow between the two.
+        restoration_channels: Channels of R, which restores decoded key frames, at scales 2, 4, 8.
+            None: there is no R, and key frames are used as AV1 decodes them (the paper).
         restoration_blocks: Residual blocks of R at each scale, on the way down and up.
-        restoration_passes: How often R looks at a key frame, each time with other weights.
+        restoration_passes: Passes of R over a key frame, each with its own weights.
     """
 
     preset: str
@@ -121,7 +121,7 @@ PAPER = ModelConfig(
     fine="attention",
     decoder_channels=(512, 512, 256, 128, 64),
 )
-"""The sizes of the paper's supplement (CVPR 2024, Implicit Motion Function)."""
+"""Sizes from the paper's supplement (CVPR 2024, Implicit Motion Function)."""
 
 FAST = ModelConfig(
     preset="fast",
@@ -148,46 +148,48 @@ FAST = ModelConfig(
     restoration_blocks=5,
     restoration_passes=2,
 )
-"""The preset that is shipped: real time on two CPU cores is its first constraint."""
+"""The preset of the released weights: its first constraint is real time on two CPU cores."""
 
 PRESETS = {"paper": PAPER, "fast": FAST}
 
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """What a sender may choose.
+    """Options of a sender.
 
     Attributes:
-        weights: Name, id or path of the weights; None takes the default ones.
-        quantiser: Global quantiser level; higher means coarser tokens and fewer bits.
-        key_crf: AV1 quality of key frames, 1 (best) to 63; predicted ones are somewhat coarser.
-        key_preset: SVT-AV1 preset of key frames; -1 is slowest and smallest. None: `KEY_PRESET`,
-            at low latency `LIVE_KEY_PRESET`.
-        keyframe_interval_s: Longest time between key frames in seconds, in the mean where they are
-            planned; None sets no limit.
-        choose_keys: Whether key frames go where they serve best. Looking ahead, those of four
-            intervals are planned together, the first one included; else the best frame of an
-            interval's later half becomes its key frame, as far as the latency permits. Without it,
-            a scene's first frame and the last one of each interval.
-        predict_keys: Whether a key frame that only the interval asks for is coded from an earlier
-            one, at a fraction of its bytes.
-        chain_keys: Whether such a key frame is coded from the predicted ones before as well as from
-            their base: fewer bytes, but one that is lost takes with it those up to the next base.
-            Has no effect at low latency.
-        look_ahead: Whether the frames before a key frame that only the interval asks for may be
-            rebuilt from it instead of from the one before: they wait for it, in sender and
-            receiver, and in the sender for the plan. Has no effect at low latency.
-        refine: Least-squares steps that improve the tokens of every sixteen frames; 0 takes them as
-            E_T says them. None: `REFINE_STEPS`, at low latency 0.
+        weights: Name, id or path of the weights; None takes the default weights.
+        quantiser: Quantiser step, an index of the weights; a higher one means coarser tokens and
+            fewer bits.
+        key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63. Predicted key frames are coded
+            slightly coarser.
+        key_preset: SVT-AV1 preset of key frames, -1 (slowest, fewest bytes) to 13. None:
+            `KEY_PRESET`, or `LIVE_KEY_PRESET` at low latency.
+        keyframe_interval_s: Time between key frames in seconds: the average if they are planned,
+            otherwise the longest. None sets no limit.
+        choose_keys: Whether key frames go where they serve best. With `look_ahead`, the key frames
+            of four intervals are planned together, including the first. Without `look_ahead`, the
+            best frame of an interval's second half becomes its key frame, if latency permits. If
+            False: the first frame of a scene and the last frame of each interval.
+        predict_keys: Whether the key frames inside a scene are coded from earlier key frames, in a
+            fraction of the bytes.
+        chain_keys: Whether a predicted key frame uses the predicted key frames before it as well
+            as their base. That takes fewer bytes, but losing one also loses those up to the next
+            base. No effect at low latency.
+        look_ahead: Whether a frame may be rebuilt from the key frame after it instead of the one
+            before it. Sender and receiver then wait for that key frame, and the sender also for
+            the plan. No effect at low latency or at a scene cut.
+        refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100; 0 takes
+            the tokens as E_T gives them. None: `REFINE_STEPS`, or 0 at low latency.
         scene_cut: Whether a scene cut begins a new key frame.
-        latency: "normal" collects up to three seconds of tokens per packet, with `look_ahead` those
-            between key frames; "low" sends each at once, which leaves no time to smooth
-            them.
-        short_side: Side in pixels to which a larger picture's short side is reduced.
-        audio: "opus" transcodes, "copy" keeps Opus, "none" drops it.
-        audio_bitrate: Of the transcoded Opus track, bit/s.
-        measure: Reconstruct what the receiver will see and report its PSNR.
-        threads: Torch threads; None leaves torch's choice.
+        latency: "normal" collects up to 3 seconds of tokens in a packet, or with `look_ahead`
+            those between two key frames. "low" sends each frame at once, which leaves no time to
+            smooth tokens.
+        short_side: Short side in pixels to which a larger picture is reduced, 64 or more.
+        audio: "opus" transcodes to Opus, "copy" keeps an Opus track, "none" drops the sound.
+        audio_bitrate: Bit rate of the transcoded Opus track in bit/s.
+        measure: Also rebuild what the receiver will see and report its PSNR.
+        threads: Torch threads, 1 to 1024; None leaves the choice to torch.
         overwrite: Whether an existing output may be replaced.
     """
 
@@ -212,25 +214,25 @@ class EncodeOptions:
 
     @property
     def preset(self) -> int:
-        """``key_preset``, decided."""
+        """``key_preset`` with its default filled in."""
         if self.key_preset is not None:
             return self.key_preset
         return LIVE_KEY_PRESET if self.latency == "low" else KEY_PRESET
 
     @property
     def refine_steps(self) -> int:
-        """``refine``, decided."""
+        """``refine`` with its default filled in."""
         if self.refine is not None:
             return self.refine
         return 0 if self.latency == "low" else REFINE_STEPS
 
     def __post_init__(self) -> None:
         if not 1 <= self.key_crf <= 63:
-            raise OptionError(f"key-frame crf must be 1 to 63, not {self.key_crf}")
+            raise OptionError(f"the key-frame CRF must be 1 to 63, not {self.key_crf}")
         if not -1 <= self.preset <= 13:
-            raise OptionError(f"key-frame preset must be -1 to 13, not {self.preset}")
+            raise OptionError(f"the key-frame preset must be -1 to 13, not {self.preset}")
         if self.latency not in ("normal", "low"):
-            raise OptionError(f"latency is 'normal' or 'low', not {self.latency!r}")
+            raise OptionError(f"the latency must be 'normal' or 'low', not {self.latency!r}")
         if self.refine is not None and not 0 <= self.refine <= MAX_REFINE_STEPS:
             raise OptionError(f"refinement takes 0 to {MAX_REFINE_STEPS} steps, not {self.refine}")
         if self.keyframe_interval_s is not None and not self.keyframe_interval_s > 0:
@@ -240,16 +242,16 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """What a receiver may choose.
+    """Options of a receiver.
 
     Attributes:
-        format: Container of the output; None goes by its extension.
+        format: Container of the output; None chooses it by the extension.
         codec: Video encoder of the output; None takes the container's default.
-        crf: Its quality; None takes the encoder's default.
-        conceal: Take lost frames as no failure.
-        threads: Torch threads; None leaves torch's choice.
+        crf: Quality (CRF) of that encoder; None takes the encoder's default.
+        conceal: Succeed even if frames were lost.
+        threads: Torch threads, 1 to 1024; None leaves the choice to torch.
         device: Torch device of the network.
-        batch: Frames per pass of the network.
+        batch: Frames per pass of the network, 1 or more.
         overwrite: Whether an existing output may be replaced.
     """
 

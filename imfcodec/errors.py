@@ -1,38 +1,38 @@
 """One error class per cause, each with the exit code that the command line returns for it.
 
 Every error that leaves the public API derives from `ImfcodecError`. Exit codes are part of
-the interface: they are pinned by a test and never reused for another cause.
+the interface: a test pins them, and none is reused for another cause.
 """
 
 from __future__ import annotations
 
 
 class ImfcodecError(Exception):
-    """Any other failure; the base of every error that imfcodec raises on purpose."""
+    """Any other failure; the base class of every error that imfcodec raises on purpose."""
 
     exit_code = 1
 
 
 class OptionError(ImfcodecError):
-    """An option has a value that cannot be used (or two options contradict each other)."""
+    """An option has a value that cannot be used, or two options contradict each other."""
 
     exit_code = 2
 
 
 class InputUnreadable(ImfcodecError):
-    """The input does not exist, may not be read, or no demuxer understands it."""
+    """The input does not exist, may not be read, or has an unknown container."""
 
     exit_code = 3
 
 
 class NoVideoStream(ImfcodecError):
-    """The input is readable but carries no video stream."""
+    """The input is readable but has no video stream."""
 
     exit_code = 4
 
 
 class NoFrames(ImfcodecError):
-    """The video stream exists but not one frame of it can be decoded."""
+    """The input has a video stream, but none of its frames can be decoded."""
 
     exit_code = 5
 
@@ -44,37 +44,37 @@ class UnsupportedVideo(ImfcodecError):
 
 
 class OutputExists(ImfcodecError):
-    """The output file exists and overwriting was not asked for."""
+    """The output file exists, and overwriting was not requested."""
 
     exit_code = 7
 
 
 class OutputFailed(ImfcodecError):
-    """The output could not be written: disk full, no permission, closed pipe."""
+    """The output could not be written: full disk, no permission, closed pipe."""
 
     exit_code = 8
 
 
 class NotImfStream(ImfcodecError):
-    """The signature is not that of an .imf stream, or shows text-mode damage."""
+    """The input has no .imf signature, or its signature was damaged by a text-mode copy."""
 
     exit_code = 10
 
 
 class UnsupportedVersion(ImfcodecError):
-    """The stream needs a newer reader: format version or critical packet unknown."""
+    """The stream needs a newer reader: unknown format version or critical packet."""
 
     exit_code = 11
 
 
 class CorruptStream(ImfcodecError):
-    """The stream breaks a rule of the format where nothing can be concealed."""
+    """The stream breaks a rule of the format, and concealment is impossible."""
 
     exit_code = 12
 
 
 class LimitExceeded(ImfcodecError):
-    """A size in the stream is above the reader's limit; no memory was taken for it."""
+    """A size in the stream exceeds the reader's limit; no memory was allocated for it."""
 
     exit_code = 13
 
@@ -82,7 +82,8 @@ class LimitExceeded(ImfcodecError):
 class DamagedStream(ImfcodecError):
     """The stream is damaged or truncated; the message lists the frames that were lost.
 
-    The output is complete: lost frames repeat the last good one. Perhaps none was lost.
+    The output is complete: each lost frame repeats the last good frame. The number of lost frames
+    may be 0.
 
     Attributes:
         report: The `DecodeReport` of the run.
@@ -96,25 +97,25 @@ class DamagedStream(ImfcodecError):
 
 
 class WeightsMissing(ImfcodecError):
-    """No weights file with the id that the stream or the user names."""
+    """No weights file has the id or name that the stream or the user asks for."""
 
     exit_code = 20
 
 
 class WeightsCorrupt(ImfcodecError):
-    """A weights file fails its sha256 or lacks a tensor that it must hold."""
+    """A weights file does not match its sha256, or lacks a tensor."""
 
     exit_code = 21
 
 
 class KeyframeCodecError(ImfcodecError):
-    """The key-frame picture coder is missing or refused its input."""
+    """The key-frame codec is missing or refuses its input."""
 
     exit_code = 22
 
 
 UNUSABLE_VIDEO = (InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo)
-"""What a file raises that is no video to work on: one of many is then skipped and named."""
+"""Errors of a file that is no usable video: among many files, it is skipped and listed."""
 
 ERRORS: tuple[type[ImfcodecError], ...] = (
     ImfcodecError,

@@ -1,8 +1,8 @@
-"""Weights files: find by id, verify, load.
+"""Weights files: find, verify, load and write them.
 
 A weights file is one safetensors file NAME-SHA8.safetensors: ``model.*`` in float16,
-``entropy.*`` integer tables, and the `ModelConfig` in its metadata. SHA8 is the beginning of the
-file's sha256, and those four bytes are the id by which a stream names it.
+``entropy.*`` integer tables, and the `ModelConfig` in its metadata. SHA8 is the first four bytes
+of the file's sha256 in hexadecimal. These bytes are the id by which a stream names the file.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _NAME = re.compile(r"(?P<name>.+)-(?P<id>[0-9a-f]{8})\.safetensors")
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """One file that was found.
+    """A weights file that was found.
 
     Attributes:
-        name: Its name without id, e.g. ``fast``.
+        name: File name without the id, for example ``fast``.
         id: The first four bytes of its sha256.
-        path: Where it lies.
+        path: Path of the file.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Weights:
     """A verified, loaded set of weights.
 
     Attributes:
-        file: Where they came from.
+        file: The file that was loaded.
         model: The network in evaluation mode, float32, no gradients.
         tables: Quantisation and entropy tables.
     """
@@ -65,10 +65,10 @@ class Weights:
 
 
 def folders() -> list[Path]:
-    """Where weights are looked for, first hit wins.
+    """Folders that are searched for weights; the first match wins.
 
-    The folder that IMFCODEC_WEIGHTS names, the user's data folder, what the wheel carries, and
-    the checkout's ``weights/``.
+    These are the folder that IMFCODEC_WEIGHTS names, the user's data folder, the folder in the
+    wheel, and ``weights/`` in the checkout.
     """
     package = Path(__file__).parent
     data_home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
@@ -96,21 +96,21 @@ def find_by_id(weights_id: bytes) -> WeightsFile:
     """The file that a stream names.
 
     Raises:
-        WeightsMissing: It is in none of the folders.
+        WeightsMissing: None of the folders has it.
     """
     for file in available():
         if file.id == weights_id:
             return file
     user_folder = folders()[-3]
     raise WeightsMissing(
-        f"this stream needs weights {weights_id.hex()}, which are not installed; put "
-        f"NAME-{weights_id.hex()}.safetensors into {user_folder} or into the folder named by "
-        f"{FOLDER_VARIABLE}"
+        f"the stream needs weights {weights_id.hex()}, which are not installed; put "
+        f"NAME-{weights_id.hex()}.safetensors into {user_folder} or into the folder that "
+        f"{FOLDER_VARIABLE} names"
     )
 
 
 def find(choice: str | None) -> WeightsFile:
-    """The file that a user names by path, id or name; None: the default.
+    """The file that a user names by path, id or name; None takes the default.
 
     Raises:
         WeightsMissing: There is no such file.
@@ -127,7 +127,7 @@ def find(choice: str | None) -> WeightsFile:
     for file in files:
         if wanted in (file.name, file.id.hex()):
             return file
-    listing = ", ".join(f"{f.name} ({f.id.hex()})" for f in files) or "none at all"
+    listing = ", ".join(f"{f.name} ({f.id.hex()})" for f in files) or "none"
     raise WeightsMissing(f"no weights {wanted or 'marked as default'}; installed: {listing}")
 
 
@@ -145,14 +145,14 @@ def load(file: WeightsFile) -> Weights:
     digest = hashlib.sha256(data).digest()
     if not digest.startswith(file.id):
         raise WeightsCorrupt(
-            f"{file.path} has sha256 {digest.hex()[:8]}..., its name says {file.id.hex()}"
+            f"{file.path} has sha256 {digest.hex()[:8]}..., but its name says {file.id.hex()}"
         )
     try:
         with safe_open(file.path, framework="pt") as content:
             metadata = content.metadata() or {}
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise WeightsCorrupt(f"{file.path} is no safetensors file: {error}") from error
+        raise WeightsCorrupt(f"{file.path} is not a safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise WeightsCorrupt(f"{file.path} is not in format {FORMAT}")
     model = IMF(ModelConfig.from_json(metadata.get("config", "")))
@@ -191,7 +191,7 @@ def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> Weights
 
 
 def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it."""
+    """The tensors whose names begin with a prefix; the prefix is removed."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 

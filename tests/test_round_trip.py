@@ -286,7 +286,7 @@ def test_audio_of_an_unknown_codec_is_left_out(small_video: Path, tmp_path: Path
     back = tmp_path / "back.mp4"
     report = imfcodec.decode(io.BytesIO(data), back)
     assert report.frames == 12
-    assert report.warnings == ["audio of codec 77 is unknown and left out"]
+    assert report.warnings == ["audio codec 77 is unknown: audio is left out"]
     with av.open(str(back)) as container:
         assert not container.streams.audio
 

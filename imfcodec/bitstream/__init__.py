@@ -1,11 +1,11 @@
 """The .imf stream: packets to bytes and back; FORMAT.md is its specification.
 
-`StreamWriter` takes a `StreamHeader` and packets and writes them in order; `StreamReader` gives
-them back in order, with `Damage` in between where the file is broken. Neither seeks. Below
-them, `header` and `payloads` hold the fields, `framing` puts mark, head and checksum around a
-payload, `timeline` derives the frame numbers and timestamps that packets leave out, `limits`
-bounds every size, and `sizes` tells where the bytes went. Pictures, tokens and audio are opaque
-here: this package needs nothing but the standard library.
+`StreamWriter` takes a `StreamHeader` and packets and writes them in order. `StreamReader` returns
+them in order, with a `Damage` at each broken place of the file. Neither seeks. Below them,
+`header` and `payloads` code the fields, `framing` puts mark, head and checksum around a payload,
+`timeline` derives the frame numbers and timestamps that packets leave out, `limits` bounds every
+size, and `sizes` counts bytes by kind. Pictures, tokens and audio are opaque here: this package
+needs only the standard library.
 """
 
 from imfcodec.bitstream.header import (

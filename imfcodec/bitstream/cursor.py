@@ -10,7 +10,7 @@ from imfcodec.errors import CorruptStream
 class Cursor:
     """Reads the fields of a header body or payload one after the other.
 
-    Every method raises CorruptStream when the data ends within the field.
+    Every method raises CorruptStream if the data ends within the field.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -54,10 +54,10 @@ class Cursor:
         return self.take(size_bytes)
 
     def rest(self) -> bytes:
-        """Reads all that is left."""
+        """Reads all remaining bytes."""
         return self.take(self.left_bytes)
 
     def finish(self) -> None:
-        """Raises CorruptStream unless all was read."""
+        """Raises CorruptStream unless all bytes were read."""
         if self.left_bytes:
             raise CorruptStream(f"{self.left_bytes} bytes too many")

@@ -1,4 +1,4 @@
-"""Packets as stretches of bytes: mark, head, payload, checksum (FORMAT.md, section 4)."""
+"""Packets as bytes: mark, head, payload, checksum (FORMAT.md, section 4)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from imfcodec.bitstream.varint import read_varint, write_varint
 from imfcodec.errors import CorruptStream, LimitExceeded
 
 SYNC_MARK = b"\x00IMK"
-"""Precedes key packets, not predicted ones. No head begins with 0x00: there is no type 0."""
+"""Precedes key packets, but not predicted key packets. No head begins with 0x00, as there is no
+type 0."""
 
 _TYPE_BITS = 3
 _CRC_BYTES = 4
@@ -39,7 +40,7 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A packet of right checksum, its payload not yet read.
+    """A packet with a correct checksum; its payload is not parsed yet.
 
     Attributes:
         packet_type: 1 to 7.
@@ -57,11 +58,11 @@ class Fault:
     """Why there is no packet at a position.
 
     Attributes:
-        reason: In words.
-        packet_type: Type that the head claims; 0 unless all is there and only the checksum is
-            wrong.
-        size_bytes: Bytes that the packet claims to have in that case, otherwise 0. They were
-            checksummed in vain.
+        reason: A message.
+        packet_type: Type in the head if the packet is complete and only its checksum is wrong;
+            otherwise 0.
+        size_bytes: Size of the packet in that case, otherwise 0. These bytes were checksummed in
+            vain.
     """
 
     reason: str
@@ -84,20 +85,20 @@ def write_frame(packet_type: int, payload: bytes, *, with_mark: bool) -> bytes:
 def read_frame(
     source: ByteSource, start: int, limits: Limits, *, is_first: bool = False
 ) -> Frame | Fault:
-    """Looks for a packet, consuming nothing.
+    """Looks for a packet; consumes nothing.
 
     Args:
         source: The stream.
-        start: Where the packet should begin, in bytes from the next byte of the source.
+        start: Where the packet should begin, in bytes after the next byte of the source.
         limits: Checked before the payload is read into memory.
-        is_first: Whether the packet follows the stream header: it must be a key packet, and
-            the mark may be missing.
+        is_first: Whether the packet follows the stream header. It must then be a key packet, and
+            may lack the mark.
 
     Returns:
-        The packet, or why there is none.
+        The packet, or the reason why there is none.
 
     Raises:
-        InputUnreadable: The file failed.
+        InputUnreadable: The file cannot be read.
     """
     marked = source.peek(start, start + 1) == SYNC_MARK[:1]
     head_start = start + len(SYNC_MARK) if marked else start
@@ -122,9 +123,9 @@ def read_frame(
 
 
 def _read_head(source: ByteSource, start: int) -> tuple[int, int, int]:
-    """Returns type, payload size in bytes and where the payload begins.
+    """Returns the type, the payload size in bytes and the position of the payload.
 
-    A head is looked at byte by byte: the packet may be the last thing in a live pipe.
+    The head is read byte by byte, as the packet may be the last one in a live pipe.
     """
     head = b""
     while len(head) < _MAX_HEAD_BYTES and (not head or head[-1] >= 0x80):

@@ -1,4 +1,4 @@
-"""What holds for the whole stream: signature and stream header (FORMAT.md, sections 2 and 3)."""
+"""The signature and the stream header (FORMAT.md, sections 2 and 3)."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def write_header(header: StreamHeader) -> bytes:
 
 
 def read_header(file: Readable, limits: Limits = FORMAT_LIMITS) -> StreamHeader:
-    """Reads signature and stream header, and not one byte more.
+    """Reads the signature and the stream header, and no byte after them.
 
     Raises:
         NotImfStream: The signature is another one; the message says if text mode damaged it.
         UnsupportedVersion: The stream needs a newer reader.
         CorruptStream: The file ends within the header, or the header breaks a rule.
         LimitExceeded: A size is above `limits`.
-        InputUnreadable: The file failed.
+        InputUnreadable: The file cannot be read.
     """
     source = ByteSource(file)
     read_signature(source)
@@ -122,7 +122,7 @@ def _check_limits(header: StreamHeader, limits: Limits) -> None:
 
 
 def _write_body(header: StreamHeader) -> bytes:
-    """The optional fields that a typical stream needs have the low flags: one byte of flags."""
+    """Writes the header fields; a typical stream needs only low flags, which fit one byte."""
     flags = TOKEN_SIZES.index(header.token_size)
     geometry, time_base, duration = header.geometry, header.time_base, header.nominal_duration
     fields = [
@@ -163,7 +163,7 @@ def _write_body(header: StreamHeader) -> bytes:
 
 
 def _read_body(body: Cursor, limits: Limits) -> StreamHeader:
-    """What follows the last field is left unread: room for fields that a reader may ignore."""
+    """Reads the header fields; bytes after the last field are ignored, for later extensions."""
     flags = body.varint()
     if flags & ~_KNOWN_FLAGS:
         raise UnsupportedVersion(f"stream header flags {flags:#x} need a newer reader")
@@ -203,7 +203,7 @@ def _read_ratio(
 
 
 def _write_colour(colour: ColourTags | None) -> tuple[int, bytes]:
-    """The two common descriptions have a code of their own and cost no byte."""
+    """Writes the colour tags; the two common descriptions are a code and take no byte."""
     if colour is None:
         return 0, b""
     for code, preset in _COLOUR_PRESETS.items():

@@ -1,18 +1,18 @@
-"""The key frames that a writer has passed, in bounded memory."""
+"""The key frames that a writer has written, in bounded memory."""
 
 from __future__ import annotations
 
 from imfcodec.bitstream.packets import IndexEntry, IndexPacket
 
 _MAX_ENTRIES = 1 << 15
-"""This many entries of the longest form still fit the index packet."""
+"""Number of entries of the longest form that fit an index packet."""
 
 
 class KeyIndex:
-    """Collects index entries; of a very long stream every second, fourth, ... key frame.
+    """Collects index entries; for a very long stream, every second, fourth, ... key frame.
 
     Args:
-        max_entries: Even, so that the entry that makes it halve lies on the coarser grid.
+        max_entries: Even, so that the entry that triggers halving lies on the coarser grid.
     """
 
     def __init__(self, max_entries: int = _MAX_ENTRIES) -> None:
@@ -22,7 +22,7 @@ class KeyIndex:
         self._stride = 1
 
     def add(self, entry: IndexEntry) -> None:
-        """Passes a key frame."""
+        """Records a key frame."""
         if self._seen % self._stride == 0:
             if len(self._entries) == self._max_entries:
                 self._entries = self._entries[::2]
@@ -31,5 +31,5 @@ class KeyIndex:
         self._seen += 1
 
     def packet(self) -> IndexPacket | None:
-        """The index, or None for a single key frame: that is always the first packet."""
+        """The index; None for a single key frame, which is always the first packet."""
         return IndexPacket(tuple(self._entries)) if len(self._entries) > 1 else None

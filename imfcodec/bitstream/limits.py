@@ -9,10 +9,10 @@ from imfcodec.errors import CorruptStream, LimitExceeded
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes above which a reader refuses, checked before memory is taken.
+    """Largest sizes that a reader accepts, checked before it allocates memory.
 
-    The defaults are the limits of the format (FORMAT.md, section 7): a writer never goes above
-    them. A reader may be given lower ones, or a higher `max_pixels`.
+    The defaults are the limits of the format (FORMAT.md, section 7), which a writer never exceeds.
+    A reader may have lower limits, or a higher `max_pixels`.
 
     Attributes:
         max_pixels: Width times height, in pixels, of the coded and of the display size.
@@ -21,8 +21,8 @@ class Limits:
         max_audio_extradata_bytes: Extradata of the audio codec, in bytes.
         max_key_bytes: Payload of a key packet, in bytes.
         max_predicted_key_bytes: Payload of a predicted key packet, in bytes.
-        max_key_chain: Key pictures of which each is coded from all before, the base included; a
-            receiver keeps them.
+        max_key_chain: Key pictures in a chain, including the base. Each is coded from all before
+            it, so a receiver keeps them.
         max_token_bytes: Payload of a token packet, in bytes.
         max_audio_bytes: Payload of an audio packet, in bytes.
         max_index_bytes: Payload of an index packet, in bytes.
@@ -31,8 +31,8 @@ class Limits:
         max_frames_per_packet: Frames in one token packet.
         max_audio_per_packet: Codec packets in one audio packet.
         max_index_entries: Key frames in one index packet.
-        max_wasted_bytes: Work spent on packets that prove false while looking for the next good
-            one, over the whole stream, in bytes checksummed. Above it the rest is given up.
+        max_wasted_bytes: Bytes checksummed in vain over the whole stream while searching for the
+            next good packet. Above this limit, the reader gives up the rest.
     """
 
     max_pixels: int = 4096 * 2304
@@ -54,11 +54,11 @@ class Limits:
 
 
 FORMAT_LIMITS = Limits()
-"""The limits of the format, to which every writer holds."""
+"""The limits of the format, which every writer observes."""
 
 
 def check_count(what: str, count: int, limit: int) -> None:
-    """Checks how many items follow.
+    """Checks the number of items that follow.
 
     Raises:
         CorruptStream: There is none.

@@ -1,4 +1,4 @@
-"""What a stream is made of after its header (FORMAT.md, sections 4 and 5)."""
+"""The packets after the stream header (FORMAT.md, sections 4 and 5)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SLOTS = 4
 """Reference slots of a receiver."""
 
 RESTRAINTS = 4
-"""Degrees of holding back in the restoration of a key frame."""
+"""Number of values of the field restraint, which reduces the restoration of a key frame."""
 
 _FRAME_NUMBER_BOUND = 1 << 48
 _PTS_BOUND = 1 << 62
@@ -32,12 +32,12 @@ def _check_frame_number(frame_number: int) -> None:
 
 
 def _check_pts(pts: int) -> None:
-    # Two bits of room, so that every difference of two fits 64 bits.
+    # Two bits are spare, so that every difference of two timestamps fits 64 bits.
     require(-_PTS_BOUND < pts < _PTS_BOUND, f"timestamp {pts}")
 
 
 def low_bits(frame_number: int) -> int:
-    """What packets name a frame by: the low 8 bits of its number."""
+    """The low 8 bits of a frame number, by which packets name a frame."""
     return frame_number & 0xFF
 
 
@@ -54,7 +54,7 @@ def _is_rising(values: Sequence[int]) -> bool:
 
 
 def _check_lead(frame_number: int, pts: int, lead: Sequence[int]) -> None:
-    require(len(lead) <= frame_number, "more leading frames than there are before")
+    require(len(lead) <= frame_number, "more leading frames than frames before it")
     if lead:
         _check_pts(lead[0])
         require(_is_rising([*lead, pts]), "timestamps do not rise")
@@ -62,20 +62,20 @@ def _check_lead(frame_number: int, pts: int, lead: Sequence[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class KeyPacket:
-    """A frame coded as a picture of its own, to which later frames refer.
+    """A frame coded as an independent picture, to which later frames refer.
 
     Attributes:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.
         pts: Timestamp in ticks of the video time base, within +-2**62.
-        token: Entropy-coded token of this frame and those of the leading ones; opaque here.
+        token: Entropy-coded tokens of this frame and of its leading frames; opaque here.
         picture: Coded picture, for AV1 the OBUs of the frame; opaque here.
-        flush: Whether earlier references are forgotten.
+        flush: Whether earlier references are removed.
         slot: Reference slot that it fills, 0 to 3.
-        config: Configuration of the key codec for this packet, or None for that of the header.
-        lead: Timestamps of the leading frames: those just before this one that are rebuilt from
-            it. Their tokens run backwards from there.
-        restraint: How far the receiver holds back in restoring the picture, 0 (not at all) to 3
-            (it leaves it as it is).
+        config: Configuration of the key codec for this packet; None means that of the header.
+        lead: Timestamps of the leading frames, which precede this frame and are rebuilt from it.
+            Their tokens are coded backwards from it.
+        restraint: How much the receiver reduces its restoration of the picture, 0 (full strength)
+            to 3 (no restoration).
 
     Raises:
         CorruptStream: A value is outside its range.
@@ -101,21 +101,22 @@ class KeyPacket:
 
 @dataclass(frozen=True, slots=True)
 class PredictedKeyPacket:
-    """A key frame whose picture and token are coded from those of earlier ones.
+    """A key frame whose picture and token are coded from those of earlier key frames.
 
-    It names its origin. Where that is its base, the last `KeyPacket` before, the picture is coded
-    from the base's alone; where it is the predicted key frame just before, from that one's and
-    from all that that one is coded from. The frame replaces all references.
+    It names its origin. If the origin is its base, the last `KeyPacket` before it, the picture is
+    coded from the base's picture alone. If the origin is the predicted key frame just before it,
+    the picture is coded from that picture and from all that that one is coded from. The frame
+    replaces all references.
 
     Attributes:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.
         pts: Timestamp in ticks of the video time base, within +-2**62.
-        origin: Low 8 bits of the origin's frame number, which no other key frame that it is coded
-            from has.
-        token: Entropy-coded token of this frame and those of the leading ones; opaque here.
+        origin: Low 8 bits of the origin's frame number. They are unique among the key frames that
+            this one is coded from.
+        token: Entropy-coded tokens of this frame and of its leading frames; opaque here.
         picture: Coded picture; opaque here.
-        lead, restraint: As a `KeyPacket` has them.
-        flush, slot: As a `KeyPacket` has them; always these.
+        lead, restraint: As in `KeyPacket`.
+        flush, slot: As in `KeyPacket`, but constant.
 
     Raises:
         CorruptStream: A value is outside its range.
@@ -146,11 +147,11 @@ class TokenPacket:
 
     Attributes:
         first_frame: Number of the first frame, 0 to 2**48 - 1.
-        pts: Timestamp of each frame in ticks of the video time base, rising, within +-2**62.
+        pts: Timestamp of each frame in ticks of the video time base, ascending, within +-2**62.
         payload: Range-coded tokens; opaque here.
-        key: Low 8 bits of the number of the last key frame before, from which the first token
-            is predicted. None where the packet is chained: the entropy coder continues from
-            the packet that ends with the frame before the first one.
+        key: Low 8 bits of the number of the last key frame before it, from which the first token
+            is predicted. None if the packet is chained: the entropy coder then continues from
+            the packet with the previous frame.
 
     Raises:
         CorruptStream: A value is outside its range, or there is no frame.
@@ -163,7 +164,7 @@ class TokenPacket:
 
     @property
     def chained(self) -> bool:
-        """Whether the entropy coder continues from the packet before."""
+        """Whether the entropy coder continues from the previous packet."""
         return self.key is None
 
     def __post_init__(self) -> None:
@@ -182,7 +183,7 @@ class AudioPacket:
     """Consecutive packets of the audio codec.
 
     Attributes:
-        pts: Timestamp of the first, in ticks of the audio time base, within +-2**62.
+        pts: Timestamp of the first codec packet in ticks of the audio time base, within +-2**62.
         packets: Codec packets, at least one; opaque here.
 
     Raises:
@@ -199,12 +200,12 @@ class AudioPacket:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """Where a key frame lies.
+    """Position of a key frame in the file.
 
     Attributes:
-        frame_number: Frames before it in display order.
+        frame_number: Number of frames before it in display order.
         pts: Timestamp in ticks of the video time base.
-        offset: Position in the file of the first byte of its packet, in bytes.
+        offset: Position of the first byte of its packet in the file.
     """
 
     frame_number: int
@@ -217,7 +218,7 @@ class IndexPacket:
     """Key frames of the stream, for readers that can seek; some may be left out.
 
     Attributes:
-        entries: At least one, rising in frame number, pts and offset.
+        entries: At least one, ascending in frame number, pts and offset.
 
     Raises:
         CorruptStream: There is no entry, or entries do not rise.
@@ -240,12 +241,12 @@ class IndexPacket:
 
 @dataclass(frozen=True, slots=True)
 class EndPacket:
-    """The last packet: without it a stream counts as truncated.
+    """The last packet; without it, a stream counts as truncated.
 
     Attributes:
-        frame_count: Frames of the whole stream.
+        frame_count: Number of frames of the whole stream.
         end_pts: End of the last frame, in ticks of the video time base, within +-2**62.
-        index_length: Size in bytes of the index packet just before, 0 if there is none.
+        index_length: Size in bytes of the index packet just before it, 0 if there is none.
 
     Raises:
         CorruptStream: A value is outside its range.
@@ -298,12 +299,12 @@ Packet = (
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A stretch of the file that gave no packet.
+    """A part of the file that yields no packet.
 
     Attributes:
-        offset: Position in the file of its first byte.
-        length_bytes: Its size; 0 where the file just stops.
-        reason: What is wrong at its beginning, in words.
+        offset: Position of its first byte in the file.
+        length_bytes: Its size in bytes; 0 if the file simply stops.
+        reason: Message that describes the fault at its beginning.
         truncated: Whether the file ends here without an end packet.
     """
 

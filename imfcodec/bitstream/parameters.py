@@ -1,4 +1,4 @@
-"""The parameters of a stream, as a stream header carries them (FORMAT.md, section 3)."""
+"""The parameters in a stream header (FORMAT.md, section 3)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ BLOCK = 32
 """The coded width and height are multiples of this many pixels."""
 
 TOKEN_SIZES = (16, 32, 64, 128)
-"""Values per token; the place in this tuple is the code on the wire."""
+"""Values per token; the stream holds the index into this tuple."""
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
     """The three sizes of a picture, in pixels.
 
-    The picture is scaled to the scaled size, padded right and below to the coded size, coded,
-    cropped, and scaled to the display size.
+    The picture is scaled to the scaled size, padded at the right and bottom to the coded size,
+    coded, cropped, and scaled to the display size.
 
     Attributes:
         coded_width: Width that the network sees, a positive multiple of 32.
         coded_height: Height that the network sees, a positive multiple of 32.
         scaled_width: Width of the picture inside the coded area, 1 to `coded_width`.
         scaled_height: Height of the picture inside the coded area, 1 to `coded_height`.
-        display_width: Width at which the decoder writes, from 1.
-        display_height: Height at which the decoder writes, from 1.
+        display_width: Width that the decoder writes, 1 or more.
+        display_height: Height that the decoder writes, 1 or more.
 
     Raises:
         CorruptStream: A size is outside its range.
@@ -62,7 +62,7 @@ class ColourTags:
         matrix: MatrixCoefficients, 0 to 255.
         transfer: TransferCharacteristics, 0 to 255.
         primaries: ColourPrimaries, 0 to 255.
-        full_range: Full range where true, limited range where false.
+        full_range: True for full range, false for limited range.
 
     Raises:
         CorruptStream: A code is outside its range.
@@ -85,7 +85,7 @@ class AudioParameters:
     Attributes:
         codec: Id of the audio codec, 1 to 255: `AUDIO_CODEC_OPUS`, others are unassigned.
         sample_rate: Sampling frequency of the source, in hertz, 1 to 2**32 - 1.
-        channels: 1 to 255.
+        channels: Number of channels, 1 to 255.
         pre_skip: Samples to drop at the beginning, in the audio time base, 0 to 2**32 - 1.
         extradata: Bytes for the audio decoder, 4 KiB at most.
 
@@ -119,9 +119,9 @@ class StreamHeader:
         weights_id: First 4 bytes of the sha256 of the weights file.
         geometry: Coded, scaled and display size.
         token_size: Values per token: 16, 32, 64 or 128.
-        quantiser: Index of the global quantiser scale, 0 to 255.
+        quantiser: Quantiser step, an index of the weights, 0 to 255.
         time_base: Seconds per tick of video pts; positive, 32-bit terms.
-        nominal_duration: Ticks per frame of regular timing; positive, 32-bit terms.
+        nominal_duration: Ticks per frame at regular timing; positive, 32-bit terms.
         key_codec: Id of the key-picture codec: `KEY_CODEC_AV1`.
         key_config: Configuration that all key packets share, 1 KiB at most. For AV1 the
             sequence header OBU.
@@ -158,5 +158,5 @@ class StreamHeader:
 
 
 def _is_ratio(value: Fraction) -> bool:
-    """Whether a fraction is positive and of 32-bit terms."""
+    """Whether a fraction is positive and has 32-bit terms."""
     return 0 < value.numerator < 1 << 32 and value.denominator < 1 << 32

@@ -82,7 +82,7 @@ def read_key(payload: Cursor, timeline: Timeline, limits: Limits) -> KeyPacket:
 
 
 def write_predicted_key(packet: PredictedKeyPacket, timeline: Timeline) -> bytes:
-    """Writes the payload of a predicted key packet, with timestamps only if one is irregular."""
+    """Writes the payload of a predicted key packet; timestamps only if one is irregular."""
     irregular = packet.pts != timeline.nominal_key_pts(packet.frame_number)
     irregular = irregular or not _leads_regularly(packet, timeline)
     flags = irregular * _PREDICTED_IRREGULAR | bool(packet.lead) * _PREDICTED_LEAD
@@ -136,7 +136,7 @@ def _read_lead_count(payload: Cursor, limits: Limits) -> int:
 
 
 def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
-    """Writes the payload of a token packet, with timestamps only where they are irregular."""
+    """Writes the payload of a token packet; timestamps only if one is irregular."""
     check_count("frames", len(packet.pts), FORMAT_LIMITS.max_frames_per_packet)
     regular = packet.pts == _regular_pts(packet.first_frame, len(packet.pts), timeline)
     fields = [] if regular else [write_varint(_TOKENS_IRREGULAR)]
@@ -174,7 +174,7 @@ def _write_pts(pts: tuple[int, ...], timeline: Timeline) -> bytes:
 def _read_pts(
     payload: Cursor, first_frame: int, count: int, timeline: Timeline, irregular: bool
 ) -> tuple[int, ...]:
-    """Timestamps of consecutive frames, none of them written where they are regular."""
+    """Timestamps of consecutive frames; regular ones are not in the stream."""
     if not (irregular and count):
         return _regular_pts(first_frame, count, timeline)
     first = payload.svarint()
@@ -234,7 +234,7 @@ def read_index(payload: Cursor, limits: Limits) -> IndexPacket:
 
 
 def write_end(packet: EndPacket, timeline: Timeline) -> bytes:
-    """Writes the payload of an end packet, without the fields at its end that are zero."""
+    """Writes the payload of an end packet; trailing fields that are zero are left out."""
     late = packet.end_pts - timeline.nominal_pts(packet.frame_count)
     fields = write_varint(packet.frame_count)
     if late or packet.index_length:
@@ -259,7 +259,7 @@ def write_extension(packet: ExtensionPacket) -> bytes:
 
 
 def read_extension(payload: Cursor) -> ExtensionPacket:
-    """Reads the payload of an extension packet, of which no subtype is defined.
+    """Reads the payload of an extension packet; no subtype is defined yet.
 
     Raises:
         UnsupportedVersion: The extension is critical.

@@ -1,4 +1,4 @@
-"""From a file to packets, in order and without seeking, past damage."""
+"""From a file to packets, in order, without seeking, and past damage."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, LimitExceeded, UnsupportedVersion
 
 _PASSABLE = frozenset((TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_AUDIO, TYPE_INDEX, TYPE_EXTENSION))
-"""Types without which the packets behind them make sense, or say themselves that they need it."""
+"""Types that may be lost: later packets do not need them, or name what they need."""
 
 _MIN_FALSE_PACKET_COST_BYTES = 256
-"""What a false packet costs at least: looking at it is not free even if it is empty."""
+"""Least cost of a false packet: even an empty one takes time."""
 
 
 class StreamReader:
     """Reads signature and header at once; iterating then yields packets and damage.
 
-    Nothing is read ahead of the packet that is looked at, memory is bounded by the largest
-    packets that `limits` allow, and work is linear in the size of the file.
+    Nothing is read beyond the current packet. Memory is bounded by the largest packets that
+    `limits` allow, and work is linear in the size of the file.
 
     Attributes:
         header: Parameters of the stream.
-        sizes: Bytes read so far by kind; damaged ones count as container.
+        sizes: Bytes read so far by kind; damaged bytes count as container.
 
     Args:
         file: Open for binary reading; the reader neither seeks in it nor closes it.
-        limits: Sizes above which it refuses.
+        limits: Largest sizes that it accepts.
 
     Raises:
-        NotImfStream: The signature is another one, or damaged by text mode.
+        NotImfStream: The signature is another one, or was damaged by a text mode.
         UnsupportedVersion: The stream needs a newer reader.
         CorruptStream: The header is damaged, or the file ends within it.
         LimitExceeded: A size in the header is above `limits`.
-        InputUnreadable: The file failed.
+        InputUnreadable: The file cannot be read.
     """
 
     def __init__(self, file: Readable, limits: Limits = FORMAT_LIMITS) -> None:
@@ -80,12 +80,12 @@ class StreamReader:
         return self
 
     def __next__(self) -> Packet | Damage:
-        """Returns the next packet, or a stretch of the file that gave none.
+        """Returns the next packet, or a part of the file that yields none.
 
         Raises:
             StopIteration: After the end of the file.
             UnsupportedVersion: The stream needs a newer reader.
-            InputUnreadable: The file failed.
+            InputUnreadable: The file cannot be read.
         """
         if self._exhausted:
             raise StopIteration
@@ -141,7 +141,7 @@ class StreamReader:
         return read_extension(payload)
 
     def _pass_malformed(self, frame: Frame, reason: str) -> Damage:
-        """The checksum is right, so the packet ends where it says."""
+        """Skips a packet that breaks a rule; its checksum is correct, so its size is trusted."""
         if frame.packet_type == TYPE_KEY:
             self._waste(frame.size_bytes)
             return self._resynchronise(reason)
@@ -150,7 +150,7 @@ class StreamReader:
         return self._damage(start, reason)
 
     def _pass_fault(self, fault: Fault) -> Damage:
-        """The size in the head may be wrong: it is believed if a good packet follows there."""
+        """Skips a faulty packet; its size is trusted only if a good packet follows it."""
         if fault.packet_type in _PASSABLE:
             follower = read_frame(self._source, fault.size_bytes, self._limits)
             if isinstance(follower, Frame):
@@ -162,7 +162,7 @@ class StreamReader:
         return self._resynchronise(fault.reason)
 
     def _resynchronise(self, reason: str) -> Damage:
-        """Goes to the next good key packet, from the second byte of what is no good packet."""
+        """Skips to the next good key packet, searching from the second byte of the faulty one."""
         start = self._source.offset
         self._source.skip(1)
         while self._wasted_bytes <= self._limits.max_wasted_bytes:
@@ -174,7 +174,7 @@ class StreamReader:
             self._waste(frame.size_bytes)
             self._source.skip(1)
         self._source.drain()
-        return self._damage(start, f"{reason}; too much damage to go on", truncated=True)
+        return self._damage(start, f"{reason}; too much damage to continue", truncated=True)
 
     def _is_sound_key(self, frame: Frame) -> bool:
         try:
@@ -186,15 +186,15 @@ class StreamReader:
         return True
 
     def _waste(self, size_bytes: int) -> None:
-        """Counts work that took the reader no further.
+        """Counts work that was in vain.
 
-        Without a bound, a small hostile file could make the same bytes be checksummed again
+        Without a bound, a small hostile file could make the reader checksum the same bytes again
         and again as parts of different false packets.
         """
         self._wasted_bytes += max(size_bytes, _MIN_FALSE_PACKET_COST_BYTES)
 
     def _damage(self, start: int, reason: str, *, truncated: bool = False) -> Damage:
-        """What was consumed since `start`; nothing is reported twice about a truncated file."""
+        """Reports the bytes consumed since `start`; a truncated file is reported only once."""
         self._exhausted = truncated
         length_bytes = self._source.offset - start
         self.sizes.add_damage(length_bytes)

@@ -1,4 +1,4 @@
-"""The one way in which a broken rule of the format is reported."""
+"""The only way to report a broken rule of the format."""
 
 from __future__ import annotations
 

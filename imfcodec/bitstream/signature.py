@@ -1,4 +1,4 @@
-"""The first bytes of a file, which tell what it is and whether a text mode damaged it."""
+"""The first bytes of a file: they identify an .imf stream and reveal damage by a text mode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_signature(source: ByteSource) -> None:
     """Consumes the signature.
 
     Raises:
-        NotImfStream: It is another one; the message says if text mode damaged it.
+        NotImfStream: The signature is another one; the message says if text mode damaged it.
         CorruptStream: The file ends within it.
     """
     found = source.read(len(SIGNATURE))

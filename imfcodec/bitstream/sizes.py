@@ -1,4 +1,4 @@
-"""Where the bytes of a stream go."""
+"""Bytes of a stream by kind."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from imfcodec.bitstream.parameters import StreamHeader
 
 @dataclass(slots=True)
 class SizeLedger:
-    """Bytes of a stream by kind; every byte is of exactly one kind.
+    """Bytes of a stream by kind; every byte has exactly one kind.
 
     Attributes:
-        key_bytes: Key pictures that are no predicted ones, and the configuration of their codec.
-        predicted_key_bytes: Key pictures that are coded from earlier ones.
-        token_bytes: Entropy-coded tokens, those of key frames included.
-        audio_bytes: Whole audio packets with their framing, so that the rate of the video is
-            that of all the rest.
+        key_bytes: Pictures of independent key frames, and the configuration of their codec.
+        predicted_key_bytes: Pictures of predicted key frames.
+        token_bytes: Entropy-coded tokens, including those of key frames.
+        audio_bytes: Whole audio packets with their framing, so that all other bytes count as
+            video.
         container_bytes: Everything else: signature, headers, heads, checksums, index, end,
-            extensions, and in a reader what was damaged.
+            extensions, and in a reader the damaged bytes.
     """
 
     key_bytes: int = 0
@@ -36,7 +36,7 @@ class SizeLedger:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of the stream, which is the size of the file."""
+        """Size of the whole file in bytes."""
         return (
             self.key_bytes
             + self.predicted_key_bytes
@@ -46,7 +46,7 @@ class SizeLedger:
         )
 
     def add_header(self, header: StreamHeader, size_bytes: int) -> None:
-        """Counts signature and header, `size_bytes` together."""
+        """Counts signature and header, which take `size_bytes` together."""
         self._add(SizeLedger(key_bytes=len(header.key_config)), size_bytes)
 
     def add_packet(self, packet: Packet, size_bytes: int) -> None:
@@ -68,11 +68,11 @@ class SizeLedger:
         self._add(parts, size_bytes)
 
     def add_damage(self, size_bytes: int) -> None:
-        """Counts bytes that gave no packet."""
+        """Counts bytes that yield no packet."""
         self._add(SizeLedger(), size_bytes)
 
     def _add(self, parts: SizeLedger, size_bytes: int) -> None:
-        """Counts `size_bytes`, of which all that is in no part is container."""
+        """Counts `size_bytes`; those that belong to no part are container."""
         self.key_bytes += parts.key_bytes
         self.predicted_key_bytes += parts.predicted_key_bytes
         self.token_bytes += parts.token_bytes

@@ -11,20 +11,20 @@ _SCAN_BYTES = 4 << 10
 
 
 class Readable(Protocol):
-    """What a reader needs of a file: `read`, which may return fewer bytes than asked for."""
+    """What a reader needs of a file: `read`, which may return fewer bytes than requested."""
 
     def read(self, size: int, /) -> bytes | None:
-        """Returns 1 to `size` bytes, or none at the end of the file."""
+        """Returns 1 to `size` bytes, or no bytes at the end of the file."""
 
 
 class ByteSource:
-    """Bytes of a file in order, with as much look-ahead as was asked for and no more.
+    """Bytes of a file in order, with exactly as much look-ahead as was requested.
 
-    Asking the file for exactly what is missing keeps a live pipe free of waits, and leaves a
-    file that a caller goes on to read just behind what was consumed.
+    Only the missing bytes are read from the file. A live pipe is therefore never kept waiting,
+    and a caller that reads the file afterwards continues just after the consumed bytes.
 
     Attributes:
-        offset: Bytes consumed so far, which is the position in the file of the next one.
+        offset: Number of bytes consumed so far: the position of the next byte in the file.
     """
 
     def __init__(self, file: Readable) -> None:
@@ -34,18 +34,18 @@ class ByteSource:
         self.offset = 0
 
     def ensure(self, count: int) -> bool:
-        """Looks ahead `count` bytes; false when the file ends before.
+        """Looks ahead `count` bytes; false if the file ends earlier.
 
         Raises:
-            InputUnreadable: The file failed.
+            InputUnreadable: The file cannot be read.
         """
         while len(self._ahead) < count and not self._ended:
-            # In pieces, so that memory follows what arrives and not what was declared.
+            # In pieces, so that memory grows with what arrives and not with what was declared.
             self._fill(min(count - len(self._ahead), _CHUNK_BYTES))
         return len(self._ahead) >= count
 
     def peek(self, start: int, stop: int) -> bytes:
-        """Copies look-ahead bytes, counted from the next one; fewer where the file ends."""
+        """Copies look-ahead bytes, counted from the next byte; fewer if the file ends."""
         self.ensure(stop)
         return bytes(self._ahead[start:stop])
 
@@ -56,13 +56,13 @@ class ByteSource:
         self.offset += count
 
     def read(self, size: int, /) -> bytes:
-        """Consumes and returns `size` bytes; fewer only where the file ends."""
+        """Consumes and returns `size` bytes; fewer only if the file ends."""
         data = self.peek(0, size)
         self.skip(size)
         return data
 
     def skip_to(self, mark: bytes) -> bool:
-        """Consumes up to the next `mark`, in constant memory; false when there is none."""
+        """Consumes the bytes up to the next `mark` in constant memory; false if there is none."""
         while (found := self._ahead.find(mark)) < 0:
             # The last bytes may be the beginning of a mark.
             self.skip(len(self._ahead) - len(mark) + 1 if len(self._ahead) >= len(mark) else 0)
@@ -74,7 +74,7 @@ class ByteSource:
         return True
 
     def drain(self) -> None:
-        """Consumes all that is left, in constant memory."""
+        """Consumes all remaining bytes in constant memory."""
         self.skip(len(self._ahead))
         while self.ensure(1):
             self._fill(_CHUNK_BYTES)

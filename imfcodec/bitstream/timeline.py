@@ -1,4 +1,4 @@
-"""Frame numbers and timestamps that packets imply, tracked alike by writer and reader."""
+"""Frame numbers and timestamps that packets imply; writer and reader derive the same."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from fractions import Fraction
 
 
 class Timeline:
-    """Where the stream stands: its anchor of timing and the frame expected next.
+    """State of the stream: the anchor of its timing and the next frame number.
 
     Regular timing puts frame n at
 
         anchor_pts + floor((n - anchor_frame) * nominal_duration + 1/2)
 
-    where the anchor is the last key frame; before any key frame it is frame 0 at pts 0. The sum
-    is never carried from frame to frame, so that a lost packet shifts no later frame. For the
-    same reason a predicted key frame is placed from its base, and where it lies regularly, its
-    rounded pts is no anchor: the base remains it.
+    where the anchor is the last key frame, or frame 0 at pts 0 before any key frame. The sum is
+    never carried from frame to frame, so that a lost packet shifts no later frame. For the same
+    reason, the timing of a predicted key frame counts from its base. If that timing is regular,
+    the base remains the anchor, as the predicted key frame's pts is rounded.
 
     Attributes:
-        next_frame: Number of the frame expected next, from 0.
+        next_frame: Number of the next frame, from 0.
         key_frame: Number of the last key frame, predicted or not.
         nominal_floor: Whole ticks of the nominal duration, the step of irregular timing.
     """
@@ -40,15 +40,15 @@ class Timeline:
         return self._regular_pts(self._base, frame_number)
 
     def unwrap(self, low_bits: int, lead: int = 0) -> int:
-        """Smallest frame number that ends in these 8 bits.
+        """Smallest frame number with these low 8 bits that is not below `next_frame` + ``lead``.
 
-        It counts from `next_frame` on, or from behind so many leading frames.
+        ``lead`` is the number of leading frames before the frame.
         """
         first = self.next_frame + lead
         return first + (low_bits - first) % 256
 
     def anchor(self, frame_number: int, pts: int) -> None:
-        """Passes a key frame, from which regular timing counts onward."""
+        """Passes a key frame, from which regular timing then counts."""
         self._base = self._anchor = (frame_number, pts)
         self.key_frame = frame_number
         self.next_frame = frame_number + 1

@@ -37,7 +37,7 @@ def read_varint(data: bytes, start: int) -> tuple[int, int]:
 
     Raises:
         CorruptStream: The data ends within the integer, or the integer is over-long or above
-            64 bits. Each value has one form only, so that equal streams are equal bytes.
+            64 bits. Each value has exactly one form, so that equal streams have equal bytes.
     """
     value = 0
     for index, byte in enumerate(data[start : start + _MAX_VARINT_BYTES]):

@@ -47,16 +47,16 @@ class Writable(Protocol):
     """What a writer needs of a file: `write`, which may take fewer bytes than it was given."""
 
     def write(self, data: bytes, /) -> int | None:
-        """Returns how many bytes were taken; None means all."""
+        """Returns the number of bytes taken; None means all."""
 
 
 class StreamWriter:
-    """Writes signature and header at once, then packets as they come, then the end.
+    """Writes signature and header at once, then the packets, then the end.
 
-    The first packet is a key packet. Frame numbers count up without a gap and timestamps rise.
-    A predicted key packet names the last key packet, predicted or not, or its base; a token packet
-    that is not chained names the last key packet, predicted or not. A packet that is refused
-    leaves the stream as it was.
+    The first packet is a key packet. Frame numbers have no gaps, and timestamps rise. A predicted
+    key packet names its origin: its base, or the last key packet, predicted or not. A token packet
+    that is not chained names the last key packet, predicted or not. A refused packet leaves the
+    stream unchanged.
 
     Attributes:
         sizes: Bytes written so far by kind.
@@ -67,7 +67,7 @@ class StreamWriter:
 
     Raises:
         LimitExceeded: A size is above the limits of the format.
-        OutputFailed: The file failed.
+        OutputFailed: The file cannot be written.
     """
 
     def __init__(self, file: Writable, header: StreamHeader) -> None:
@@ -87,9 +87,9 @@ class StreamWriter:
         """Writes a key, predicted key, token, audio or extension packet.
 
         Raises:
-            CorruptStream: The packet may not come here: see the class.
+            CorruptStream: The packet breaks one of the rules above.
             LimitExceeded: A size is above the limits of the format.
-            OutputFailed: The file failed.
+            OutputFailed: The file cannot be written.
         """
         if self._finished:
             raise CorruptStream("a packet after the end of the stream")
@@ -120,7 +120,7 @@ class StreamWriter:
             case ExtensionPacket():
                 self._frame(TYPE_EXTENSION, packet, write_extension(packet))
             case IndexPacket() | EndPacket():
-                raise CorruptStream("index and end are written by finish")
+                raise CorruptStream("finish writes the index and the end packet")
 
     def finish(self, end_pts: int) -> None:
         """Writes the index if there is more than one key packet, and the end packet.
@@ -130,12 +130,12 @@ class StreamWriter:
                 base.
 
         Raises:
-            CorruptStream: There is no frame, the last one would not last, or the stream has
-                ended before.
-            OutputFailed: The file failed.
+            CorruptStream: There is no frame, the last frame would have no duration, or the stream
+                has ended already.
+            OutputFailed: The file cannot be written.
         """
         if self._finished:
-            raise CorruptStream("the stream has ended before")
+            raise CorruptStream("the stream has ended already")
         if self._last_pts is None or end_pts <= self._last_pts:
             raise CorruptStream(f"end at {end_pts}, but the last frame is at {self._last_pts}")
         index = self._index.packet()
@@ -164,12 +164,12 @@ class StreamWriter:
     def _check_order(self, frame_number: int, pts: int) -> None:
         expected = self._timeline.next_frame
         if frame_number != expected:
-            raise CorruptStream(f"frame {frame_number} where frame {expected} comes next")
+            raise CorruptStream(f"frame {frame_number} comes where frame {expected} is next")
         if self._last_pts is not None and pts <= self._last_pts:
             raise CorruptStream(f"timestamp {pts} of frame {frame_number} does not rise")
 
     def _chain_to(self, origin: int) -> list[int]:
-        """Low bits of the numbers of the chain up to the key frame that these name."""
+        """Low bits of the frame numbers of the chain up to the origin."""
         chain = self._key_chain
         length = chain_length(chain, origin)
         if not length:
@@ -184,7 +184,7 @@ class StreamWriter:
     def _frame(
         self, packet_type: int, packet: Packet, payload: bytes, *, with_mark: bool = False
     ) -> int:
-        """Returns the size of the whole packet in bytes."""
+        """Writes a packet; returns its whole size in bytes."""
         coded = write_frame(packet_type, payload, with_mark=with_mark)
         self._put(coded)
         self.sizes.add_packet(packet, len(coded))

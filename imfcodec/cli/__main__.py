@@ -1,4 +1,4 @@
-"""`python -m imfcodec.cli`, for where the `imfcodec` script is not on the path."""
+"""`python -m imfcodec.cli`, for use if the `imfcodec` script is not on the path."""
 
 from imfcodec.cli.main import main
 

@@ -36,7 +36,7 @@ _SHOWN_FAILURES = 5
 
 
 def _cores() -> int:
-    # Fewer than the machine has, where the process is confined to some of them.
+    # The process may be confined to fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -52,34 +52,35 @@ def _names(
     return names
 
 
-@click.command(short_help="Measure rate-distortion curves beside other codecs.")
+@click.command(short_help="Measure rate-distortion curves of this codec and of others.")
 @click.argument("clips", metavar="[CLIPS]...", nargs=-1, type=_PATH)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder for results and report; made if it is missing.",
+    help="Folder for results and report; created if it is missing.",
 )
 @click.option(
     "--clips-from",
     type=_PATH,
     metavar="CSV",
-    help="Take clips from the column clip of this file; they lie beside or below it.",
+    help="Take clips from the column clip of this file; they lie in or below its folder.",
 )
-@click.option("--split", help="Of --clips-from, only rows with this value in the column split.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N clips.")
+@click.option("--split", help="Take only rows of --clips-from with this value in the column split.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Use only the first N clips.")
 @click.option(
     "--codecs",
     callback=_names,
     metavar="NAME,...",
-    help="Codecs, families or patterns; a selection for a first look without it.",
+    help="Codecs, families or patterns, for example imf,x265. Default: a short selection.",
 )
 @click.option(
     "--weights",
     multiple=True,
     metavar="NAME|ID|PATH",
-    help="Weights of the network, a curve for each; repeat for more. The default ones without it.",
+    help="Weights of the network, one curve each; repeat for more. Default: those with a star in "
+    "`imfcodec weights list`.",
 )
 @metrics_option
 @yunet_option
@@ -89,29 +90,29 @@ def _names(
     type=click.IntRange(1),
     default=_cores,
     metavar="N",
-    help="Jobs at a time, one thread each; as many as there are cores without it.",
+    help="Jobs that run at the same time, one thread each. Default: one per core.",
 )
 @click.option(
-    "--ray", metavar="ADDRESS", help="Run the jobs on the Ray cluster there, not on this machine."
+    "--ray", metavar="ADDRESS", help="Run the jobs on the Ray cluster at ADDRESS, not locally."
 )
 @click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where measured points are kept; in the user's cache folder without it.",
+    help="Folder that keeps measured points. Default: imfcodec/bench in the user's cache folder.",
 )
 @click.option(
     "--points-from",
     multiple=True,
     type=_PATH,
     metavar="RESULTS",
-    help="Take points from this results.json of an earlier run; repeat for more.",
+    help="Reuse points of an earlier run, from its results.json; repeat for more.",
 )
-@click.option("--no-cache", is_flag=True, help="Neither use nor keep what was measured.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
 @click.option(
     "--speed",
     is_flag=True,
-    help="Also time encoding and decoding of the first clip, on this machine, beside two anchors.",
+    help="Also time encoding and decoding of the first clip on this machine, with two anchors.",
 )
 @overwrite_option
 @json_option
@@ -143,18 +144,18 @@ def bench(
     scored frame by frame. DIR/results.json holds all points with machine, commit and versions;
     DIR/index.html shows them.
 
-    A clip that cannot be measured on, and a job that fails, stay in the results as failed and
-    are counted beside each mean. What was measured is kept: a run that was stopped goes on
-    where it was if it is started again, and one with more metrics measures only those. Coding
-    times are those of --jobs jobs beside each other.
+    A clip that cannot be measured and a job that fails stay in the results as failed; they are
+    counted beside each mean. Results are cached: a stopped run continues when it is started
+    again, and a run with more metrics measures only the new ones. Coding times are measured
+    while --jobs jobs run at the same time.
 
-    With --points-from a point is not measured but taken from an earlier run, perhaps of another
-    machine, if that run would measure the same here: the clip's bytes agree, the setting, and
-    the digests of codec and metric. A file that holds no digests is judged by the codec's
-    version and options and by the releases of the libraries that code, decode and measure;
-    changed code of one release escapes that. Eyes, mouth and identity are never taken by it.
-    Such points are marked "from" in the results. A metric that they lack is not measured for
-    them. Few of their clips are coded again: those that the page shows.
+    With --points-from, a point is taken from an earlier run, possibly of another machine, if
+    measuring it here would give the same: the clip's bytes, the setting, and the digests of codec
+    and metric must agree. If the file holds no digests, the codec's version and options and the
+    releases of the libraries that code, decode and measure are compared instead; a code change
+    within one release goes unnoticed, and scores of eyes, mouth and identity are not taken.
+    Reused points are marked "from" in the results. A metric that they lack stays unmeasured. Only
+    those of their clips that the page shows are coded again.
     """
     _check(clips, clips_from, split, cache, no_cache, out, overwrite)
     from imfcodec.bench.cache import Cache, default_cache_folder
@@ -174,7 +175,7 @@ def bench(
     command = shlex.join(["imfcodec", *sys.argv[1:]])
     with ExitStack() as stack:
         if no_cache:
-            # Kept for as long as the report needs the coded clips.
+            # The report needs the coded clips until it is written.
             temporary = tempfile.TemporaryDirectory(prefix="imfcodec-bench-")
             cache = Path(stack.enter_context(temporary))
         store = Cache(cache or default_cache_folder())
@@ -186,10 +187,10 @@ def bench(
         try:
             with job_progress("bench", wanted=not (as_json or quiet)) as advance:
                 run.measure(advance)
-        except BaseException:  # Ctrl-C, a full disk, a bug: what was measured is not lost
+        except BaseException:  # Ctrl-C, a full disk, a bug: keep what was measured
             _write(run.results(command), out, None, kept, None)
             if not quiet:
-                show_warnings([f"stopped; what was measured is in {path_text(str(out))}"])
+                show_warnings([f"stopped; the points measured so far are in {path_text(str(out))}"])
             raise
         results = run.results(command)
         _say("report: curves and pictures", quiet=as_json or quiet)
@@ -200,7 +201,7 @@ def bench(
                 timed = _time(usable[0].path, weights, quiet=as_json or quiet)
                 files = _write(results, out, run, kept, timed)
             except ImfcodecError as error:
-                untimed = error  # raised when what was measured has been printed
+                untimed = error  # raised after the results have been printed
     rows = means(results)
     savings = _savings(results)
     if as_json:
@@ -227,7 +228,7 @@ def bench(
     if untimed is not None:
         raise untimed
     if not any(row.clips for row in rows):
-        raise ImfcodecError(f"every job has failed; the first: {results.points[0].error}")
+        raise ImfcodecError(f"every job failed; the first error: {results.points[0].error}")
 
 
 def _check(
@@ -239,15 +240,15 @@ def _check(
     out: Path,
     overwrite: bool,
 ) -> None:
-    """Refuse what cannot work before anything is measured."""
+    """Refuse options that cannot work, before anything is measured."""
     if not clips and clips_from is None:
-        raise OptionError("no clips: name files or folders, or use --clips-from")
+        raise OptionError("no clips given: name files or folders, or use --clips-from")
     if split is not None and clips_from is None:
-        raise OptionError("--split goes with --clips-from")
+        raise OptionError("--split needs --clips-from")
     if cache is not None and no_cache:
         raise OptionError("--cache and --no-cache exclude each other")
     if (out / _RESULTS).exists() and not overwrite and not _stopped(out / _RESULTS):
-        raise OutputExists(f"{out / _RESULTS}: exists already; ask for overwriting to replace it")
+        raise OutputExists(f"{out / _RESULTS} exists already; use --overwrite to replace it")
     from imfcodec.video.failures import writing
 
     with writing(str(out)):
@@ -255,7 +256,7 @@ def _check(
 
 
 def _stopped(path: Path) -> bool:
-    """Whether these are the results of a run that was stopped: going on replaces them."""
+    """Whether these are the results of a stopped run, which a continued run replaces."""
     from imfcodec.bench.results import Results
     from imfcodec.bench.runner import NOT_MEASURED
 
@@ -276,13 +277,13 @@ def _executor(jobs: int, address: str | None) -> Execute:
 
 
 def _say(what: str, *, quiet: bool) -> None:
-    """What is going on, for who sits and waits."""
+    """Print what the command is doing, if stderr is a terminal."""
     if not quiet and sys.stderr is not None and sys.stderr.isatty():
         click.echo(what, err=True)
 
 
 def _time(clip: Path, weights: tuple[str, ...], *, quiet: bool) -> SpeedResult:
-    """Speed with one thread and with all cores, when nothing else of the run is left."""
+    """Speed with one thread and with all cores, measured after everything else."""
     from imfcodec.bench.speed import measure_speed
     from imfcodec.config import MAX_THREADS
 
@@ -307,7 +308,7 @@ def _show_speed(timed: SpeedResult) -> None:
 def _write(
     results: Results, out: Path, run: Run | None, kept: Kept, timed: SpeedResult | None
 ) -> list[Path]:
-    """Results and report; without ``run`` a report without pictures, which take a while."""
+    """Write results and report; without ``run``, leave out the pictures, which take a while."""
     from imfcodec.bench.report import write_report
     from imfcodec.video.failures import writing
 
@@ -317,7 +318,7 @@ def _write(
 
 
 def _savings(results: Results) -> list[FamilyBdRate]:
-    """BD-rates by the headline metric among those that were measured, and by PSNR-RGB."""
+    """BD-rates by the first measured metric of the list, and by PSNR-RGB."""
     from imfcodec.bench.results import METRICS
     from imfcodec.bench.summary import bd_rates
 
@@ -359,7 +360,7 @@ def _warn(results: Results, plan: Plan) -> None:
     show_warnings(f"{c.name} left out: {c.missing}" for c in results.codecs if c.missing)
     show_warnings(f"{name} left out: {why}" for name, why in results.metrics_missing.items())
     show_warnings(
-        f"{plural(count, 'point')} of earlier runs not taken: {why}"
+        f"{plural(count, 'point')} of earlier runs not reused: {why}"
         for why, count in plan.earlier.refused.items()
     )
     show_warnings(

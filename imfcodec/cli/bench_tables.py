@@ -1,7 +1,6 @@
 """Means and BD-rates of a benchmark as tables for the terminal.
 
-A terminal is only so wide: what belongs to a part of the picture, or to the worst frames, is a
-table of its own.
+A terminal is narrow, so each part of the picture and the worst frames have their own tables.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Table = list[tuple[str, ...]]
 """Rows of cells; the first row is the heading."""
 
 Column = tuple[str, Callable[["Mean"], str]]
-"""A heading, and what stands below it in the row of one codec and setting."""
+"""A heading, and a function that makes the cell of one codec and setting."""
 
 _REGIONS = ("eyes", "mouth")
 
@@ -26,8 +25,8 @@ def means_tables(rows: Sequence[Mean], *, by_name: bool) -> Iterator[Table]:
 
     Args:
         rows: One per codec and setting.
-        by_name: Whether metrics were asked for by name; else only the whole picture is shown,
-            and the rest is left to the report.
+        by_name: Whether metrics were asked for by name; if not, only the table of the whole
+            picture is made, and the report has the rest.
     """
     from imfcodec.bench.results import METRICS
 
@@ -51,7 +50,7 @@ def means_tables(rows: Sequence[Mean], *, by_name: bool) -> Iterator[Table]:
 
 
 def savings_table(rows: Sequence[FamilyBdRate]) -> Table:
-    """BD-rates with everything that a reader needs to doubt them."""
+    """BD-rates, with the interval and the counts that they rest on."""
     return list(_savings(rows))
 
 
@@ -75,7 +74,7 @@ def _mean(row: Mean, name: str) -> str:
     if name not in row.scores:
         return "-"
     text = _number(row.scores[name], name)
-    # A mean over fewer clips than the row's says so.
+    # Show the number of clips if it is smaller than the row's.
     return text if row.counted[name] == row.clips else f"{text} ({row.counted[name]})"
 
 

@@ -1,4 +1,4 @@
-"""`imfcodec compare`: how far one video is from another."""
+"""`imfcodec compare`: quality of a coded video against its source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PATH = click.Path(path_type=Path)
 
 
 class MetricNames(click.ParamType[tuple[str, ...]]):
-    """Names of metrics with commas between them: psnr_rgb_db,ssim."""
+    """Names of metrics, separated by commas: psnr_rgb_db,ssim."""
 
     name = "names"
 
@@ -46,27 +46,27 @@ metrics_option = click.option(
     "--metrics",
     type=MetricNames(),
     metavar="NAME,...",
-    help="What to measure; all that can be measured without it.",
+    help="Metrics to measure. Default: all that can be measured.",
 )
 yunet_option = click.option(
     "--yunet",
     type=_PATH,
     metavar="FILE",
     envvar="IMFCODEC_YUNET",
-    help="ONNX file of the face detector YuNet, for eyes, mouth and identity; "
-    "IMFCODEC_YUNET without it.",
+    help="ONNX file of the face detector YuNet, for eyes, mouth and identity. "
+    "Default: the file that IMFCODEC_YUNET names.",
 )
 recogniser_option = click.option(
     "--recogniser",
     type=_PATH,
     metavar="FILE",
     envvar="IMFCODEC_RECOGNISER",
-    help="Safetensors file of the face recogniser MobileFaceNet, for identity; "
-    "IMFCODEC_RECOGNISER without it.",
+    help="Safetensors file of the face recogniser MobileFaceNet, for identity. "
+    "Default: the file that IMFCODEC_RECOGNISER names.",
 )
 
 
-@click.command(short_help="Measure how far a video is from its source.")
+@click.command(short_help="Measure the quality of a video against its source.")
 @click.argument("source", metavar="SOURCE", type=_PATH)
 @click.argument("coded", metavar="CODED", type=_PATH)
 @metrics_option
@@ -85,15 +85,16 @@ def compare(
 ) -> None:
     """Measure the video CODED against SOURCE, frame by frame.
 
-    Both have the same size and number of frames, eight or more. Printed are the mean over all
-    frames, the mean over the worst 5 % and the number of the worst one. A frame without any error
-    counts as 100 dB; XPSNR and motion error have one value for the whole video. LPIPS and motion
-    error are better when lower, the others when higher.
+    Both videos must have the same size and the same number of frames, 8 or more. The table shows
+    the mean over all frames, the mean over the worst 5 % of them, and the number of the worst
+    frame. A frame without any error counts as 100 dB. XPSNR and motion error have one value for
+    the whole video; a still picture has a motion error of 1. LPIPS and motion error are better
+    when lower, the others when higher.
 
     Metrics are lpips_alex, lpips_squeeze, psnr_rgb_db, psnr_y_db, ssim, ms_ssim, xpsnr_db, vmaf,
     motion_error, identity, and LPIPS (AlexNet), PSNR-RGB and motion error of the eyes and the
-    mouth, called eyes_lpips_alex and so on. One that cannot be measured is left out with a
-    warning, or is an error if --metrics names it.
+    mouth, called eyes_lpips_alex and so on. A metric that cannot be measured is left out with a
+    warning; it is an error if --metrics names it.
     """
     from imfcodec.bench.clip import Clip
     from imfcodec.bench.scoring import ScoreOptions, Scorer
@@ -122,7 +123,7 @@ def compare(
 
 
 def _check(source: Clip, coded: Clip) -> None:
-    """See that the two can be compared."""
+    """Check that the two videos can be compared."""
     sizes = [f"{clip.width}x{clip.height}" for clip in (source, coded)]
     if sizes[0] != sizes[1]:
         raise UnsupportedVideo(

@@ -1,4 +1,4 @@
-"""How far a decoded video is from its source, in the memory of a few frames."""
+"""Quality of a decoded video against its source; holds only a few frames in memory."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     Picture = npt.NDArray[np.uint8]
 
 EQUAL_DB: Final = 100.0
-"""What a frame without any error counts as: the mean of a video must stay finite."""
+"""PSNR of a frame without any error: the mean of a video must stay finite."""
 
 _SSIM_SIDE: Final = 11
-"""SSIM's window does not fit into less."""
+"""Smallest side in pixels: SSIM's window must fit."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Quality:
     ssim: float | None = None
 
     def add(self, count: int, psnr_rgb_db: float, ssim: float | None) -> None:
-        """Take the frame that is the `count`-th."""
+        """Add the `count`-th frame."""
         self.psnr_rgb_db += (min(psnr_rgb_db, EQUAL_DB) - self.psnr_rgb_db) / count
         if ssim is not None:
             self.ssim = (self.ssim or 0.0) + (ssim - (self.ssim or 0.0)) / count
@@ -47,9 +47,9 @@ class Comparison:
     Attributes:
         frames: Frames compared.
         decoded: Quality of the decoded video.
-        frozen: Quality of its key frames, each held until the next: a codec that sends no
-            motion at all. What the tokens are worth is the distance to it.
-        note: Why something is not measured; empty if everything is.
+        frozen: Quality of its key frames, each held until the next, as if no motion were sent.
+            The tokens are worth the difference.
+        note: Why a metric was not measured; empty if all were.
     """
 
     frames: int = 0
@@ -68,7 +68,7 @@ def compare(
 
     Args:
         source: The original.
-        decoded: What came out; its frames are the source's, one for one.
+        decoded: The decoded video; its frames match those of the source one to one.
         key_frames: Numbers of the frames that were key frames.
         progress: Called with each frame and its time in seconds.
 

@@ -36,36 +36,39 @@ _DEFAULT = DecodeOptions()
     "--format",
     type=click.Choice(("mp4", "mkv", "webm", "y4m", "rgb")),
     default=_DEFAULT.format,
-    help="Container of OUT; goes by its extension without it. Pipes take mkv, webm, y4m, rgb.",
+    help="Container of OUT. A pipe takes mkv, webm, y4m or rgb. Default: chosen by the extension "
+    "of OUT.",
 )
 @click.option(
     "--codec",
     default=_DEFAULT.codec,
-    help="Video encoder of OUT: libx264, libx265 or libvpx-vp9; the container's own without it.",
+    help="Video encoder of OUT: libx264, libx265 or libvpx-vp9. Default: libx264; libvpx-vp9 in "
+    "webm.",
 )
 @click.option(
     "--crf",
     type=int,
     default=_DEFAULT.crf,
-    help="Quality of that encoder, lower is better; visually lossless without it.",
+    help="Quality (CRF) of that encoder, 0 (best) to 51, or to 63 for libvpx-vp9. Default: "
+    "visually lossless.",
 )
 @click.option(
     "--conceal",
     is_flag=True,
     default=_DEFAULT.conceal,
-    help="Take lost frames as no failure: exit with 0.",
+    help="Exit with 0 even if frames were lost.",
 )
 @click.option(
     "--threads",
     type=int,
     default=_DEFAULT.threads,
-    help="Threads of the network; as many as torch likes without it.",
+    help="Threads of the network, 1 to 1024. Default: torch's own choice.",
 )
 @click.option(
     "--device",
     default=_DEFAULT.device,
     show_default=True,
-    help="Where the network runs: cpu, cuda, cuda:1.",
+    help="Device that runs the network, for example cpu, cuda or cuda:1.",
 )
 @click.option(
     "--batch",
@@ -73,7 +76,8 @@ _DEFAULT = DecodeOptions()
     metavar="FRAMES",
     default=_DEFAULT.batch,
     show_default=True,
-    help="Frames per pass of the network: more memory, more speed on a GPU.",
+    help="Frames per pass of the network, 1 or more. A larger batch takes more memory and is "
+    "faster on a GPU.",
 )
 @overwrite_option
 @json_option
@@ -81,9 +85,9 @@ _DEFAULT = DecodeOptions()
 def decode(source: str, target: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Decode the stream IN.imf into the video OUT (.mp4, .mkv, .webm, .y4m, .rgb).
 
-    "-" stands for standard input and output. With OUT "-" a --format is needed and the summary
-    goes to stderr. Where the stream is damaged the last good frame is repeated, OUT is complete,
-    and the exit code is 14.
+    "-" stands for standard input or output. If OUT is "-", --format is required and the summary
+    goes to stderr. If the stream is damaged, each lost frame repeats the last good frame; OUT is
+    still complete, and the exit code is 14.
     """
     chosen = DecodeOptions(**options)
     check_standard_streams(source, target)
@@ -115,7 +119,7 @@ def _rows(source: str, target: str, report: DecodeReport) -> Iterator[Row]:
     yield "rate", rate_text(report.rate_kbps, report.sizes, report.duration_s)
     yield "bytes", sizes_text(report.sizes)
     if report.lost:
-        yield "lost", f"{report.lost_frames} frames, shown as copies of the last good one"
+        yield "lost", f"{report.lost_frames} frames, shown as copies of the last good frame"
     for line in report.damage:
         yield "damage", line
     yield "speed", speed_text(report)

@@ -1,4 +1,4 @@
-"""`imfcodec demo`: encode and decode a clip, and say how that went."""
+"""`imfcodec demo`: encode and decode a clip, and measure the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CLIP = "demo.mp4"
 
 @dataclasses.dataclass(frozen=True)
 class Demo:
-    """The files of a demo and what was found about them."""
+    """The files of a demo and their measurements."""
 
     source: Path
     stream: Path
@@ -46,13 +46,13 @@ class Demo:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo"),
     show_default=True,
-    help="Folder for the stream and the decoded video; made if it is missing.",
+    help="Folder for the stream and the decoded video; created if it is missing.",
 )
 @click.option(
     "--weights",
     metavar="NAME|ID|PATH",
     default=EncodeOptions().weights,
-    help="Weights of the network; the default ones without it.",
+    help="Weights of the network. Default: those with a star in `imfcodec weights list`.",
 )
 @overwrite_option
 @json_option
@@ -67,8 +67,8 @@ def demo(
 ) -> None:
     """Encode and decode CLIP, then print rate, quality and speed.
 
-    Without CLIP a short clip is made from a photograph. The floor is the quality of the frozen
-    key frame: what one would see if no motion were sent.
+    Without CLIP, a short clip is made from a photograph. The row "floor" is the quality of frozen
+    key frames: what a viewer would see if no motion were sent.
     """
     source = clip or out_dir / _CLIP
     stream = out_dir / f"{source.stem}.imf"
@@ -89,10 +89,10 @@ def demo(
 
 
 def _prepare(folder: Path, outputs: list[Path], overwrite: bool) -> None:
-    """Make the folder; see before minutes of work whether the last output may be written."""
+    """Create the folder; check that every output may be written, before minutes of work."""
     for path in outputs:
         if path.exists() and not overwrite:
-            raise OutputExists(f"{path}: exists already; ask for overwriting to replace it")
+            raise OutputExists(f"{path} exists already; use --overwrite to replace it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -33,7 +33,7 @@ _DEFAULT = EncodeOptions()
 
 
 class BitRate(click.ParamType[int]):
-    """Bits per second, a trailing k for thousands: 12k, 12000."""
+    """A bit rate in bit/s; a trailing k means thousands: 12k, 12000."""
 
     name = "rate"
 
@@ -43,12 +43,12 @@ class BitRate(click.ParamType[int]):
             return value
         match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(k?)", str(value).strip().lower(), re.ASCII)
         if not match:
-            self.fail(f"{value!r} is no bit rate such as 12k or 12000", param, ctx)
+            self.fail(f"{value!r} is not a bit rate such as 12k or 12000", param, ctx)
         return round(float(match[1]) * (1000 if match[2] else 1))
 
 
 class Interval(click.ParamType[float | None]):
-    """Seconds, or none for no limit."""
+    """A number of seconds, or none for no limit."""
 
     name = "seconds"
 
@@ -71,29 +71,31 @@ class Interval(click.ParamType[float | None]):
     "--weights",
     metavar="NAME|ID|PATH",
     default=_DEFAULT.weights,
-    help="Weights of the network; the default ones without it (see `imfcodec weights list`).",
+    help="Weights of the network. Default: those with a star in `imfcodec weights list`.",
 )
 @click.option(
     "--quantiser",
     type=int,
     default=_DEFAULT.quantiser,
     show_default=True,
-    help="Step of the tokens: higher is coarser, smaller and less exact in motion.",
+    help="Quantiser step of the tokens, 0 to 7 with the released weights. A higher step takes "
+    "fewer bits and reproduces motion less exactly.",
 )
 @click.option(
     "--key-crf",
     type=int,
     default=_DEFAULT.key_crf,
     show_default=True,
-    help="AV1 quality of key frames, 1 (best) to 63; predicted ones are somewhat coarser.",
+    help="AV1 quality (CRF) of key frames, 1 (best) to 63. Predicted key frames are coded slightly "
+    "coarser.",
 )
 @click.option(
     "--key-preset",
     type=int,
     metavar="PRESET",
     default=_DEFAULT.key_preset,
-    help="Speed of the key frames' encoder, -1 (slowest and smallest) to 13; "
-    f"{KEY_PRESET} without it and {LIVE_KEY_PRESET} at low latency.",
+    help="SVT-AV1 preset of key frames, -1 (slowest, fewest bytes) to 13 (fastest). "
+    f"Default: {KEY_PRESET}, or {LIVE_KEY_PRESET} with --latency low.",
 )
 @click.option(
     "--keyframe-interval",
@@ -102,54 +104,57 @@ class Interval(click.ParamType[float | None]):
     metavar="SECONDS|none",
     default=_DEFAULT.keyframe_interval_s,
     show_default=True,
-    help="Longest time between key frames, in the mean where they are planned; none sets no limit.",
+    help="Time between key frames in seconds, above 0: the average if they are planned "
+    "(--choose-keys with --look-ahead), otherwise the longest. none sets no limit.",
 )
 @click.option(
     "--choose-keys/--no-choose-keys",
     default=_DEFAULT.choose_keys,
     show_default=True,
-    help="Whether key frames go where they serve best, planned for four intervals if the sender "
-    "looks ahead, or to the end of each interval.",
+    help="Place key frames where they serve best, or at the end of each interval. With "
+    "--look-ahead, the key frames of four intervals are planned together.",
 )
 @click.option(
     "--predict-keys/--no-predict-keys",
     default=_DEFAULT.predict_keys,
     show_default=True,
-    help="Whether key frames that only the interval asks for are coded from an earlier one.",
+    help="Code the key frames inside a scene from earlier key frames: fewer bytes, but they depend "
+    "on those.",
 )
 @click.option(
     "--chain-keys/--no-chain-keys",
     default=_DEFAULT.chain_keys,
     show_default=True,
-    help="Whether such key frames also lean on each other: fewer bytes, but one that is lost takes "
-    "with it those of up to 20 seconds. Not at low latency.",
+    help="Let each predicted key frame use all key frames since the last independent one: fewer "
+    "bytes, but one lost key packet can lose up to 20 seconds. No effect with --latency low.",
 )
 @click.option(
     "--look-ahead/--no-look-ahead",
     default=_DEFAULT.look_ahead,
     show_default=True,
-    help="Whether frames may be rebuilt from the key frame behind them, for which they then wait.",
+    help="Rebuild a frame from the key frame after it if that one suits it better. Sender and "
+    "receiver then wait for that key frame. No effect with --latency low.",
 )
 @click.option(
     "--refine",
     type=int,
     metavar="STEPS",
     default=_DEFAULT.refine,
-    help="Least-squares steps that improve the tokens of every sixteen frames, "
-    f"{REFINE_STEPS} without it and 0 at low latency; more are better and slower.",
+    help="Least-squares steps that improve the tokens of every 16 frames, 0 to 100. More steps "
+    f"give better tokens and take longer. Default: {REFINE_STEPS}, or 0 with --latency low.",
 )
 @click.option(
     "--scene-cut/--no-scene-cut",
     default=_DEFAULT.scene_cut,
     show_default=True,
-    help="Whether a scene cut begins a new key frame.",
+    help="Code a key frame at each scene cut.",
 )
 @click.option(
     "--latency",
     type=click.Choice(("normal", "low")),
     default=_DEFAULT.latency,
     show_default=True,
-    help="normal collects up to three seconds of tokens per packet; low sends each frame at once.",
+    help="normal collects up to 3 seconds of tokens in a packet; low sends each frame at once.",
 )
 @click.option(
     "--short-side",
@@ -157,33 +162,34 @@ class Interval(click.ParamType[float | None]):
     metavar="PIXELS",
     default=_DEFAULT.short_side,
     show_default=True,
-    help="Size at which a larger picture is coded; it is shown at its own size all the same.",
+    help="Short side at which a larger picture is coded, 64 pixels or more. The receiver scales it "
+    "up to its original size.",
 )
 @click.option(
     "--audio",
     type=click.Choice(("opus", "copy", "none")),
     default=_DEFAULT.audio,
     show_default=True,
-    help="opus transcodes the sound, copy keeps Opus as it is, none drops it.",
+    help="opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.",
 )
 @click.option(
     "--audio-bitrate",
     type=BitRate(),
     default=_DEFAULT.audio_bitrate,
     show_default=True,
-    help="Of transcoded sound, in bit/s: 12k or 12000.",
+    help="Bit rate of transcoded sound in bit/s, 6k to 256k; for example 12k or 12000.",
 )
 @click.option(
     "--measure",
     is_flag=True,
     default=_DEFAULT.measure,
-    help="Reconstruct what the receiver will see and report its PSNR; slower.",
+    help="Also rebuild what the receiver will see and report its PSNR. This takes longer.",
 )
 @click.option(
     "--threads",
     type=int,
     default=_DEFAULT.threads,
-    help="Threads of the network; as many as torch likes without it.",
+    help="Threads of the network, 1 to 1024. Default: torch's own choice.",
 )
 @overwrite_option
 @json_option
@@ -191,8 +197,8 @@ class Interval(click.ParamType[float | None]):
 def encode(source: str, target: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Encode the video IN into the stream OUT.imf.
 
-    IN is any common video file; "-" stands for standard input and output. With OUT "-" the
-    summary goes to stderr. An output file appears only when it is complete.
+    IN is any common video file. "-" stands for standard input or output; if OUT is "-", the
+    summary goes to stderr. The file OUT appears only when it is complete.
     """
     chosen = EncodeOptions(**options)
     check_standard_streams(source, target)
@@ -213,12 +219,12 @@ def encode(source: str, target: str, as_json: bool, quiet: bool, **options: Any)
 
 
 def file_bytes(path: str | Path) -> int | None:
-    """Size of a regular file; None for anything else."""
+    """Size of a regular file in bytes; None for anything else."""
     return Path(path).stat().st_size if Path(path).is_file() else None
 
 
 def against_text(size_bytes: int, source_bytes: int) -> str:
-    """The size of a stream beside that of its source."""
+    """The size of a stream, compared with its source."""
     text = f"{bytes_text(size_bytes)} from {bytes_text(source_bytes)}"
     if size_bytes and source_bytes >= size_bytes:
         text += f", {source_bytes / size_bytes:.1f} times smaller"

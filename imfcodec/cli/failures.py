@@ -1,4 +1,4 @@
-"""What ends a command becomes a line on stderr and an exit code."""
+"""An error or a signal becomes a line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SIGNALS: Final = {signal.SIGINT: "Interrupted (Ctrl-C).", signal.SIGTERM: "Termi
 class Stopped(Exception):
     """A signal asks the command to stop.
 
-    By default Ctrl-C raises `KeyboardInterrupt`. PyAV loses it, like all that is no `Exception`,
-    when it comes while libav reads from or writes to a Python file: on a pipe that is nearly
-    always. SIGTERM would end Python at once and leave the hidden half of an output behind.
+    By default Ctrl-C raises `KeyboardInterrupt`, which is not an `Exception`. PyAV loses such an
+    exception if it comes while libav reads or writes a Python file; with a pipe, that is most of
+    the time. SIGTERM would end Python at once and leave a hidden, incomplete output file.
     """
 
     def __init__(self, number: int) -> None:
@@ -32,12 +32,12 @@ class Stopped(Exception):
 
 
 def signal_exit_code(number: int) -> int:
-    """The exit code of a program that a signal stopped, as shells have it."""
+    """The exit code of a program that a signal stopped, as in shells."""
     return 128 + number
 
 
 def stop_on_signals() -> None:
-    """Let the signals raise `Stopped`, except those that the caller had ignored."""
+    """Let the signals raise `Stopped`, except those that the caller ignores."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -52,7 +52,7 @@ def failures(ctx: click.Context) -> Iterator[None]:
     """
     try:
         yield
-        # Here a pipe that broke is an error like others; at the interpreter's exit it is noise.
+        # A broken pipe is an error like any other here; at interpreter exit it is noise.
         flush_results()
     except ImfcodecError as error:
         silence_results()

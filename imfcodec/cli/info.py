@@ -22,7 +22,7 @@ _MATRICES = {0: "RGB", 1: "BT.709", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
 """The usual matrix coefficients of ITU-T H.273."""
 
 _SHOWN = 20
-"""Key frames and damages that are listed; --json has them all."""
+"""Number of key frames and of damage lines that are listed; --json lists all."""
 
 
 @click.command(short_help="Show what an .imf stream holds.")
@@ -31,7 +31,7 @@ _SHOWN = 20
 def info(source: str, as_json: bool) -> None:
     """Show what the stream FILE.imf holds, without decoding it.
 
-    "-" stands for standard input. The exit code is 14 where the stream is damaged or truncated.
+    "-" stands for standard input. The exit code is 14 if the stream is damaged or truncated.
     """
     check_standard_streams(source)
     from imfcodec import weights
@@ -47,7 +47,7 @@ def info(source: str, as_json: bool) -> None:
     else:
         show_rows(_rows(source, summary, installed))
     if summary.damage or not summary.complete:
-        reasons = summary.damage or ["it ends before its end packet"]
+        reasons = summary.damage or ["the end packet is missing"]
         raise DamagedStream(f"{path_text(source)} is damaged: {'; '.join(reasons[:3])}")
 
 

@@ -1,4 +1,4 @@
-"""Jobs done and time left while a benchmark runs."""
+"""A progress bar: jobs done and time left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Report = Callable[[int, int], None]
-"""Takes the jobs done and all jobs. What is done at the first call took no time."""
+"""Takes the number of jobs done and of all jobs. Jobs done at the first call took no time."""
 
 
 @contextmanager
@@ -15,11 +15,11 @@ def job_progress(what: str, *, wanted: bool) -> Iterator[Report | None]:
     """Show a bar on stderr while the body runs.
 
     Args:
-        what: A word for what is done.
-        wanted: Whether a bar is wanted where there is a terminal to show it.
+        what: A word for the work.
+        wanted: Whether to show a bar if stderr is a terminal.
 
     Yields:
-        What to call with each advance; None where nothing is shown.
+        A function to call at each advance; None if no bar is shown.
     """
     if not wanted or sys.stderr is None or not sys.stderr.isatty():
         yield None
@@ -48,7 +48,7 @@ def job_progress(what: str, *, wanted: bool) -> Iterator[Report | None]:
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
-        # Jobs differ by a factor of a hundred: only a long look back says what they take.
+        # Job times differ by a factor of 100: only a long window gives a usable mean.
         speed_estimate_period=600,
     ) as bars:
         task = None

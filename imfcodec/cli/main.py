@@ -13,11 +13,11 @@ from imfcodec.cli.failures import SIGNALS, failures, signal_exit_code, stop_on_s
 from imfcodec.errors import ERRORS
 
 COMMANDS = ("encode", "decode", "info", "weights", "demo", "compare", "bench", "prepare", "train")
-"""In the order of the help text; each is the function of that name in the module of that name."""
+"""In the order of the help text. Command X is the function X of the module X."""
 
 
 class CommandGroup(click.Group):
-    """Imports a command's module when the command is asked for, and ends all commands alike."""
+    """Imports a command's module only when it is needed; turns every failure into an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands."""
@@ -31,7 +31,7 @@ class CommandGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; whatever ends it becomes an exit code."""
+        """Run a command; an error or a signal becomes an exit code."""
         with failures(ctx):
             return super().invoke(ctx)
 
@@ -60,8 +60,8 @@ def exit_codes() -> str:
 def imfcodec() -> None:
     """A neural video codec for talking heads.
 
-    A key frame is sent as a picture, every other frame as a token of a few dozen bits; the
-    receiver's network rebuilds the frames from both.
+    A key frame is sent as a picture, every other frame as a token of a few dozen bits. The
+    receiver's network rebuilds each frame from a key frame and a token.
     """
 
 

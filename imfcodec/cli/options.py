@@ -15,7 +15,7 @@ def wants_json(ctx: click.Context) -> bool:
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
-    # `meta` is common to nested contexts: who reports an error stands outside of the command.
+    # Nested contexts share `meta`: errors are reported outside of the command.
     ctx.meta[_JSON] = value
     return value
 
@@ -27,9 +27,9 @@ json_option = click.option(
     # Before the others, so that an error in their values is already reported as JSON.
     is_eager=True,
     callback=_remember,
-    help="Print the result as one JSON object; an error too, as the last line of stderr.",
+    help="Print the result as one JSON object, and an error as one on the last line of stderr.",
 )
 quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="Print nothing but errors (and what --json asks for)."
+    "-q", "--quiet", is_flag=True, help="Print only errors, and the result if --json is given."
 )
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing output.")

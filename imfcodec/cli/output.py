@@ -33,7 +33,7 @@ def show_rows(rows: Iterable[Row], *, err: bool = False) -> None:
     width = max((len(label) for label, _ in rows), default=0)
     with _printing():
         for label, value in rows:
-            # Never wrapped: a path or a long list stays in one piece for who copies or greps it.
+            # Never wrapped: a path or a long list can then be copied or searched as one line.
             heading = click.style(f"{label:<{width}}", bold=True)
             click.echo(f"{heading}{_GAP}{encodable(value)}", err=err)
 
@@ -81,7 +81,7 @@ def show_warnings(messages: Iterable[str]) -> None:
 
 
 def show_error(error: ImfcodecError, *, as_json: bool) -> None:
-    """Print an error to stderr: a line for people and, if asked for, one of JSON behind it."""
+    """Print an error to stderr: a line for people, then a JSON line if asked for."""
     message = _one_line(str(error))
     with suppress(OSError):
         click.echo(f"imfcodec: error: {message}", err=True)
@@ -95,12 +95,12 @@ def show_error(error: ImfcodecError, *, as_json: bool) -> None:
 
 
 def check_standard_streams(source: str, target: str | None = None) -> None:
-    """See that what "-" stands for can be used.
+    """Check that the standard streams that "-" stands for can be used.
 
     Raises:
-        InputUnreadable: Standard input is to be read and is closed.
-        OutputFailed: Standard output is to be written and is closed.
-        OptionError: It is a terminal, which a binary stream would upset.
+        InputUnreadable: Standard input is needed but closed.
+        OutputFailed: Standard output is needed but closed.
+        OptionError: Standard output is a terminal, which cannot show a binary stream.
     """
     if source == "-" and sys.stdin is None:
         raise InputUnreadable("standard input is closed")
@@ -123,7 +123,7 @@ def flush_results() -> None:
 
 
 def silence_results() -> None:
-    """Drop what a broken stdout still holds: Python would complain about it when it exits."""
+    """Drop what a broken stdout still holds; Python would otherwise complain at exit."""
     try:
         flush_results()
     except OutputFailed:
@@ -134,7 +134,7 @@ def silence_results() -> None:
 
 
 def encodable(text: str) -> str:
-    """The text as far as stdout can carry it: file names may be any bytes."""
+    """The text without what stdout cannot encode: file names may hold any bytes."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "replace").decode(encoding)
 

@@ -31,7 +31,7 @@ _PATH = click.Path(path_type=Path)
     metavar="PIXELS",
     default=_DEFAULT.size,
     show_default=True,
-    help="Side of the square pictures.",
+    help="Side of the square pictures, a multiple of 32 from 64 to 1024.",
 )
 @click.option(
     "--stride", type=int, default=_DEFAULT.stride, show_default=True, help="Keep every n-th frame."
@@ -40,14 +40,14 @@ _PATH = click.Path(path_type=Path)
     "--face/--no-face",
     default=_DEFAULT.face,
     show_default=True,
-    help="Crop around the largest steady face; or crop the centre, whatever is in it.",
+    help="Crop around the largest steady face, or crop the centre of the picture.",
 )
 @click.option(
     "--detector",
     type=_PATH,
     metavar="FILE",
     envvar="IMFCODEC_YUNET",
-    help="ONNX file of the face detector YuNet; IMFCODEC_YUNET without it.",
+    help="ONNX file of the face detector YuNet. Default: the file that IMFCODEC_YUNET names.",
 )
 @click.option(
     "--detect-every",
@@ -55,40 +55,40 @@ _PATH = click.Path(path_type=Path)
     metavar="FRAMES",
     default=_DEFAULT.detect_every,
     show_default=True,
-    help="Frames from one detection to the next.",
+    help="Frames from one face detection to the next, 1 or more.",
 )
 @click.option(
     "--labels",
     type=_PATH,
     metavar="CSV",
-    help="Who is in which clip: columns clip and identity; kind, note and split if you like.",
+    help="Who is in which clip: columns clip and identity, optionally kind, note and split.",
 )
 @click.option(
     "--val-share",
     type=float,
     default=_DEFAULT.val_share,
     show_default=True,
-    help="Share of the identities that goes to validation, unless a column split says.",
+    help="Share of the identities that go to validation, 0 to 1, if there is no column split.",
 )
 @click.option(
     "--min-frames",
     type=int,
     default=_DEFAULT.min_frames,
     show_default=True,
-    help="Drop a shot of which fewer frames would be kept.",
+    help="Drop a shot with fewer kept frames than this, 2 or more.",
 )
 @click.option(
     "--max-frames-per-shot",
     type=int,
     metavar="FRAMES",
-    help="Keep only the first frames of a shot; all without it.",
+    help="Keep only the first FRAMES frames of a shot. Default: all.",
 )
 @click.option(
     "--photos",
     type=_PATH,
     multiple=True,
     metavar="PATH",
-    help="Photographs of faces, or a folder of them, to be made to move; repeat for more.",
+    help="Photograph of a face, or a folder of them, to be animated; repeat for more.",
 )
 @overwrite_option
 @json_option
@@ -103,21 +103,22 @@ def prepare(
 ) -> None:
     """Turn VIDEOS, files and folders, into the training shards OUT/train and OUT/val.
 
-    Each video is split into shots; a shot becomes a clip, cropped to a square that stands still
-    around its face. Blank, frozen, short and small shots are dropped. OUT/manifest.json lists
-    what became of every shot. Nobody is in both shards: the split goes by identity, which is
-    the file itself unless labels say more.
+    Each video is split into shots. A shot becomes a clip, cropped to a fixed square around its
+    face. Blank, frozen, short and small shots are dropped. OUT/manifest.json lists the result for
+    every shot. No person is in both shards: the split is by identity, and each file is an
+    identity of its own unless --labels says otherwise.
 
-    A run that was stopped goes on where it was if it is started again, and files may be added.
-    Files that cannot be read are skipped and listed. A video that is already square and of the
-    right size passes --no-face untouched.
+    A stopped run continues when it is started again; files may be added. Files that cannot be
+    read are skipped and listed. --no-face leaves a video untouched if it is already square and of
+    the right size.
 
-    Photographs bring people: each becomes a clip of 24 frames whose head turns and talks, in a
-    simple way. They are for training only, and drawn less often than videos. Those of people who
-    are in the videos need labels, or somebody in validation may be in training as well.
+    Photographs add people: each becomes a clip of 24 frames in which the head turns and talks in
+    a simple way. Such clips are used for training only, less often than videos. If a person is in
+    both the photographs and the videos, label them; otherwise that person may be in training and
+    in validation.
 
-    Where a detector is given, the landmarks of the faces are kept as well; they help training
-    to find out what moves. With --no-face it needs no detector, and uses one if there is one.
+    If a detector is given, the landmarks of the faces are stored as well; they help training to
+    find motion. --no-face needs no detector but uses one that is given.
     """
     chosen = PrepareOptions(**options)
     from imfcodec.training.prepare.run import prepare as run

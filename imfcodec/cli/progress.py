@@ -1,4 +1,4 @@
-"""Frames, rate and time left while a command works."""
+"""A progress bar: frames, frames per second and time left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from imfcodec.errors import ImfcodecError
 
 Report = Callable[[int, float], None]
-"""Takes the frames done and the seconds of video that they make."""
+"""Takes the number of frames done and their duration in seconds."""
 
 
 @contextmanager
@@ -21,12 +21,12 @@ def progress(
     """Show a bar on stderr while the body runs.
 
     Args:
-        what: A word for what is done.
-        duration_s: Finds the duration of the video, None if unknown; asked only for a bar.
-        wanted: Whether a bar is wanted where there is a terminal to show it.
+        what: A word for the work.
+        duration_s: Finds the duration of the video, None if unknown; called only for a bar.
+        wanted: Whether to show a bar if stderr is a terminal.
 
     Yields:
-        What to call with each advance; None where nothing is shown.
+        A function to call at each advance; None if no bar is shown.
     """
     if not wanted or sys.stderr is None or not sys.stderr.isatty():
         yield None
@@ -40,7 +40,7 @@ def progress(
         TextColumn("{task.fields[frames]} frames, {task.fields[fps]:.1f} fps, left"),
         TimeRemainingColumn(compact=True),
     )
-    # Redirection would put an object of rich's in the place of stdout, which carries streams.
+    # Redirection would replace stdout, which may carry a stream, by an object of rich.
     with Progress(
         *columns,
         console=Console(stderr=True),
@@ -59,9 +59,9 @@ def progress(
 
 
 def video_duration_s(source: str | Path) -> float | None:
-    """What a video file says of its duration; None for pipes and for files that do not say.
+    """Duration in a video file's header; None for a pipe or if the header has none.
 
-    Nothing is raised: whoever opens the file next does so with the better message.
+    Nothing is raised: the next to open the file has the better message.
     """
     if not Path(source).is_file():  # a pipe could not be read a second time
         return None
@@ -73,7 +73,7 @@ def video_duration_s(source: str | Path) -> float | None:
 
 
 def stream_duration_s(source: str | Path) -> float | None:
-    """The duration of an .imf file; None for pipes and broken files. Reads all of it."""
+    """Duration of an .imf file; None for a pipe or a broken file. Reads the whole file."""
     if not Path(source).is_file():
         return None
     from imfcodec.receiver.inspection import inspect

@@ -17,7 +17,7 @@ Record = dict[str, Any]
 
 
 def encode_record(report: EncodeReport) -> Record:
-    """What an encode did."""
+    """An encode report."""
     return {
         "weights": report.weights,
         "display": list(report.display),
@@ -29,7 +29,7 @@ def encode_record(report: EncodeReport) -> Record:
 
 
 def decode_record(report: DecodeReport) -> Record:
-    """What a decode did."""
+    """A decode report."""
     return {
         "weights": report.weights,
         **_both(report),
@@ -41,7 +41,7 @@ def decode_record(report: DecodeReport) -> Record:
 
 
 def stream_record(summary: StreamSummary, installed: WeightsFile | None) -> Record:
-    """What a stream holds; `installed` are the weights that it names, if they are there."""
+    """Content of a stream; `installed` are the weights that it names, None if not installed."""
     header = summary.header
     size, colour, audio = header.geometry, header.colour, header.audio
     return {

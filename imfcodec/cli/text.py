@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def path_text(path: str) -> str:
-    """A path; "-" by what it stands for."""
+    """A path; for "-", what it stands for."""
     return "standard stream" if path == "-" else click.format_filename(path)
 
 
 def bytes_text(size_bytes: int) -> str:
-    """A size in the unit in which it has few digits."""
+    """A size in B, kB or MB, whichever gives few digits."""
     if size_bytes < 10_000:
         return f"{size_bytes} B"
     if size_bytes < 10_000_000:
@@ -30,7 +30,7 @@ def sizes_text(sizes: SizeLedger) -> str:
     """Bytes by kind."""
     return (
         f"{bytes_text(sizes.total_bytes)}: key frames {sizes.key_bytes}, "
-        f"predicted ones {sizes.predicted_key_bytes}, tokens {sizes.token_bytes}, "
+        f"predicted key frames {sizes.predicted_key_bytes}, tokens {sizes.token_bytes}, "
         f"audio {sizes.audio_bytes}, container {sizes.container_bytes} bytes"
     )
 
@@ -41,7 +41,7 @@ def audio_kbps(sizes: SizeLedger, duration_s: float) -> float:
 
 
 def rate_text(rate_kbps: float, sizes: SizeLedger, duration_s: float) -> str:
-    """Rate of the video and, apart from it, of the audio."""
+    """Rate of the video and, separately, of the audio."""
     text = f"video {rate_kbps:.2f} kbps"
     if sizes.audio_bytes:
         text += f", audio {audio_kbps(sizes, duration_s):.2f} kbps"
@@ -49,7 +49,7 @@ def rate_text(rate_kbps: float, sizes: SizeLedger, duration_s: float) -> str:
 
 
 def frames_text(report: EncodeReport | DecodeReport) -> str:
-    """How many frames, how many of them key frames, how long."""
+    """Number of frames, number of key frames, duration."""
     keys = plural(report.key_frames, "key frame")
     if report.predicted_key_frames:
         keys += f", {report.predicted_key_frames} of them predicted"

@@ -36,7 +36,7 @@ def train() -> None:
 PATH = click.Path(path_type=Path)
 
 validation_option = click.option(
-    "--validation", type=PATH, help="Shard of other people, for the figures."
+    "--validation", type=PATH, help="Shard of other people, to validate on. Default: none."
 )
 preset_option = click.option(
     "--preset",
@@ -51,15 +51,15 @@ settings_option = click.option(
     type=(str, str),
     multiple=True,
     metavar="FIELD VALUE",
-    help="Any other field of the training configuration, value as JSON.",
+    help="Set another field of the training configuration, value as JSON; repeat for more.",
 )
 device_option = click.option(
-    "--device", default="auto", show_default=True, help="cpu, cuda or auto."
+    "--device", default="auto", show_default=True, help="Device that trains: cpu, cuda or auto."
 )
 workers_option = click.option(
     "--workers",
     type=click.IntRange(min=0),
-    help="Processes that prepare batches; by default none on a CPU, all cores but one on a GPU.",
+    help="Worker processes that prepare batches. Default: 0 on a CPU, all cores but one on a GPU.",
 )
 
 
@@ -70,7 +70,7 @@ workers_option = click.option(
     "--overfit",
     type=PATH,
     metavar="CLIP",
-    help="Instead of a shard: prepare this video, train on nothing else, export and encode.",
+    help="Train on this video alone, instead of a shard; then export the weights and encode it.",
 )
 @validation_option
 @preset_option
@@ -80,11 +80,11 @@ workers_option = click.option(
     type=(int, int, int),
     multiple=True,
     metavar="SIDE BATCH STEPS",
-    help="A leg of progressive training; repeat for further ones.",
+    help="One stage of progressive training; repeat for more.",
 )
 @settings_option
 @device_option
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@click.option("--resume", is_flag=True, help="Continue from the run's last checkpoint.")
 @click.option(
     "--initial",
     type=PATH,
@@ -93,11 +93,11 @@ workers_option = click.option(
 @click.option(
     "--restoration",
     type=PATH,
-    help="What restores decoded references: a file that `train restoration` wrote.",
+    help="Network that restores decoded key frames: a file that `train restoration` wrote.",
 )
-@click.option("--minutes", type=float, help="Stop cleanly and save after this long.")
+@click.option("--minutes", type=float, help="Save and stop after this time. Default: no limit.")
 @workers_option
-@click.option("--wandb", metavar="PROJECT", help="Log to Weights & Biases as well.")
+@click.option("--wandb", metavar="PROJECT", help="Also log to this Weights & Biases project.")
 @json_option
 def run_command(
     shard: Path | None,
@@ -116,9 +116,9 @@ def run_command(
     wandb: str | None,
     as_json: bool,
 ) -> None:
-    """Train on SHARD into the folder RUN; under torchrun, in many processes.
+    """Train on SHARD and write the run into the folder RUN; torchrun trains in many processes.
 
-    `imfcodec train --overfit CLIP [RUN]` goes through the whole of it with one video.
+    `imfcodec train --overfit CLIP [RUN]` prepares, trains, exports and encodes with one video.
     """
     from imfcodec.errors import OptionError
     from imfcodec.model.precision import natural_precision
@@ -128,7 +128,7 @@ def run_command(
     if overfit:
         own = (run, stages, settings, validation, resume, restoration, wandb)
         if any(own) or workers is not None:
-            raise OptionError("--overfit CLIP takes a folder RUN and no settings of its own")
+            raise OptionError("--overfit CLIP takes only a folder RUN and no settings")
         _overfit(
             overfit,
             shard or Path(f"{overfit.stem}-overfit"),
@@ -172,7 +172,7 @@ def run_command(
 
 
 def _change(fields: dict[str, Any], settings: tuple[tuple[str, str], ...]) -> None:
-    """Put values, JSON or plain words, in place of those of these names."""
+    """Set the named fields to these values, each JSON or a plain word."""
     from imfcodec.errors import OptionError
 
     for name, value in settings:
@@ -227,14 +227,14 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-@train.command("restoration", short_help="Train what restores decoded key frames.")
+@train.command("restoration", short_help="Train the network that restores decoded key frames.")
 @click.argument("shard", type=PATH)
 @click.argument("run", type=PATH)
 @validation_option
 @preset_option
 @settings_option
 @device_option
-@click.option("--initial", type=PATH, help="Start from what another such run wrote.")
+@click.option("--initial", type=PATH, help="Start from the file that another such run wrote.")
 @workers_option
 @json_option
 def restoration_command(
@@ -248,9 +248,9 @@ def restoration_command(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Train on SHARD's decoded key frames into RUN/restoration.safetensors.
+    """Train on SHARD's decoded key frames and write RUN/restoration.safetensors.
 
-    Before `imfcodec train run`, which takes it by --restoration.
+    Run this before `imfcodec train run --restoration RUN/restoration.safetensors`.
     """
     from imfcodec.errors import OptionError
     from imfcodec.model.precision import natural_precision
@@ -280,9 +280,13 @@ def restoration_command(
         click.echo(f"restoration: {run / FILE}")
 
 
-@train.command("tokens", short_help="Let a sender choose tokens to train the receiver on.")
+@train.command("tokens", short_help="Store tokens that a sender chooses, for training.")
 @click.argument("shard", type=PATH)
-@click.option("--weights", metavar="NAME|ID|PATH", help="Of the sender; by default the default.")
+@click.option(
+    "--weights",
+    metavar="NAME|ID|PATH",
+    help="Weights of the sender. Default: those with a star in `imfcodec weights list`.",
+)
 @settings_option
 @workers_option
 @json_option
@@ -293,10 +297,10 @@ def tokens_command(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Let a sender choose tokens for SHARD's frames and put them into SHARD/sent.safetensors.
+    """Let a sender choose tokens for SHARD's frames and write them to SHARD/sent.safetensors.
 
-    A sender sees every frame: prepare the shard with --stride 1. `imfcodec train run --set sent
-    SHARE` then trains the receiver's network on them.
+    A sender sees every frame, so prepare the shard with --stride 1. `imfcodec train run --set sent
+    SHARE` then trains the receiver's network on these tokens.
     """
     from imfcodec.errors import OptionError
     from imfcodec.training.send import SendConfig, send_tokens
@@ -326,7 +330,7 @@ def tokens_command(
     type=PATH,
     default=Path("weights"),
     show_default=True,
-    help="Folder of the weights file.",
+    help="Folder that gets the weights file.",
 )
 @click.option("--name", default="fast", show_default=True, help="Name of the weights.")
 @click.option(
@@ -334,21 +338,22 @@ def tokens_command(
     type=click.IntRange(min=1),
     default=200,
     show_default=True,
-    help="Training clips from the folder CLIPS to fit the entropy tables on.",
+    help="Number of training clips from CLIPS to fit the entropy tables on.",
 )
 @json_option
 def export_command(
     run: Path, clips: Path, folder: Path, name: str, count: int, as_json: bool
 ) -> None:
-    """Write RUN's weights with tables fitted on the videos in CLIPS as NAME-SHA8.safetensors.
+    """Write RUN's weights as NAME-SHA8.safetensors, with tables fitted on the videos in CLIPS.
 
-    The folder's manifest makes them its default, and its MODEL_CARD.md gets an entry to fill in.
+    The weights become the default in the folder's manifest.json, and its MODEL_CARD.md gets an
+    entry to fill in.
     """
     from imfcodec.training.export_run import export_run
     from imfcodec.training.prepare.sources import find_sources
 
     paths = [source.path for source in find_sources([clips])]
-    # Every so-many-th clip, so that all kinds are there.
+    # Clips at even distances, so that all kinds are included.
     chosen = paths[:: max(1, math.ceil(len(paths) / count))]
     file = export_run(run, chosen, folder, name)
     if as_json:

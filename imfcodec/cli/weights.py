@@ -1,4 +1,4 @@
-"""`imfcodec weights`: what is installed, whether it is intact, where it lies."""
+"""`imfcodec weights`: which weights are installed, whether they are intact, where they are."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def weights() -> None:
-    """List, verify and find the network's weights."""
+    """List, verify and locate the weights of the network."""
 
 
 @weights.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the weights that are installed; a star marks the default."""
+    """List the installed weights; a star marks the default."""
     from imfcodec import weights as store
 
     try:
@@ -37,7 +37,7 @@ def list_(as_json: bool) -> None:
         show_json({"weights": records, "folders": [str(f) for f in store.folders()]})
         return
     if not records:
-        show_warnings([f"no weights are installed; put some into {store.folders()[0]}"])
+        show_warnings([f"no weights are installed; put a weights file into {store.folders()[0]}"])
         return
     heading = ("", "name", "id", "size", "preset", "parameters", "file")
     show_columns([heading, *map(_cells, records)])
@@ -47,7 +47,7 @@ def list_(as_json: bool) -> None:
 @click.argument("choices", metavar="[NAME|ID|PATH]...", nargs=-1)
 @json_option
 def verify(choices: tuple[str, ...], as_json: bool) -> None:
-    """Check that weights are what their names say and can be loaded; all without arguments.
+    """Check the sha256 of weights and load them; without arguments, all that are installed.
 
     The exit code is that of the first error.
     """
@@ -76,7 +76,7 @@ def verify(choices: tuple[str, ...], as_json: bool) -> None:
 @weights.command()
 @click.argument("choice", metavar="[NAME|ID]", required=False)
 def path(choice: str | None) -> None:
-    """Print the path of some weights, or the folders that are searched, first hit first."""
+    """Print the path of one weights file, or the folders that are searched, in order."""
     from imfcodec import weights as store
 
     paths = store.folders() if choice is None else [store.find(choice).path]
@@ -97,7 +97,7 @@ def _record(file: WeightsFile, default: bytes | None) -> Record:
 
 
 def _content(file: WeightsFile) -> tuple[str | None, int | None]:
-    """Preset and number of parameters, None both if the file cannot be read; loads no tensor."""
+    """Preset and number of parameters; both None if the file cannot be read. Loads no tensor."""
     from safetensors import SafetensorError, safe_open
 
     from imfcodec.config import ModelConfig

@@ -1,7 +1,7 @@
 """Tokens as integers, and integers as bytes.
 
-quantiser: float tokens <-> integers. Everything after it is integer arithmetic on integers
-already decoded, so a stream parses to the same integers everywhere:
+quantiser: float tokens <-> integers. Everything after it is integer arithmetic on integers that
+are already decoded, so a stream decodes to the same integers on every machine:
 predictor -> context -> table -> range coder, joined in `TokenCoder`.
 """
 

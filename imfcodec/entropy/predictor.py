@@ -1,4 +1,4 @@
-"""Integer prediction of a token from integers that the receiver already has."""
+"""Integer prediction of a token from integers that are already decoded."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ class Predictor:
     d: Integers
 
     def temporal(self, previous: Integers, before: Integers) -> list[int]:
-        """The part that needs no residual, all dimensions at once, not yet shifted."""
+        """The part without residuals, for all dimensions at once, before the shift."""
         base = self.a * previous + self.b * before + self.d + (1 << (SHIFT - 1))
         return [int(x) for x in base]

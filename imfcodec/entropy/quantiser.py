@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 TOKEN_LIMIT = 1 << 14
-"""Largest magnitude of a quantised value: keeps every prediction inside 64 bits."""
+"""Largest magnitude of a quantised value, so that every prediction fits 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Quantiser:
     """Uniform quantisation with one step per dimension.
 
     Attributes:
-        step: float32 [d_m], learned steps times the stream's global scale.
+        step: Learned steps times the stream's global scale, float32 [d_m].
     """
 
     step: npt.NDArray[np.float32]

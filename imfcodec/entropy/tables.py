@@ -31,8 +31,8 @@ _MATRICES = ("start_c", "leap_c", "run_c")
 def exact_model(frequencies: npt.NDArray[np.integer[Any]]) -> Any:
     """A range-coder model whose cumulative table is exactly that of integer frequencies.
 
-    constriction gives every symbol one unit and shares out the remaining 2^24 - n in proportion
-    to the weights. Weights of f - 1 sum to just that, so each share is exact in float64.
+    constriction gives every symbol one unit and divides the remaining 2^24 - n in proportion to
+    the weights. The weights f - 1 have exactly that sum, so each share is exact in float64.
 
     Args:
         frequencies: [n] integers >= 1 that sum to 2^24.
@@ -42,18 +42,18 @@ def exact_model(frequencies: npt.NDArray[np.integer[Any]]) -> Any:
 
 
 class SymbolModel(NamedTuple):
-    """One table: how its symbols are coded, and at what cost.
+    """One frequency table, with the cost of its symbols.
 
     Attributes:
         coder: See `exact_model`.
-        bits: Of each symbol; only a sender that has a choice looks at them.
+        bits: Cost of each symbol in bits; only a sender that chooses tokens needs it.
     """
 
     coder: Any
     bits: list[float]
 
     def cost(self, residual: int) -> float:
-        """Bits that a residual takes."""
+        """Cost of a residual in bits."""
         if abs(residual) <= RADIUS:
             return self.bits[residual + RADIUS]
         return self.bits[ESCAPE] + 2 * (abs(residual) - RADIUS).bit_length()
@@ -68,9 +68,9 @@ class LevelTables:
     """Predictors and frequency tables for one global quantiser scale.
 
     Attributes:
-        start: Predictor of a key frame's token, which nothing precedes.
-        leap: Predictor of a packet's first token from the key frame's.
-        run: Predictor of the tokens that follow in a packet.
+        start: Predictor of a key frame's token from constants.
+        leap: Predictor of a packet's first token from the token of a key frame.
+        run: Predictor of the other tokens of a packet.
         thresholds: Ascending activities at which the next context of ``run`` begins.
         start_frequencies, leap_frequencies: int64 [d_m, SYMBOLS].
         run_frequencies: int64 [contexts, d_m, SYMBOLS].
@@ -106,7 +106,7 @@ class EntropyTables:
 
     Attributes:
         step: Learned quantisation steps, float32 [d_m].
-        scales: Global scales, float32 [levels]; the stream names one by its index.
+        scales: Global scales, float32 [levels]; a quantiser step is an index of it.
         levels: Tables of each scale.
     """
 
@@ -120,7 +120,7 @@ class EntropyTables:
         return len(self.step)
 
     def level(self, index: int) -> LevelTables:
-        """Tables of a quantiser index.
+        """Tables of a quantiser step.
 
         Raises:
             OptionError: These weights have no such level.
@@ -132,16 +132,16 @@ class EntropyTables:
         return self.levels[index]
 
     def quantiser(self, index: int) -> Quantiser:
-        """The quantiser of a quantiser index (see `level`)."""
+        """The quantiser of a quantiser step (see `level`)."""
         self.level(index)
         return Quantiser(self.step * self.scales[index])
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> EntropyTables:
-        """Read the arrays that `to_arrays` wrote and check every rule that coding relies on.
+        """Read the arrays that `to_arrays` wrote; check every rule that coding depends on.
 
         Raises:
-            WeightsCorrupt: A table is missing, misshapen or breaks a rule.
+            WeightsCorrupt: A table is missing, has a wrong shape or breaks a rule.
         """
         try:
             step = np.asarray(arrays["step"], np.float32)

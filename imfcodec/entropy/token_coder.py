@@ -31,16 +31,16 @@ class Port(Protocol):
 class TokenCoder:
     """Codes tokens as residuals of an integer prediction under adaptive contexts.
 
-    A key frame's token is predicted from constants, a packet's first from the token of the key
-    frame that it needs anyway, each further one from the two before it. The residual of
-    dimension k is coded under the table of (context, k), the context being the activity so far:
-    the sum of magnitudes of residuals, of this token's before k and of the previous token's
-    from k on. A residual beyond RADIUS is an escape, its sign, and its excess in Elias gamma
-    code.
+    The token of a key frame is predicted from constants, or from that of its origin. The first
+    token of a packet is predicted from the key frame's token, each further one from the two
+    tokens before it. The residual of dimension k is coded with the table of (context, k). The
+    context is the activity so far: the sum of magnitudes of this token's residuals before k and of
+    the previous token's from k on. A residual beyond RADIUS is coded as an escape, a sign, and its
+    excess in Elias gamma code.
 
-    Sender and receiver walk the same state machine, `_walk`; only what happens at one symbol,
-    which is a `Port`'s affair, differs. Without `reset` between packets the state runs on, which
-    is what the stream calls a chained packet.
+    Sender and receiver use the same state machine, `_walk`; they differ only in the `Port`, which
+    handles one symbol. Without `reset` between packets the state continues: such a packet is
+    called chained.
     """
 
     def __init__(self, tables: LevelTables) -> None:
@@ -52,30 +52,30 @@ class TokenCoder:
         """Forget all earlier tokens but one.
 
         Args:
-            key: Token of the key frame, int32 [d_m], before a token packet; None before a key
-                frame's own token.
+            key: Token of the key frame, int32 [d_m], before a token packet, or of the origin
+                before a predicted key frame; None before an independent key frame.
         """
         self._key = None if key is None else key.astype(np.int64)
         self._history: list[Integers] = []
         self._residuals = [0] * self._size
 
     def follow(self, key: npt.NDArray[np.int32]) -> None:
-        """Stand where the coder stands just behind a key frame's own token, int32 [d_m]."""
+        """Set the state just after a key frame's own token, int32 [d_m]."""
         token = key.astype(np.int64)
         self._history = [token, token]
         self._residuals = [0] * self._size
 
     def encode(self, tokens: npt.NDArray[np.int32]) -> bytes:
-        """int32 [n, d_m] -> payload of one packet, as short as it can be cut."""
+        """int32 [n, d_m] -> payload of one packet, cut as short as possible."""
         saved = self._history, self._residuals
         coder = constriction.stream.queue.RangeEncoder()
         for token in tokens:
             self._walk(_Writer(coder, [int(v) for v in token]))
         data: bytes = coder.get_compressed().astype(">u4").tobytes()
         after = self._history, self._residuals
-        # Read as the digits of one number, the data is the least of many that mean these tokens.
-        # One of them may end in zero bytes, which a decoder reads behind the end anyway. Trying
-        # is the only statement about that which cannot be wrong.
+        # Read as one number, the data is the smallest of many that decode to these tokens. Another
+        # one may end in zero bytes. These need not be sent, as a decoder reads zeros after the
+        # end. Only trial decoding tells for certain.
         number = int.from_bytes(data, "big")
         for cut in range(min(len(data), 2 * _WORD), 0, -1):
             self._history, self._residuals = saved
@@ -94,7 +94,7 @@ class TokenCoder:
         """Payload of one packet -> its ``count`` tokens, int32 [count, d_m].
 
         Raises:
-            CorruptStream: The bytes are not what any sender writes.
+            CorruptStream: No sender writes these bytes.
         """
         padded = payload + bytes(2 * _WORD - len(payload) % _WORD)
         coder = constriction.stream.queue.RangeDecoder(
@@ -110,10 +110,10 @@ class TokenCoder:
         return tokens
 
     def rehearse(self, ports: Iterable[Port]) -> npt.NDArray[np.int32]:
-        """Tokens whose residuals ports decide, one port for each token; nothing is coded.
+        """Tokens whose residuals are chosen by ports, one port per token; nothing is coded.
 
-        A sender finds out what to send that way: the coder's state stays what it was. A port is
-        asked for only when the token before it is decided.
+        A sender uses this to choose what to send; the coder's state does not change. A port is
+        taken from the iterable only after the previous token is decided.
 
         Returns:
             int32 [n, d_m].

@@ -1,4 +1,4 @@
-"""Key frames: one picture <-> bytes, alone or predicted from another, through PyAV's AV1 coders."""
+"""Key frames: one picture <-> bytes, independent or predicted, with AV1 through PyAV."""
 
 from imfcodec.keyframe.av1 import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 

@@ -1,4 +1,4 @@
-"""AV1 pictures, alone or predicted from another: libsvtav1 writes them, libdav1d reads them."""
+"""AV1 pictures, independent or predicted: libsvtav1 writes them, libdav1d reads them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imfcodec.keyframe.scheduling import same_scheduling_class
 
 Picture = npt.NDArray[np.uint8]
 
-# Without these swscale's RGB is biased by about a level.
+# Without these flags, swscale's RGB is wrong by about one level on average.
 ACCURATE = (
     Interpolation.ACCURATE_RND
     | Interpolation.FULL_CHR_H_INT
@@ -29,14 +29,14 @@ ACCURATE = (
 MIN_CRF, MAX_CRF = 1, 63
 
 PREDICTED_CRF_STEP = 14
-"""By how much predicted pictures are coarser than their base: what all of them are predicted from
-is worth more bits. Measured in LPIPS of restored pictures, in benchmarks/LOG.md."""
+"""Added to the CRF of predicted pictures: their base is worth more bits, as all of them depend on
+it. benchmarks/LOG.md has the LPIPS of restored pictures that decided this."""
 
 _QINDEX_PER_CRF = 4
 
 
 def predicted_crf(crf: int) -> int:
-    """Quality of pictures that are predicted from a base of this crf."""
+    """CRF of pictures that are predicted from a base of this CRF."""
     return min(crf + PREDICTED_CRF_STEP, MAX_CRF)
 
 
@@ -45,8 +45,8 @@ class CodedPicture:
     """AV1 units of one picture.
 
     Attributes:
-        config: Sequence header unit; empty for a predicted picture, which has that of its base.
-        data: The other units without delimiter.
+        config: Sequence header unit; empty for a predicted picture, which uses that of its base.
+        data: The other units, without the temporal delimiter.
     """
 
     config: bytes
@@ -54,11 +54,11 @@ class CodedPicture:
 
 
 class Av1PictureEncoder:
-    """One picture at a time into OBUs.
+    """Codes one picture at a time into OBUs.
 
-    The same pictures and settings give the same bytes: SVT-AV1 runs on one thread. A picture is
-    coded as the first of a low-delay video, so that the next pictures of that video, coded later,
-    can be predicted from it. The coder is not kept until then, but run again.
+    The same pictures and settings give the same bytes, as SVT-AV1 runs on one thread. A picture is
+    coded as the first frame of a low-delay video, so that later pictures can be predicted from it
+    as the next frames. The encoder is not kept until then; it is run again.
 
         encode(a)           [a]         ─ SVT-AV1 ─ a's units
         predict([a], b)     [a, b]      ─ SVT-AV1 ─ a's units as before, b's units
@@ -71,11 +71,11 @@ class Av1PictureEncoder:
         self._to_yuv = VideoReformatter()
 
     def encode(self, picture: Picture, crf: int) -> CodedPicture:
-        """Code one picture by itself.
+        """Code one independent picture.
 
         Args:
             picture: RGB uint8 [H, W, 3].
-            crf: Quality, 1 (best) to 63.
+            crf: Quality (CRF), 1 (best) to 63.
 
         Raises:
             KeyframeCodecError: libsvtav1 is missing or refuses.
@@ -86,18 +86,17 @@ class Av1PictureEncoder:
     def predict(
         self, earlier: Sequence[tuple[Picture, CodedPicture]], picture: Picture, crf: int
     ) -> CodedPicture | None:
-        """Code one picture from others.
+        """Code one picture predicted from others.
 
         Args:
-            earlier: Sources of the pictures to predict from, RGB uint8 [H, W, 3], and what was made
-                of them: of the first by `encode`, of each further one from all before it.
+            earlier: The pictures to predict from: sources, RGB uint8 [H, W, 3], and coded pictures.
+                The first was coded by `encode`, each further one by `predict` from those before.
             picture: RGB uint8 [H, W, 3].
-            crf: Quality of the first, as it was given to `encode`.
+            crf: Quality (CRF) of the first picture, as given to `encode`.
 
         Returns:
-            The picture, or None if SVT-AV1 made an independent picture of it, or if the earlier
-            ones do not come out as they did before: then nothing can be predicted from what the
-            receiver has.
+            The coded picture. None if SVT-AV1 made it independent, or if the earlier pictures do
+            not give the same bytes again, so that the receiver could not decode it.
 
         Raises:
             KeyframeCodecError: libsvtav1 is missing or refuses.
@@ -109,15 +108,15 @@ class Av1PictureEncoder:
     def encode_pair(
         self, base: Picture, picture: Picture, crf: int
     ) -> tuple[CodedPicture, CodedPicture | None]:
-        """Code one picture by itself, as `encode` does, and another one from it.
+        """Code one independent picture, as `encode` does, and one predicted from it.
 
         Args:
             base: RGB uint8 [H, W, 3], the picture to predict from.
             picture: RGB uint8 [H, W, 3].
-            crf: Quality of the base, as for `encode`.
+            crf: Quality (CRF) of the base, as for `encode`.
 
         Returns:
-            Both; None for the other one if SVT-AV1 made an independent picture of it.
+            Both coded pictures; None for the second if SVT-AV1 made it independent.
 
         Raises:
             KeyframeCodecError: libsvtav1 is missing or refuses.
@@ -126,9 +125,9 @@ class Av1PictureEncoder:
         return coded_base, None if predicted.config else predicted
 
     def _video(self, pictures: Sequence[Picture], crf: int) -> list[CodedPicture]:
-        """A low-delay video of one key picture and others."""
+        """Code a low-delay video of one key picture and predicted pictures."""
         os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
-        # The crf is that of pictures behind the first; an offset makes the first one finer.
+        # The CRF holds for the pictures after the first; an offset makes the first one finer.
         key_crf = min(max(crf, MIN_CRF), MAX_CRF)
         video_crf = predicted_crf(key_crf)
         offset = _QINDEX_PER_CRF * (key_crf - video_crf)
@@ -157,7 +156,7 @@ class Av1PictureEncoder:
             raise KeyframeCodecError(f"libsvtav1 cannot code the key frame: {error}") from error
         if len(packets) != len(pictures):
             raise KeyframeCodecError(
-                f"libsvtav1 made {len(packets)} packets of {len(pictures)} pictures"
+                f"libsvtav1 returned {len(packets)} packets for {len(pictures)} pictures"
             )
         return [_coded(bytes(packet)) for packet in packets]
 
@@ -183,35 +182,35 @@ def _coded(data: bytes) -> CodedPicture:
 
 
 class Av1PictureDecoder:
-    """OBUs back into pictures, the same pixels on every machine (AV1 decoding is normative)."""
+    """Decodes OBUs; the pixels are the same on every machine, as AV1 decoding is normative."""
 
     def __init__(self, width: int, height: int) -> None:
         self._size = (width, height)
         self._to_rgb = VideoReformatter()
 
     def decode(self, coded: CodedPicture, earlier: Sequence[CodedPicture] = ()) -> Picture:
-        """One packet's OBUs -> RGB uint8 [H, W, 3].
+        """Decode the OBUs of one packet to RGB uint8 [H, W, 3].
 
         Args:
             coded: The picture.
             earlier: The pictures that it is predicted from, as for `Av1PictureEncoder.predict`;
-                none if it is not predicted.
+                empty if it is independent.
 
         Raises:
-            CorruptStream: dav1d rejects them, or finds no or several pictures.
-            LimitExceeded: A picture is not of the announced size.
+            CorruptStream: dav1d rejects the OBUs, or does not find exactly one picture.
+            LimitExceeded: A picture does not have the expected size.
             KeyframeCodecError: libdav1d is missing.
         """
         chain = [*earlier, coded]
         width, height = self._size
         try:
-            # A decoder of its own for every picture: no state survives a damaged one.
+            # Every picture has its own decoder, so that no state of a damaged picture survives.
             coder = av.VideoCodecContext.create("libdav1d", "r")
         except (av.error.FFmpegError, ValueError) as error:
             raise KeyframeCodecError(f"libdav1d is not available: {error}") from error
         coder.options = {
             "threads": "1",
-            "max_pixels": str(width * height),  # before dav1d takes memory for more
+            "max_pixels": str(width * height),  # checked before dav1d allocates memory
             "alllayers": "0",
         }
         frames: list[av.VideoFrame] = []
@@ -224,7 +223,7 @@ class Av1PictureDecoder:
             raise CorruptStream(f"key picture does not decode: {error}") from error
         if len(frames) != len(chain):
             raise CorruptStream(
-                f"key packet holds {len(frames) - len(chain) + 1} pictures instead of one"
+                f"key packet holds {len(frames) - len(chain) + 1} pictures instead of 1"
             )
         for frame in frames:
             if (frame.width, frame.height) != self._size:

@@ -1,4 +1,4 @@
-"""Just enough of AV1's open bitstream units (AV1 specification, section 5.3) to split them."""
+"""Splits AV1 data into its open bitstream units (AV1 specification, section 5.3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DELIMITER = b"\x12\x00"
 
 
 def split_units(data: bytes) -> list[tuple[int, bytes]]:
-    """Low-overhead bitstream -> (type, whole unit) of each.
+    """Low-overhead bitstream -> (type, whole unit) of each unit.
 
     Raises:
         KeyframeCodecError: A unit has no size field or reaches past the end.

@@ -1,4 +1,4 @@
-"""Keeps SVT-AV1 from taking the machine over."""
+"""Keeps SVT-AV1 from taking over the machine."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 def same_scheduling_class() -> Iterator[None]:
     """Restore the calling process's scheduling class afterwards.
 
-    SVT-AV1, opened by root, raises its process to SCHED_FIFO 99, which starves everything
-    else on the machine, the caller's own threads included.
+    If root opens SVT-AV1, it raises its process to SCHED_FIFO 99. That starves everything else on
+    the machine, including the caller's own threads.
     """
     if not hasattr(os, "sched_getscheduler"):
         yield

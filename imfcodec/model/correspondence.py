@@ -1,4 +1,4 @@
-"""From attention to displacement: where in each reference a pixel's fine detail is found."""
+"""From attention to displacement: where each reference shows the fine detail of a pixel."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from imfcodec.model.layers import (
 )
 
 STILL = 0.25 / 256
-"""Displacement that is about halved, in units of the picture: .25 pixels at 256x256."""
+"""Displacement that is about halved, in units of the picture: 0.25 pixels at 256x256."""
 
-LEAK = 0.1  # share of the smallest displacement that stays: training begins there
+LEAK = 0.1  # share of the smallest displacements that remains, where training begins
 
 OPEN = 4.0  # logit offset: visibility starts near its upper end
 
@@ -32,30 +32,30 @@ class Warp(NamedTuple):
     Attributes:
         displacement: Offset from a pixel to its place in the reference, x and y in units of
             the picture [B, 2, h, w]; 0 means "the same place".
-        visibility: 1 where the reference shows what is needed, 0 where the decoder must
-            invent [B, 1, h, w].
+        visibility: 1 where the reference shows the pixel, 0 where the decoder must paint it
+            [B, 1, h, w].
     """
 
     displacement: Tensor
     visibility: Tensor
 
     def steadied(self) -> Warp:
-        """The same, but what hardly moves stands still: d (|d|^4 + LEAK) / (|d|^4 + 1).
+        """The same warp with small displacements suppressed: d (|d|^4 + LEAK) / (|d|^4 + 1).
 
-        A token says where things are to within a tenth of a pixel, in each frame anew: background
-        with texture would tremble. |d| is in units of STILL.
+        The displacement from a token varies by a tenth of a pixel between frames, which would
+        make textured background jitter. |d| is in units of STILL.
         """
         length = (self.displacement / STILL).square().sum(1, keepdim=True).square()
         return Warp(self.displacement * ((length + LEAK) / (length + 1)), self.visibility)
 
 
 def visibility_of(logit: Tensor) -> Tensor:
-    """Logit -> visibility, exactly 1 at logit 0; a little above it at most."""
+    """Logit -> visibility, exactly 1 at logit 0 and at most slightly above 1."""
     return torch.sigmoid(logit + OPEN) / torch.sigmoid(torch.tensor(OPEN))
 
 
 def sample(features: Tensor, displacement: Tensor) -> Tensor:
-    """Features [B, C, H, W] seen through a displacement [B, 2, h, w] resized to them.
+    """Features [B, C, H, W] sampled by a displacement [B, 2, h, w], resized to their size.
 
     At displacement 0 the result equals the features up to float rounding.
     """
@@ -95,7 +95,7 @@ class Correspondence(nn.Module):
             features: Aligned features [B, C, h, w].
             motion: m_c [B, dim, h, w].
             reference_motions: m_r of each reference [B, dim, h, w].
-            alignment: What the attention of this scale found.
+            alignment: Result of the attention at this scale.
         """
         height, width = features.shape[-2:]
         own = coordinates(height, width, features).t().view(1, 1, 2, height, width)
@@ -111,7 +111,7 @@ class Correspondence(nn.Module):
 
 
 class Refinement(nn.Module):
-    """Brings a warp to a scale and corrects it there; the correction starts at zero."""
+    """Resizes a warp to a scale and corrects it there; the correction starts at zero."""
 
     def __init__(self, state_channels: int, feature_channels: int, hidden: int = 24) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""D_F of the `fast` preset: fine detail is sampled from the references, not rebuilt."""
+"""D_F of the preset `fast`: fine detail is sampled from the references, not rebuilt."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class DisplacementFrameDecoder(nn.Module):
         h8 ─ up ─ ++ sampled f^4 ─ h4 ─ refine, steady d ─ up ─ ++ sampled f^2, x_r ─ h2
         h2 ─ v, painting
 
-    v lets the painting replace what was sampled where the reference does not show what is needed.
-    Convolutions run at half the picture's size and below: the sampled picture enters them, and
+    Where the reference does not show a pixel, v replaces the sampled picture by the painting.
+    Convolutions run at half the picture's size and below; the sampled picture enters them, and
     the painting leaves them, with 2x2 pixels folded into channels. Painting and displacement start
-    at zero: an untrained network returns its reference.
+    at zero, so an untrained network returns its reference.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -59,8 +59,8 @@ class DisplacementFrameDecoder(nn.Module):
             fine: Of each reference: f^8, f^4, f^2 and the picture x_r itself.
 
         Returns:
-            Pictures [B, 3, H, W] (0..1 but for overshoot, which the caller clips) and the warp
-            of each reference at scale 4.
+            Pictures [B, 3, H, W], in 0..1 except for overshoot, which the caller clips, and the
+            warp of each reference at scale 4.
         """
         h32, h16, h8 = (a.features for a in aligned)
         h16 = activation(self.fuse16(torch.cat([resize(h32, *h16.shape[-2:]), h16], 1)))
@@ -92,7 +92,7 @@ class DisplacementFrameDecoder(nn.Module):
 def _refine(
     refinement: Refinement, state: Tensor, features: list[Tensor], warps: list[Warp]
 ) -> list[Warp]:
-    """Every reference's warp at the scale of the state and of its features."""
+    """The warp of every reference at the scale of the decoder state."""
     return [
         refinement(state, sample(feature, warp.displacement), warp)
         for feature, warp in zip(features, warps, strict=True)
@@ -110,7 +110,7 @@ def _gather(features: list[Tensor], warps: list[Warp], masses: list[Tensor]) -> 
 
 
 def _blend(pictures: list[Tensor], warps: list[Warp], masses: list[Tensor]) -> Tensor:
-    """Sampled pictures, weighted by mass * visibility; one reference: that picture, whole."""
+    """Sampled pictures, weighted by mass * visibility; with one reference, its whole picture."""
     if len(pictures) == 1:
         return sample(pictures[0], warps[0].displacement)
     size = pictures[0].shape[-2:]

@@ -10,7 +10,7 @@ from imfcodec.model.layers import ResidualBlock, activation, convolution, resize
 
 
 class FrameDecoder(nn.Module):
-    """x_hat = D_F(aligned features), aligned features of every scale entering as skips.
+    """x_hat = D_F(aligned features); the aligned features of every scale enter as skips.
 
     f^32 ─ up-block ─ ++ f^16 refined ─ up-block ─ ++ f^8 refined ─ ... ─ conv3 ─ sigmoid
     """

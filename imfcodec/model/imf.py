@@ -1,4 +1,4 @@
-"""The implicit motion function: the paper's blocks joined into one network."""
+"""The implicit motion function: the blocks of the paper as one network."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from imfcodec.model.reference_restoration import restoration_of
 
 
 class Reference(NamedTuple):
-    """All that a receiver keeps of one key frame; computed once.
+    """Everything that a receiver keeps of one key frame; computed once.
 
     Attributes:
-        keys_and_values: Per attention scale, coarse to fine, what the attention reads.
+        keys_and_values: Input of the attention at each scale, coarse to fine.
         motion: m_r at the finest attention scale [B, dim, h, w].
         fine: f^8 [B, C8, H / 8, W / 8], f^4 [B, C4, H / 4, W / 4] and f^2 [B, C2, H / 2, W / 2].
         picture: The restored key frame x_r [B, 3, H, W] in 0..1.
@@ -53,7 +53,7 @@ class Reconstruction(NamedTuple):
 
     Attributes:
         picture: x_hat [B, 3, H, W]; unclipped, nominally 0..1.
-        warps: How each reference was sampled (preset `fast`), else empty.
+        warps: How each reference was sampled (preset `fast`); otherwise empty.
     """
 
     picture: Tensor
@@ -64,7 +64,7 @@ class IMF(nn.Module):
     """x_hat_c = D_F(IMF_A(IMF_D(t_c), IMF_D(t_r), E_F(x_r))), t = E_T(x) (paper, eq. 1).
 
     Preset `fast` has t = E_T(x, x_r), see `LatentTokenEncoder`, and x_r = R(decoded key frame), see
-    `ReferenceRestoration`; the paper takes key frames as they are.
+    `ReferenceRestoration`. In the paper, x_r is the decoded key frame itself.
 
     key ─ R ─ x_r ─ E_F ─ f_r ──────┐
         t_r ─ IMF_D ─ m_r ─── IMF_A ─ D_F ─ x_hat_c
@@ -110,7 +110,7 @@ class IMF(nn.Module):
     ) -> Tensor:
         """T = E_T(x) or E_T(x, x_r): [B, 3, H, W] in 0..1 each, or one x_r -> [B, d_m].
 
-        ``flow`` [B, 3, h, w] is what `LatentTokenEncoder` says; None: nothing has moved.
+        ``flow`` [B, 3, h, w] is described in `LatentTokenEncoder`; None means no motion.
         """
         return self.latent_token_encoder(picture, reference, flow)
 
@@ -159,6 +159,6 @@ class IMF(nn.Module):
     def forward(
         self, token: Tensor, pictures: list[Tensor], reference_tokens: list[Tensor]
     ) -> Reconstruction:
-        """Receiver behind R: t_c, the x_r and their t_r -> x_hat_c."""
+        """The receiver after R: t_c, the x_r and their t_r -> x_hat_c."""
         references = [self.reference(x, t) for x, t in zip(pictures, reference_tokens, strict=True)]
         return self.reconstruct(token, references)

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from imfcodec.model.layers import TransformerBlock, coordinates
 
 VECTOR = 8
-"""Head sizes are multiples of it."""
+"""Head sizes are multiples of this."""
 
 
 class Alignment(NamedTuple):
-    """What one cross-attention found.
+    """Result of one cross-attention.
 
     Attributes:
         features: Aligned features [B, dim, h, w].
-        mass: Share of each head's attention that lies on each reference [B, R, heads, h, w];
-            sums to 1 over R.
+        mass: Share of each head's attention on each reference [B, R, heads, h, w]; sums to 1
+            over R.
         position: Expected position in each reference under the attention, x and y in units of
             the picture [B, R, heads, 2, h, w].
     """
@@ -34,8 +34,8 @@ class Alignment(NamedTuple):
 class PositionalEmbedding(nn.Module):
     """P: Fourier features of the position relative to the picture, linearly mixed.
 
-    Works on any grid; the inner product of two embeddings falls with their distance, so an
-    untrained attention looks at its own neighbourhood.
+    It works on any grid. The inner product of two embeddings decreases with their distance, so an
+    untrained attention attends to its own neighbourhood.
     """
 
     BANDS = 8
@@ -60,9 +60,9 @@ class ImplicitMotionAlignment(nn.Module):
         m_r + P ─ k ─┼─ attention ─┬─ out ─ blocks ─ aligned features
         f_r ───── v ─┘             └─ expected position in each reference
 
-    The references stand side by side as keys and values: no weight knows how many there are.
-    Each reference's indicator and its coordinates ride along as further values, so the one
-    fused attention also tells where every query was found.
+    The references are concatenated as keys and values, so no weight depends on their number.
+    An indicator and the coordinates of each reference are additional values, so that the one
+    fused attention also yields the position of every query.
     """
 
     def __init__(self, dim: int, feature_channels: int, heads: int, blocks: int) -> None:
@@ -79,7 +79,7 @@ class ImplicitMotionAlignment(nn.Module):
             self.key.weight.copy_(self.query.weight)
 
     def keys_and_values(self, motion: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What a reference contributes: [B, dim, h, w], [B, C, h, w] -> 2 x [B, h * w, dim]."""
+        """Keys and values of a reference: [B, dim, h, w], [B, C, h, w] -> 2 x [B, h * w, dim]."""
         height, width = motion.shape[-2:]
         key = motion.flatten(2).transpose(1, 2) + self.position(height, width, motion)
         return self.key(key), self.value(features.flatten(2).transpose(1, 2))
@@ -101,9 +101,9 @@ class ImplicitMotionAlignment(nn.Module):
         def split(x: Tensor) -> Tensor:
             return x.view(b, -1, self.heads, head_dim).transpose(1, 2)
 
-        # One indicator and two coordinates per reference, zero on the other references' rows.
+        # One indicator and two coordinates per reference, zero in the rows of other references.
         where = F.pad(coordinates(height, width, motion), (1, 0), value=1.0)
-        # All head sizes equal, which the fused kernels want.
+        # All head sizes are equal, as the fused kernels require.
         padding = -(-(head_dim + 3 * count) // VECTOR) * VECTOR - head_dim
         tracers = F.pad(torch.block_diag(*[where] * count), (0, padding - 3 * count))
         mixed = F.scaled_dot_product_attention(

@@ -17,9 +17,9 @@ class LatentTokenDecoder(nn.Module):
         learned 4x4 ─ styled convs ─ up ─ styled convs ─ up ─ styled convs ─ ...
             t ─ linear ─ style ─┘   └ m at 4x4             └ m at 8x8
 
-    The maps live on canonical grids of 4, 8, 16, ... cells a side, whatever the picture's size:
-    motion is a function of the relative position, and `IMF` samples it on the grid of each
-    attention. The finest ``len(attention_dims)`` grids have a head.
+    The maps have canonical grids of 4, 8, 16, ... cells a side, whatever the picture's size. Motion
+    is a function of the relative position, and `IMF` samples it on the grid of each attention. The
+    finest ``len(attention_dims)`` grids have a head.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -1,4 +1,4 @@
-"""E_T, the latent token encoder: a frame becomes d_m values that say how the face moves."""
+"""E_T, the latent token encoder: a frame becomes d_m values that describe motion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imfcodec.model.correspondence import sample
 from imfcodec.model.layers import ResidualBlock, activation, reduce_short_side, resize
 from imfcodec.model.token_normalisation import TokenNormalisation
 
-MULTIPLE = 16  # the stages halve four times
+MULTIPLE = 16  # the stages halve the picture four times
 
 
 class LatentTokenEncoder(nn.Module):
@@ -22,14 +22,14 @@ class LatentTokenEncoder(nn.Module):
         x ─ reduce ─ (++ x_r ++ x - x_r (++ x - sample(x_r, flow) ++ flow)) ─ conv7/2
               ─ residual down-blocks ─ pool ─ linear ─ linear ─ normalise ─ t
 
-    The paper's token says where a face is; two of them, each a little wrong about a person it
-    has never seen, then tell how it moved. A token relative to a reference may also measure the
-    movement itself, between two pictures that the sender has both. How pixels moved a classical
-    method finds out well; what is left to learn is how to say it in d_m values.
+    The paper's token describes where a face is. Motion is the difference of two tokens, and each
+    is slightly wrong for people who are not in the training data. A token relative to a reference
+    can measure the motion itself, as the sender has both pictures. Classical optical flow finds
+    the motion of pixels well; the encoder only learns to express it in d_m values.
 
-    The last layer gives every dimension mean 0 and variance 1 over the training data. An
-    untrained encoder's outputs differ between people by thousandths; without it quantisation
-    noise of any sensible size buries them and nothing is ever learned.
+    The last layer gives every dimension mean 0 and variance 1 over the training data. The outputs
+    of an untrained encoder differ between people by thousandths. Without this layer, quantisation
+    noise of any reasonable size would hide them, and nothing would be learned.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -51,10 +51,10 @@ class LatentTokenEncoder(nn.Module):
 
         Args:
             picture: x.
-            reference: x_r, decoded, for each picture or one for all [1, 3, H, W]; only a relative
+            reference: Decoded x_r for each picture, or one for all [1, 3, H, W]; only a relative
                 token depends on it.
-            flow: From each x to x_r, x and y in units of the picture, and 1 where it is to be
-                trusted, else 0: [B, 3, h, w]. None: nothing has moved.
+            flow: Optical flow from each x to x_r, x and y in units of the picture, and a trust of
+                1 or 0: [B, 3, h, w]. None means no motion.
         """
         x = self._inputs(self._reduce(picture), self._reduce(reference), flow)
         x = self.stem(x)
@@ -65,7 +65,7 @@ class LatentTokenEncoder(nn.Module):
         return token
 
     def _inputs(self, picture: Tensor, reference: Tensor, flow: Tensor | None) -> Tensor:
-        """What the first layer sees, about -1..1."""
+        """Input of the first layer, about -1..1."""
         if not self.relative:
             return picture * 2 - 1
         reference = reference.expand_as(picture)
@@ -78,12 +78,12 @@ class LatentTokenEncoder(nn.Module):
         return torch.cat(parts, 1)
 
     def _reduce(self, picture: Tensor) -> Tensor:
-        # Whole cells at every stage, whatever the aspect.
+        # Every stage has whole cells, whatever the aspect.
         return picture if self.side is None else reduce_short_side(picture, self.side, MULTIPLE)
 
 
 def at_rest(flow: Tensor) -> Tensor:
-    """Optical flow and trust between equal pictures, of the shape given [B, 3, h, w]."""
+    """Optical flow and trust between equal pictures, of a given shape [B, 3, h, w]."""
     rest = torch.zeros_like(flow)
     rest[:, 2] = 1
     return rest

@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FEW = 4
-"""So many channels are resampled plane by plane: interleaved, that takes several times as long."""
+"""Up to so many channels are resampled plane by plane; interleaved, it takes far longer."""
 
 
 def activation(x: Tensor) -> Tensor:
-    """Leaky ReLU with slope 0.2, the one non-linearity of the convolutional parts."""
+    """Leaky ReLU with slope 0.2, the only non-linearity of the convolutional parts."""
     return F.leaky_relu(x, 0.2)
 
 
@@ -41,8 +41,8 @@ class ResidualBlock(nn.Module):
         x ─┬─ act ─ conv3(stride) ─ act ─ conv3 · gain ─┬─ y
            └─ (mean 2x2) ─ (conv1) ─────────────────────┘
 
-    No normalisation layer: what a batch or a picture holds elsewhere never changes a pixel,
-    and the gain, small at first, keeps the depth from amplifying.
+    There is no normalisation layer, so a pixel never depends on the rest of the batch or on distant
+    parts of the picture. The gain, small at first, keeps a deep network from amplifying.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
@@ -56,7 +56,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
         y = self.second(activation(self.first(activation(x))))
-        y = y * self.gain.to(y.dtype)  # mixed precision stays narrow
+        y = y * self.gain.to(y.dtype)  # keeps the narrow type of mixed precision
         if self.stride == 2:
             x = F.avg_pool2d(x, 2)
         if self.shortcut is not None:
@@ -69,7 +69,7 @@ class StyledConvolution(nn.Module):
 
     With style scale s_i per input channel, w'_oij = s_i w_oij and
     w''_oij = w'_oij / sqrt(sum_ij w'_oij^2 + eps). Scaling the input by s and the output by the
-    demodulation factor is the same arithmetic and lets one batch carry many styles.
+    demodulation factor is equivalent and allows many styles in one batch.
     """
 
     def __init__(self, inputs: int, outputs: int, style: int) -> None:
@@ -133,7 +133,7 @@ def coordinates(height: int, width: int, like: Tensor) -> Tensor:
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear resampling of [B, C, H, W] to (height, width); the map itself when it fits."""
+    """Bilinear resampling of [B, C, H, W] to (height, width); the map itself if it fits."""
     if x.shape[-2:] == (height, width):
         return x
     if x.shape[1] <= FEW:
@@ -142,11 +142,11 @@ def resize(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def unfold_pixels(folded: Tensor) -> Tensor:
-    """Pixels out of channels, [B, 4 C, H, W] -> [B, C, 2 H, 2 W], without a grid.
+    """Unfold channels into pixels, [B, 4 C, H, W] -> [B, C, 2 H, 2 W], without a grid pattern.
 
-    Losses whose backbones stride over pixels do not see a pattern of the fold's own period, and
-    networks fill areas with it. So none of the four pixels of a fold may differ from the others in
-    the mean over 5x5 folds.
+    Losses with strided backbones do not see a pattern with the period of the fold, so networks
+    fill areas with it. Therefore the mean over 5x5 folds is made equal for the four pixels of a
+    fold.
     """
     phases = folded.unflatten(1, (-1, 4))
     uneven = (phases - phases.mean(2, keepdim=True)).flatten(1, 2)
@@ -156,17 +156,17 @@ def unfold_pixels(folded: Tensor) -> Tensor:
 
 
 def interleaved(x: Tensor) -> Tensor:
-    """The same map in the memory format that convolutions want, torch's channels_last.
+    """The same map in the memory format that convolutions need, torch's channels_last.
 
-    Maps joined with one of another format are copied as a whole, at each convolution anew.
+    A concatenation with a map in another format would be copied at each convolution.
     """
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def reduce_short_side(picture: Tensor, side: int, multiple: int) -> Tensor:
-    """Area reduction of [B, C, H, W] to about that short side, both sides whole multiples.
+    """Area reduction of [B, C, H, W] to about this short side; both sides become multiples.
 
-    A picture whose short side is no longer than ``side`` stays as it is.
+    A picture whose short side is at most ``side`` stays unchanged.
     """
     height, width = picture.shape[-2:]
     short = min(height, width)

@@ -1,4 +1,4 @@
-"""Which arithmetic a machine is fastest in."""
+"""The number format in which a machine is fastest."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 
 
 def natural_precision(device: str) -> str:
-    """bf16 where the machine computes with it, else "fp16" on a GPU and "fp32" on a CPU.
+    """Choose "bf16" if the hardware supports it, else "fp16" on a GPU and "fp32" on a CPU.
 
-    A CPU without such instructions emulates bfloat16, ten times slower than float32.
+    A CPU without bfloat16 instructions emulates it, ten times slower than float32.
 
     Args:
         device: "cpu", "cuda" or "auto".

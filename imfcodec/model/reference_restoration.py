@@ -1,4 +1,4 @@
-"""R, reference restoration: what AV1 took from a key frame is put back, once per key frame."""
+"""R, reference restoration: restores the detail that AV1 removed, once per key frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imfcodec.model.layers import (
 )
 
 AGAIN = "again."
-"""What the names of the second pass's weights begin with."""
+"""Prefix of the names of the second pass's weights."""
 
 
 class ReferenceRestoration(nn.Module):
@@ -29,11 +29,11 @@ class ReferenceRestoration(nn.Module):
                          └─ s4 ──────── ++ ─ s4' ┘
                              └─ s8 ─ s8' ┘
 
-    A second pass, with weights of its own, looks at x again and at what the first made of it.
+    A second pass, with its own weights, takes x and the output of the first pass.
 
-    Everything later is moved out of x_r: sharpness missing there is missing in every frame. A key
-    frame comes once in seconds, so R may be larger than what runs for every frame. The last
-    layer starts at zero: untrained, R returns its input.
+    All other frames are made from x_r, so detail that is missing there is missing in every frame.
+    Key frames are seconds apart, so R may be larger than the network that runs for every frame.
+    The last layer starts at zero, so an untrained R returns its input.
 
     Height and width are multiples of 8.
     """
@@ -41,13 +41,13 @@ class ReferenceRestoration(nn.Module):
     def __init__(
         self, channels: tuple[int, int, int], blocks: int, passes: int = 1, seen: int = 1
     ) -> None:
-        """Prepare one pass and those behind it.
+        """Prepare one pass and the passes after it.
 
         Args:
-            channels: At scales 2, 4, 8.
-            blocks: Residual blocks at each, on the way down and up.
-            passes: This one and those behind it, at least 1.
-            seen: Pictures that this one sees: x, and one of each pass before.
+            channels: Channels at scales 2, 4, 8.
+            blocks: Residual blocks at each scale, on the way down and up.
+            passes: Number of passes: this one and those after it, at least 1.
+            seen: Number of input pictures: x, and the output of each pass before.
         """
         super().__init__()
         self.again = (
@@ -62,17 +62,17 @@ class ReferenceRestoration(nn.Module):
 
     @property
     def trained(self) -> bool:
-        """Whether it may change anything."""
+        """Whether R may change its input."""
         own = any(bool(parameter.any()) for parameter in self.leave.parameters())
         return own or (self.again is not None and self.again.trained)
 
     def completed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of an R of fewer passes, with those of the further ones that this one has.
+        """Extend the weights of an R with fewer passes to the passes of this one.
 
-        Each begins as the one before: it does the same, whatever it sees more.
+        Each new pass begins with the weights of the pass before and ignores its additional input.
 
         Raises:
-            KeyError: These are no weights of an R.
+            KeyError: These are not weights of an R.
         """
         if self.again is None:
             return dict(tensors)
@@ -87,10 +87,10 @@ class ReferenceRestoration(nn.Module):
         """Restore a batch.
 
         Args:
-            *pictures: x [B, 3, H, W] in 0..1, and what each pass before has made of it.
+            *pictures: x [B, 3, H, W] in 0..1, and the output of each pass before.
 
         Returns:
-            The same, restored.
+            The restored pictures [B, 3, H, W].
         """
         x = self.enter(F.pixel_unshuffle(torch.cat(pictures, 1) * 2 - 1, 2))
         skips = []
@@ -111,7 +111,7 @@ class ReferenceRestoration(nn.Module):
 
 
 def restoration_of(config: ModelConfig) -> ReferenceRestoration | None:
-    """R of a network, untrained; None if that restores no references."""
+    """The untrained R of a network; None if it has none."""
     if not config.restoration_channels:
         return None
     return ReferenceRestoration(

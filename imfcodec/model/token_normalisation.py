@@ -10,20 +10,20 @@ from torch import Tensor, nn
 
 
 class TokenNormalisation(nn.Module):
-    """Per-dimension normalisation by batch statistics; running ones once training is over.
+    """Per-dimension normalisation by batch statistics, and by running ones after training.
 
-    Batch normalisation without affine part, with two additions. Where several processes share a
-    batch, ``mean_over_processes`` makes their statistics one, gradients included. And with
-    ``renormalise`` tokens come out as the running statistics have them, as they do after
-    training, while gradients stay those of batch normalisation (batch renormalisation, Ioffe
-    2017): a small batch's statistics otherwise shift and scale all of its tokens at random.
+    This is batch normalisation without affine part, with two additions. If several processes share
+    a batch, ``mean_over_processes`` joins their statistics, including gradients. With
+    ``renormalise``, tokens are normalised by the running statistics, as after training, while the
+    gradients stay those of batch normalisation (batch renormalisation, Ioffe 2017). Otherwise the
+    statistics of a small batch would shift and scale all of its tokens at random.
     """
 
     MOMENTUM = 0.02
     EPSILON = 1e-5
     AGREEMENT = 3.0
-    """Ratio of standard deviations, and distance of means in standard deviations, from which on
-    running statistics are too far from the batch's to be used: early in training."""
+    """Largest ratio of standard deviations, and largest distance of means in standard deviations,
+    at which running statistics are used; early in training they differ more from the batch."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class TokenNormalisation(nn.Module):
         return token
 
     def _correction(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-        """Scale and shift [d_m] that turn the batch's statistics into the running ones."""
+        """Scale and shift [d_m] that turn the batch's statistics into the running statistics."""
         deviation = (self.running_var + self.EPSILON).sqrt()
         scale = (variance + self.EPSILON).sqrt() / deviation
         shift = (mean - self.running_mean) / deviation

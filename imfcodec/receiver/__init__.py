@@ -1,10 +1,10 @@
 """The receiver: packets -> references and tokens -> pictures.
 
 decode.py          the spine: stream in, video out
-sources.py         where a stream is read from
-decoder.py         Decoder: frames with pts, damage concealed and reported
-key_frames.py      KeyFrames: key packets decoded, the base of predicted ones kept
-reconstruction.py  Reconstructor: the network with its references
+sources.py         files, pipes and standard input as sources of a stream
+decoder.py         Decoder: frames with pts; conceals and reports damage
+key_frames.py      KeyFrames: decodes key packets, keeps what predicted key frames need
+reconstruction.py  Reconstructor: the network and its references
 inspection.py      what a stream holds, without decoding a picture
 report.py          DecodeReport
 """

@@ -29,12 +29,12 @@ def decode(
         source: Path, "-" for standard input, or a binary file object.
         target: Path, "-" for standard output, or a binary file object.
         options: See `DecodeOptions`.
-        progress: Called now and then.
+        progress: Called after each frame.
 
     Raises:
-        DamagedStream: Frames were lost and ``options.conceal`` is off. The output is complete
-            all the same, and the error's ``report`` says what happened.
-        CorruptStream: Not one frame could be rebuilt; nothing is written.
+        DamagedStream: The stream is damaged and ``options.conceal`` is off. The output is still
+            complete, and the error's ``report`` has the details.
+        CorruptStream: No frame could be rebuilt; nothing is written.
         ImfcodecError: Any other cause; nothing is written.
     """
     options = options or DecodeOptions()
@@ -83,7 +83,7 @@ def _audio_parameters(decoder: Decoder) -> OpusParameters | None:
     if audio is None:
         return None
     if audio.codec != AUDIO_CODEC_OPUS:
-        decoder.report.warnings.append(f"audio of codec {audio.codec} is unknown and left out")
+        decoder.report.warnings.append(f"audio codec {audio.codec} is unknown: audio is left out")
         return None
     return OpusParameters(audio.channels, audio.pre_skip, audio.extradata, audio.sample_rate)
 

@@ -1,4 +1,4 @@
-"""From packets to pictures: the part of decoding that knows no output format."""
+"""From packets to pictures: decoding without an output format."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from imfcodec.receiver.report import DecodeReport
 from imfcodec.video.geometry import MAX_CODED_PIXELS, CodingGeometry
 
 MAX_REPEATS = 1500
-"""A gap is filled with at most this many copies; beyond, the last picture simply stays."""
+"""Largest number of copies that fill a gap; after them the last picture stays on screen."""
 
 
 @dataclass(frozen=True)
 class DecodedFrame:
-    """One frame as it is shown.
+    """One frame to show.
 
     Attributes:
-        number: Frames before it in display order.
-        pts: In ticks of the stream's time base.
+        number: Number of frames before it in display order.
+        pts: Time in ticks of the stream's time base.
         rgb: uint8 [H, W, 3] at display size.
-        lost: Whether the stream did not give it back and an earlier frame stands in.
-        key: Number of the key frame that it was rebuilt from, its own for a key frame.
+        lost: Whether the frame was lost, so that an earlier one is repeated.
+        key: Number of the key frame that it was rebuilt from; for a key frame, its own number.
     """
 
     number: int
@@ -62,8 +62,8 @@ class Decoder:
 
     Attributes:
         header: The stream's header.
-        report: Fills while iterating; complete when the iteration ends.
-        end_pts: End of the last frame in ticks, None until the stream said so.
+        report: Updated while iterating; complete when the iteration ends.
+        end_pts: End of the last frame in ticks; None until the end packet is read.
     """
 
     header: StreamHeader
@@ -80,12 +80,13 @@ class Decoder:
 
         Args:
             file: A binary file, seekable or not.
-            options: Device, threads and batch.
+            options: Device, threads and batch; the output options have no effect.
             limits: Largest sizes to accept.
 
         Raises:
-            NotImfStream, UnsupportedVersion, CorruptStream, LimitExceeded: The header.
-            WeightsMissing, WeightsCorrupt: The weights.
+            NotImfStream, UnsupportedVersion, CorruptStream, LimitExceeded: The header cannot be
+                used.
+            WeightsMissing, WeightsCorrupt: The weights cannot be used.
             OptionError: The device or the quantiser level does not exist.
         """
         options = options or DecodeOptions()
@@ -106,7 +107,7 @@ class Decoder:
         loaded = weights.load(weights.find_by_id(header.weights_id))
         tables = loaded.tables
         if tables.token_size != header.token_size or header.quantiser >= len(tables.levels):
-            raise CorruptStream("the header's token size or quantiser is not that of its weights")
+            raise CorruptStream("the header's token size or quantiser does not fit its weights")
         if options.threads:
             torch.set_num_threads(options.threads)
         try:
@@ -128,13 +129,13 @@ class Decoder:
         self._key_number = 0
 
     def __iter__(self) -> Iterator[DecodedFrame]:
-        """Frames in display order, lost ones repeated."""
+        """Frames in display order; a lost frame repeats the one before."""
         for event in self.events():
             if isinstance(event, DecodedFrame):
                 yield event
 
     def events(self) -> Iterator[DecodedFrame | AudioPacket]:
-        """Frames and audio packets in stream order; once."""
+        """Frames and audio packets in stream order; can be called once."""
         while True:
             with self._timed("read"):
                 packet = next(self._reader, None)
@@ -165,7 +166,7 @@ class Decoder:
             with self._timed("key frame"):
                 key = self._keys.decode(packet)
         except CorruptStream as error:
-            # Whatever follows was coded for this key frame; no older one may stand in for it.
+            # The next frames were coded for this key frame; no older one can replace it.
             self._network.clear()
             self._fail(first, len(stamps), error)
             return
@@ -186,7 +187,7 @@ class Decoder:
             self._chain_holds = False
         key_token = None if packet.key is None else self._keys.token_of(packet.key)
         if not (self._chain_holds if packet.chained else key_token is not None):
-            # Its timestamps may hang on a lost packet as well: they move nothing.
+            # Its timestamps may depend on a lost packet as well, so they are not used.
             self._chain_holds = False
             self._fail(packet.first_frame, count, CorruptStream("depends on lost packets"))
             return
@@ -227,7 +228,7 @@ class Decoder:
             yield self._last
 
     def _repeat(self, until_frame: int, until_pts: int) -> Iterator[DecodedFrame]:
-        """Stand in for the frames that are missing before ``until_frame``."""
+        """Repeat the last frame in place of those missing before ``until_frame``."""
         missing = until_frame - self._next_frame
         if missing <= 0:
             return
@@ -244,7 +245,7 @@ class Decoder:
                 yield self._last
 
     def _follows(self, number: int, pts: tuple[int, ...]) -> bool:
-        """Whether a packet lies behind what was shown; one that does not is passed over."""
+        """Whether a packet comes after the frames already shown; otherwise it is skipped."""
         behind = self._last is None or pts[0] > self._last.pts
         if number >= self._next_frame and behind and pts[0] >= 0:
             return True
@@ -254,7 +255,7 @@ class Decoder:
         return False
 
     def _fail(self, first: int, count: int, error: CorruptStream) -> None:
-        """Frames that arrived but cannot be rebuilt; `_repeat` shows copies in their place."""
+        """Record frames that arrived but cannot be rebuilt; `_repeat` shows copies instead."""
         self._arrived_frames = max(self._arrived_frames, first + count)
         if not self.report.damage or str(error) not in self.report.damage[-1]:
             self.report.damage.append(f"frames from {first}: {error}")

@@ -1,4 +1,4 @@
-"""What a stream holds, without decoding a picture."""
+"""Content of a stream, without decoding a picture."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class StreamSummary:
         header: The stream's header.
         sizes: Bytes by kind.
         packets: Packets by kind.
-        frames: Frames of the stream; what its end packet says, or else what was seen.
+        frames: Number of frames according to the end packet, or the number seen without one.
         key_frames: Every key frame.
-        duration_s: Of the video, in seconds.
-        audio_packets: Codec packets of the audio.
+        duration_s: Duration of the video in seconds.
+        audio_packets: Number of Opus packets.
         complete: Whether the stream ends with its end packet.
-        damage: What is wrong with it, one line each.
+        damage: One line for each damaged place.
     """
 
     header: StreamHeader
@@ -60,7 +60,7 @@ class StreamSummary:
 
     @property
     def rate_kbps(self) -> float:
-        """Bytes of the stream less its audio over the duration, kbit/s."""
+        """Rate of the stream without its audio in kbit/s."""
         return stream_rate_kbps(self.sizes, self.duration_s)
 
 
@@ -76,13 +76,13 @@ _KINDS = {
 
 
 def inspect(source: str | Path | BinaryIO) -> StreamSummary:
-    """Read a whole stream and sum it up; needs no weights.
+    """Read a whole stream and summarise it; needs no weights.
 
     Args:
         source: Path, "-" for standard input, or a binary file object.
 
     Raises:
-        ImfcodecError: The header cannot be read. Damage behind it is listed, not raised.
+        ImfcodecError: The header cannot be read. Damage after it is listed, not raised.
     """
     with ExitStack() as stack:
         reader = StreamReader(open_stream(source, stack))

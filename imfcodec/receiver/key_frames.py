@@ -1,4 +1,4 @@
-"""Key packets to pictures and tokens, and what of them later packets depend on."""
+"""Key packets to pictures and tokens; keeps what later packets depend on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class KeyFrame:
     """One decoded key frame.
 
     Attributes:
-        number: Of the frame.
+        number: Number of the frame.
         picture: RGB uint8 [H, W, 3] at coded size.
         token: int32 [d_m].
         lead: Tokens of the leading frames in display order, int32 [n, d_m].
@@ -34,7 +34,7 @@ class KeyFrame:
 
 @dataclass(frozen=True)
 class _Link:
-    """What predicted key frames need of an earlier key frame; its bytes, not its pixels."""
+    """What predicted key frames need of an earlier key frame: its bytes, not its pixels."""
 
     number: int
     coded: CodedPicture
@@ -42,11 +42,11 @@ class _Link:
 
 
 class KeyFrames:
-    """Decodes key frames; holds the last one and the chain, or knows that they are lost.
+    """Decodes key frames; keeps the last one and the chain, unless they were lost.
 
-    The chain is the base, and behind it the predicted key frames of which each is coded from all
-    before. Predicted ones decode from the origin that they name, the base or the last of the
-    chain, and from no other. Nothing is kept that grows with the stream.
+    The chain is the base and the predicted key frames after it, each of which is coded from all
+    key frames before it in the chain. A predicted key frame names its origin, the base or the
+    last link of the chain, and decodes from no other. Memory does not grow with the stream.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class KeyFrames:
 
         Args:
             pictures: Decoder of pictures of the stream's coded size.
-            coder: The stream's token coder; after `decode` it stands behind the key frame's token.
+            coder: The stream's token coder; `decode` leaves it just after the key frame's token.
             config: The key codec's configuration from the stream header.
-            max_chain: Most key frames in a chain.
+            max_chain: Largest number of key frames in a chain.
         """
         self._pictures = pictures
         self._coder = coder
@@ -71,9 +71,10 @@ class KeyFrames:
         """Decode a key frame.
 
         Raises:
-            CorruptStream: It does not decode, or its origin is not there. There is no last key
-                frame then, and no base either if it was to be one.
-            LimitExceeded: The picture is not of the stream's coded size, or the chain too long.
+            CorruptStream: It does not decode, or its origin is missing. There is then no last key
+                frame, and no base either if it should have become one.
+            LimitExceeded: The picture does not have the stream's coded size, or the chain is too
+                long.
         """
         self._last = None
         if isinstance(packet, KeyPacket):
@@ -107,7 +108,7 @@ class KeyFrames:
     def _tokens(
         self, packet: KeyPacket | PredictedKeyPacket, origin: Token | None
     ) -> tuple[Token, Token]:
-        """The key frame's own and those of the leading frames, which run backwards from it."""
+        """Tokens of the key frame and of its leading frames, which are coded backwards from it."""
         self._coder.reset(origin)
         tokens = self._coder.decode(packet.token, 1 + len(packet.lead))
         self._coder.follow(tokens[0])

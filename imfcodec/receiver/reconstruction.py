@@ -16,7 +16,8 @@ Picture = npt.NDArray[np.uint8]
 Pictures = npt.NDArray[np.uint8]
 
 SHARES = (1.0, 0.75, 0.5, 0.0)
-"""What is made of R's change under each restraint; part of the format."""
+"""Restoration strength, the share of R's change that is applied, by the field restraint.
+These values are part of the format."""
 
 
 def to_tensor(pictures: Pictures, device: str = "cpu") -> Tensor:
@@ -34,9 +35,9 @@ def to_pictures(x: Tensor) -> Pictures:
 
 @torch.inference_mode()
 def restored(model: IMF, picture: Picture, restraint: int = 0, device: str = "cpu") -> Picture:
-    """What a decoded key frame becomes as a reference, x_r; RGB uint8 [H, W, 3] both.
+    """Restore a decoded key frame to the reference x_r; both are RGB uint8 [H, W, 3].
 
-    ``restraint`` is that of its packet: how much of R's change is left out.
+    ``restraint`` is the field of the key packet that reduces the restoration strength.
     """
     if model.restoration is None:
         return picture
@@ -45,11 +46,11 @@ def restored(model: IMF, picture: Picture, restraint: int = 0, device: str = "cp
 
 
 class Reconstructor:
-    """Rebuilds frames from token integers; a sender that closes the loop uses the same.
+    """Rebuilds frames from token integers, in the receiver and in a sender that measures.
 
-    A frame depends on the references and its own token only, so frames may be rebuilt in any
-    batches: on a CPU each of torch's threads takes a share of a batch, which leaves fewer of them
-    waiting for each other than all of them at one operation do.
+    A frame depends only on the references and its own token, so frames may be rebuilt in any
+    batches. On a CPU, each thread takes a share of the batch: the threads then wait less for each
+    other than if all of them worked on each operation.
     """
 
     def __init__(
@@ -66,11 +67,11 @@ class Reconstructor:
         self._references: dict[int, Reference] = {}
 
     def clear(self) -> None:
-        """Forget every reference."""
+        """Remove every reference."""
         self._references.clear()
 
     def restore(self, picture: Picture, restraint: int = 0) -> Picture:
-        """A decoded key frame, uint8 [H, W, 3], as it becomes a reference under a restraint."""
+        """Restore a decoded key frame, uint8 [H, W, 3], to a reference (see `restored`)."""
         return restored(self._model, picture, restraint, self._device)
 
     @torch.inference_mode()
@@ -92,7 +93,7 @@ class Reconstructor:
             try:
                 parts += self._workers.map(self._rebuild, shares)
             finally:
-                torch.set_num_threads(self._threads)  # what a worker sets, later threads inherit
+                torch.set_num_threads(self._threads)  # later threads inherit what a worker sets
         return np.concatenate(parts)
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What a decode did."""
+"""The report of a decode."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from imfcodec.bitstream import SizeLedger
 from imfcodec.metrics.rate import rate_kbps
 
 Progress = Callable[[int, float], None]
-"""Called with the frames done and the seconds of video that they make."""
+"""Called with the number of frames done and their duration in seconds."""
 
 
 @dataclass
@@ -19,7 +19,7 @@ class StageTimes:
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     def add(self, stage: str, seconds: float) -> None:
-        """Account ``seconds`` to a stage."""
+        """Add ``seconds`` to a stage."""
         self.milliseconds[stage] = self.milliseconds.get(stage, 0.0) + seconds * 1000
 
 
@@ -28,18 +28,18 @@ class DecodeReport:
     """Result of decoding one stream.
 
     Attributes:
-        frames: Frames written, repeated ones included.
+        frames: Frames written, including repeated ones.
         key_frames: Key frames decoded.
-        predicted_key_frames: How many of them are coded from an earlier one.
-        lost: First and last number of each run of frames that the stream did not give back.
-        damage: What was wrong with the stream, one line each.
+        predicted_key_frames: How many of them are coded from earlier key frames.
+        lost: First and last number of each run of lost frames.
+        damage: One line for each damaged place of the stream.
         truncated: Whether the stream ends before its end packet.
-        duration_s: Of the video, in seconds.
+        duration_s: Duration of the video in seconds.
         sizes: Bytes of the stream by kind.
         weights: Name and id of the weights.
         stages: Time per stage.
-        wall_s: Of the whole command.
-        warnings: What the output could not keep.
+        wall_s: Wall-clock time of the whole command in seconds.
+        warnings: Properties that the output could not keep.
     """
 
     weights: str
@@ -62,16 +62,16 @@ class DecodeReport:
 
     @property
     def rate_kbps(self) -> float:
-        """Bytes of the stream less its audio over the duration, kbit/s."""
+        """Rate of the stream without its audio in kbit/s."""
         return stream_rate_kbps(self.sizes, self.duration_s)
 
     @property
     def lost_frames(self) -> int:
-        """How many frames were lost."""
+        """Number of lost frames."""
         return sum(last - first + 1 for first, last in self.lost)
 
     def lose(self, first: int, last: int) -> None:
-        """Record frames as lost, joining runs that touch."""
+        """Record frames as lost; adjacent runs are joined."""
         if self.lost and self.lost[-1][1] + 1 >= first:
             self.lost[-1] = (self.lost[-1][0], max(last, self.lost[-1][1]))
         else:
@@ -79,5 +79,5 @@ class DecodeReport:
 
 
 def stream_rate_kbps(sizes: SizeLedger, duration_s: float) -> float:
-    """C3: 8 * (all bytes - audio bytes) / duration, in kbit/s; 0 for no duration."""
+    """C3: 8 * (all bytes - audio bytes) / duration in kbit/s; 0 if there is no duration."""
     return rate_kbps(sizes.total_bytes, sizes.audio_bytes, duration_s) if duration_s > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Where a stream is read from."""
+"""Files, pipes and standard input as sources of a stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imfcodec.errors import InputUnreadable
 
 
 def open_stream(source: str | Path | BinaryIO, stack: ExitStack) -> BinaryIO:
-    """A binary file for a path, "-" (standard input) or a file object.
+    """Open a path, or take "-" (standard input) or a binary file object.
 
     Raises:
         InputUnreadable: The path cannot be opened.

@@ -39,7 +39,7 @@ from imfcodec.video import (
 )
 
 AUDIO_PACKET_SAMPLES = 48_000
-"""Opus packets of this much time share an audio packet, in samples at 48 kHz."""
+"""Duration of an audio packet, which holds several Opus packets, in samples at 48 kHz."""
 
 
 def encode(
@@ -54,10 +54,10 @@ def encode(
         source: Path, "-" for standard input, or a binary file object.
         target: Path, "-" for standard output, or a binary file object.
         options: See `EncodeOptions`.
-        progress: Called now and then.
+        progress: Called after each frame.
 
     Raises:
-        ImfcodecError: One class per cause; nothing is written and nothing is overwritten.
+        ImfcodecError: One class per cause. The target file is then neither created nor changed.
     """
     options = options or EncodeOptions()
     begun = time.perf_counter()
@@ -111,8 +111,8 @@ def encode(
 class _Output:
     """The stream being written.
 
-    The header needs the key codec's configuration, so it waits for the first key packet, and
-    audio that the source delivers earlier waits with it.
+    The header needs the key codec's configuration, so it waits for the first key packet. Audio
+    that the source delivers earlier waits as well.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class _Output:
     def finish(self, end_pts: int) -> StreamWriter:
         stream = self._stream
         if stream is None:
-            raise AssertionError("a source without frames raises before")
+            raise AssertionError("a source without frames raises earlier")
         self._flush_audio()
         with writing("output"):
             stream.finish(end_pts)
@@ -155,7 +155,7 @@ class _Output:
         return stream
 
     def _flush_audio(self) -> None:
-        """Write the waiting Opus packets, a new packet of ours wherever they leave a gap."""
+        """Write the waiting Opus packets; a gap in their times begins a new audio packet."""
         while self._sound:
             run = [self._sound.pop(0)]
             while self._sound and self._sound[0].pts == run[-1].pts + opus_packet_samples(
@@ -192,7 +192,7 @@ class _Output:
 
 
 def _open_target(target: str | Path | BinaryIO, overwrite: bool, stack: ExitStack) -> BinaryIO:
-    """A file to write the stream to; a path appears only when the stream is complete."""
+    """Open a file for the stream; a named file appears only when the stream is complete."""
     if not isinstance(target, str | Path):
         return target
     if target == "-":

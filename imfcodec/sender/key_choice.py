@@ -1,4 +1,4 @@
-"""Which of some frames is the best key frame for them."""
+"""Which of several frames is the best key frame for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from imfcodec.sender.luma_cells import luma_cells
 
-CELL = 4  # pictures are compared as means of CELL x CELL pixels: an eye still fills several
+CELL = 4  # pictures are compared as means of CELL x CELL pixels; an eye fills several cells
 
 Cells = npt.NDArray[np.float32]
 
@@ -18,19 +18,19 @@ def cells_of(picture: npt.NDArray[np.uint8]) -> Cells:
 
 
 def best_key(reference: Cells, frames: Cells, first: int) -> int:
-    """The frame that is best made the key frame of itself and of those after it.
+    """Choose the frame that is the best key frame for itself and for the frames after it.
 
-    What comes before it stays with the reference so far. The distance of a frame from its
-    reference is the mean square difference of their cells: squared, so that closed eyes count
-    beside a little movement of everything. A blink is thus no key frame: few frames are like it.
+    The frames before it keep the current key frame. The distance of a frame from its reference is
+    the mean squared difference of their cells. It is squared so that closed eyes count even if
+    everything else moves a little. A blink is therefore never chosen: few frames are like it.
 
     Args:
-        reference: Cells of the key frame so far, [n].
-        frames: Of consecutive frames behind it, [N, n].
-        first: Candidates begin here.
+        reference: Cells of the current key frame [n].
+        frames: Cells of the consecutive frames after it [N, n].
+        first: Index of the first candidate.
 
     Returns:
-        Index of the best candidate, first to N - 1; the earliest of equals.
+        Index of the best candidate, first to N - 1; the earliest if several are equal.
     """
     stay = np.square(frames - reference).mean(1)
     costs = []
@@ -41,9 +41,9 @@ def best_key(reference: Cells, frames: Cells, first: int) -> int:
 
 
 def most_typical(frames: Cells, candidates: range) -> int:
-    """Which of the candidates all frames, cells [N, n], are most like; the first of equals.
+    """The candidate that is nearest to all frames, cells [N, n]; the first if several are equal.
 
-    By the same distance, and for the same reason.
+    The distance is that of `best_key`, for the same reason.
     """
     costs = [np.square(frames - frames[candidate]).mean() for candidate in candidates]
     return candidates[int(np.argmin(costs))]

@@ -1,4 +1,4 @@
-"""The pictures of key frames: coded, and as the receiver will see them."""
+"""Key frames as pictures: coded, and decoded as the receiver will see them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imfcodec.sender.restraint import restraint_of
 from imfcodec.sender.source_frame import SourceFrame
 
 WORTH_PREDICTING = 0.7
-"""A predicted picture above this share of its base's bytes gains nothing by being one."""
+"""Prediction gains nothing if the picture takes more than this share of its base's bytes."""
 
 Picture = npt.NDArray[np.uint8]
 
@@ -25,11 +25,11 @@ class KeyPicture:
     """One key frame's picture.
 
     Attributes:
-        kind: What it is coded from in the end.
-        chained: Whether that is not the base alone but also the predicted picture before.
+        kind: Whether it was coded independently or predicted.
+        chained: Whether it is predicted from the predicted pictures before as well as the base.
         coded: Its AV1 units.
-        decoded: RGB uint8 [H, W, 3] as AV1 gives it back.
-        restraint: Under which the receiver restores it.
+        decoded: The picture as AV1 decodes it, RGB uint8 [H, W, 3].
+        restraint: How much the receiver's restoration is reduced, 0 (not) to 3 (switched off).
     """
 
     kind: KeyKind
@@ -41,24 +41,24 @@ class KeyPicture:
 
 @dataclass(frozen=True)
 class _Link:
-    """A key frame that others may be predicted from: what was coded, and what came of it."""
+    """A key frame that others may be predicted from: its source and its coded picture."""
 
     frame: SourceFrame
     coded: CodedPicture
 
 
 class KeyCoder:
-    """Codes key pictures; keeps the base and the predicted ones of which each needs all before."""
+    """Codes key pictures; keeps the base and the chain of key frames predicted from it."""
 
     def __init__(self, size: tuple[int, int], crf: int, preset: int, *, chains: bool) -> None:
         """Prepare for key frames.
 
         Args:
             size: Coded width and height in pixels.
-            crf: Of independent pictures.
-            preset: Of SVT-AV1.
-            chains: Whether predicted pictures are coded from the last one and all that that one
-                needs, instead of from the base alone.
+            crf: AV1 quality (CRF) of independent pictures.
+            preset: SVT-AV1 preset.
+            chains: Whether a predicted picture uses the whole chain before it instead of the base
+                alone.
         """
         self._encoder = Av1PictureEncoder(*size, preset)
         self._decoder = Av1PictureDecoder(*size)
@@ -69,10 +69,10 @@ class KeyCoder:
     def code(self, frame: SourceFrame, kind: KeyKind) -> KeyPicture:
         """Code one frame's picture.
 
-        A picture that was to be predicted becomes independent where that gains nothing.
+        A picture of kind PREDICTED is coded independently if prediction gains nothing.
 
         Raises:
-            KeyframeCodecError: AV1 is missing or refuses.
+            KeyframeCodecError: The AV1 encoder is missing or refuses the picture.
         """
         if kind is KeyKind.PREDICTED and self._chain:
             earlier = self._chain if self._may_grow else self._chain[:1]
@@ -85,7 +85,7 @@ class KeyCoder:
 
     @property
     def _may_grow(self) -> bool:
-        """Whether the chain is short enough, and its last link cannot be taken for another."""
+        """Whether the chain is short enough and the low bits of its last number are unambiguous."""
         numbers = [low_bits(link.frame.number) for link in self._chain]
         short = len(numbers) < FORMAT_LIMITS.max_key_chain
         return self._chains and short and chain_length(numbers, numbers[-1]) == len(numbers)

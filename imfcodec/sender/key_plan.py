@@ -1,11 +1,11 @@
-"""Which frames of the next seconds become key frames, all of them weighed at once.
+"""Which frames of the next seconds become key frames, planned together.
 
     ─ 1 ─ 2 ─ K ─ 4 ─ 5 │ 6 ─ 7 ─ K ─ 9 │ 10 ─ 11 ─ K ─ 13 ─
-              └─ serves both sides        └─ each frame belongs to one neighbour
+              └─ serves both sides        └─ each frame has one of its two neighbours
 
-A frame costs what optical flow leaves unexplained of it, seen from its key frame. One that is
-predicted is the coarser the more it differs from its base, and hands that on to what it serves.
-The plan with the least sum is found by dynamic programming over the number of key frames.
+The cost of a frame is its difference from its key frame after optical flow has moved that. A
+predicted key frame is coarser the more it differs from its base, and the frames that it serves
+inherit that error. Dynamic programming over the number of key frames finds the cheapest plan.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import numpy.typing as npt
 from imfcodec.sender.reference_choice import Errors, change_over
 
 LOST: Final = 0.08
-"""No error counts for more: what two frames do not have in common is lost, however much it is.
-Without that a title between two faces would draw the key frames to itself."""
+"""Upper limit of an error: once two frames have nothing in common, more difference is no worse.
+Without this limit, a title between two faces would attract the key frames."""
 
 INHERITED: Final = 0.15
-"""Share of a predicted key frame's own error beside its base that its frames inherit."""
+"""Share of a predicted key frame's error against its base that its frames inherit."""
 
 NEAREST, FURTHEST = 0.5, 1.5
-"""Distance of key frames in intervals, unless there is no such plan ..."""
+"""Smallest and largest distance between key frames in intervals, if such a plan exists ..."""
 
 OUTERMOST: Final = 1.0
-"""... and of a scene's first and last frames from theirs."""
+"""... and largest distance of a scene's first and last frames from their key frames."""
 
-MISPLACED: Final = 1e6  # costs more than any plan that keeps to the distances
+MISPLACED: Final = 1e6  # costs more than any plan within these distances
 
 
 class _Plan(NamedTuple):
@@ -49,20 +49,20 @@ def plan_keys(
 ) -> list[int]:
     """Choose key frames among consecutive frames, or samples of them.
 
-    Without known ones the first becomes the base of the others.
+    If no key frame is known, the first one chosen is the base of the others.
 
     Args:
-        errors: Of frame j rebuilt from frame i, mean absolute difference in 0..1 [N, N].
-        times: Of each, rising [N].
-        known: How many of the first are key frames already: the base and the last one, or the
-            one that is both.
-        count: The most key frames to choose.
-        interval: Their distance in the mean, in the unit of ``times``.
-        inherited: Share of a key frame's error beside its base that its frames inherit; 0 where
-            none is predicted.
+        errors: Error of frame j rebuilt from frame i, mean absolute difference in 0..1 [N, N].
+        times: Time of each frame, ascending [N].
+        known: Number of frames at the beginning that are key frames already: the base and the
+            last one, or one frame that is both.
+        count: Largest number of key frames to choose.
+        interval: Average distance between key frames, in the unit of ``times``.
+        inherited: Share of a key frame's error against its base that its frames inherit; 0 if
+            no key frame is predicted.
 
     Returns:
-        Their indices, rising; at least one where none is known.
+        Indices of the chosen frames, ascending; at least one if none is known.
     """
     errors = np.minimum(errors, LOST)
 
@@ -89,7 +89,7 @@ def _after(
     count: int,
     interval: float,
 ) -> _Plan:
-    """At most ``count`` key frames behind ``last``, among the frames from ``first`` on."""
+    """At most ``count`` key frames after ``last``, among the frames from ``first`` on."""
     total = len(errors)
     step = np.full((total, total), np.inf)
     for a in [last, *range(first, total - 1)]:
@@ -116,13 +116,13 @@ def _after(
 
 
 def _shared(earlier: Errors, later: Errors) -> float:
-    """Error of the frames between two key frames, each rebuilt from the one that suits it."""
+    """Error of the frames between two key frames, each rebuilt from the better one."""
     count = change_over(earlier, later)
     return float(earlier[:count].sum() + later[count:].sum())
 
 
 def _traced(origins: list[npt.NDArray[np.intp]], end: int) -> list[int]:
-    """The key frames that lead to the last one."""
+    """The key frames of the best plan that ends with ``end``, ascending."""
     keys = [end]
     for origin in origins[:0:-1]:
         keys.append(int(origin[keys[-1]]))

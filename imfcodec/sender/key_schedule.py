@@ -1,4 +1,4 @@
-"""How many key frames the next frames get, and which of them they are."""
+"""How many key frames the next frames get, and which frames these are."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from imfcodec.sender.mutual_errors import mutual_errors
 from imfcodec.sender.source_frame import SourceFrame
 
 AHEAD: Final = 4
-"""So many intervals are planned at once."""
+"""Number of intervals that are planned together."""
 
 SAMPLES: Final = 32
-"""Of so many frames is known how well they serve each other: the time goes with the square."""
+"""Number of frames that are compared with each other; the time grows with its square."""
 
 
 class KeySchedule:
-    """Spends one key frame per interval of a scene, in the mean, where they serve best.
+    """Places key frames where they serve best, on average one per interval of a scene.
 
-    What an interval does not spend, because there is no frame for it, is forfeit.
+    If an interval has no frame for its key frame, that key frame is not made up for later.
 
     Attributes:
-        ticks: Time that is planned at once.
+        ticks: Time that is planned together, in ticks.
     """
 
     def __init__(self, interval_ticks: float, predicts: bool = True) -> None:
-        """Take the mean distance between key frames in ticks, and whether some are predicted."""
+        """Take the average time between key frames in ticks, and whether some are predicted."""
         self.ticks = AHEAD * interval_ticks
         self._interval = interval_ticks
         self._inherited = INHERITED if predicts else 0.0
@@ -45,12 +45,12 @@ class KeySchedule:
         """Choose the key frames among the next frames of the scene.
 
         Args:
-            frames: In order; not empty.
-            known: The scene's key frames on which these may lean: none yet, or the base and, if
-                that is another, the last one.
+            frames: The frames in order; not empty.
+            known: Key frames of the scene that these may depend on: none yet, or the base and, if
+                it is another frame, the last key frame.
 
         Returns:
-            Their indices, rising; at least one where none is known.
+            Indices of the key frames, ascending; at least one if none is known.
         """
         granted = math.ceil((frames[-1].pts - self._begin_pts - 0.5) / self._interval)
         count = max(granted - self._granted, 0 if known else 1)
@@ -71,14 +71,14 @@ class KeySchedule:
 
 
 def _evenly(count: int) -> list[int]:
-    """Indices of at most `SAMPLES` of so many frames."""
+    """Indices of at most `SAMPLES` of ``count`` frames, evenly spaced."""
     return [int(n) for n in np.linspace(0, count - 1, min(count, SAMPLES)).round()]
 
 
 def _typical(frames: Sequence[SourceFrame], places: Sequence[int], sample: int) -> int:
-    """Which of the frames that a sample stands for is no blink.
+    """The most typical of the frames that a sample stands for, so that it is not a blink.
 
-    It is the one that all between the neighbouring samples are most like.
+    It is the frame nearest to all frames between the neighbouring samples.
     """
     place = places[sample]
     before = places[sample - 1] if sample else place - 1

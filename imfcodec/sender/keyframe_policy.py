@@ -12,18 +12,18 @@ import numpy as np
 from imfcodec.sender.shots import Picture, thumbnail, unexplained_change
 
 DRIFT_LEVELS = 12.0
-"""How much further the last frames may be from their key frame, moved by optical flow, than half a
-second of frames is from the best of themselves, held still: mean difference in 8-bit levels."""
+"""Drift: mean difference from the key frame, moved by optical flow, less the mean difference of the
+last half second from its best frame, held still. Both are in 8-bit levels."""
 
 DRIFT_S = Fraction(1, 2)
-"""That half second."""
+"""The window of the still frame, in seconds."""
 
 LAST_S = Fraction(1, 5)
-"""Those last frames, in seconds, of which the median counts: a flash is no drift. And no two key
-frames are closer because of it."""
+"""The window of the moved key frame, in seconds. Its median counts, so that a flash is no drift.
+Drift puts no two key frames closer together than this."""
 
 MAX_LATELY = 64
-"""No more frames than these are compared, whatever the frame rate."""
+"""Largest number of frames in a window, whatever the frame rate."""
 
 
 class KeyKind(Enum):
@@ -36,19 +36,19 @@ class KeyKind(Enum):
 
 
 class KeyframePolicy:
-    """First frame, scene cuts, drift, and the longest interval.
+    """Asks for a key frame at the first frame, at cuts, after drift, and after the interval.
 
-    What follows a cut looks like nothing before it. Any other key frame is predicted, as long as
-    its base is not so old that damage to it would last too long, or someone who begins in the
-    middle would wait too long.
+    Nothing before a cut resembles the frames after it, so its key frame is independent. Any other
+    key frame is predicted while its base is young. An old base would let damage last too long,
+    and a viewer who joins in the middle would wait too long.
 
-    The receiver moves what the key frame shows. Where a picture fades, or its exposure swings,
-    that does not help: frames drift away from their key frame. Once half a second of them is
-    further from it than from the best of themselves, there is a new one.
+    The receiver can only move what the key frame shows. That does not help where a picture fades
+    or its exposure swings: the frames drift away from their key frame. The next key frame is due
+    as soon as they are further from it than half a second of frames is from its own best frame.
 
     Attributes:
-        due: Whether the last decision came from the interval alone, so that a frame shortly before
-            would do as well.
+        due: Whether only the interval asked for the last key frame; an earlier frame would then
+            serve as well.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class KeyframePolicy:
             scene_cut: Whether cuts and drift count.
             base_ticks: Oldest base in ticks; 0 predicts no key frame.
             time_base: Seconds per tick.
-            planned_ticks: Distance of the key frames that a plan will add, in ticks; None where
-                there is no plan.
+            planned_ticks: Distance in ticks of the key frames that a plan will add; None without a
+                plan.
         """
         self._interval = interval_ticks
         self._scene_cut = scene_cut
@@ -91,8 +91,8 @@ class KeyframePolicy:
             cut: Whether it begins a shot.
 
         Returns:
-            Which kind of key frame it is to become; None for no key frame. `take` is to be told
-            what became of it.
+            The kind of key frame to make of it; None for no key frame. The caller reports what it
+            made to `take`.
         """
         self.due = False
         if self._last_key_pts is None or (cut and self._scene_cut):
@@ -123,7 +123,7 @@ class KeyframePolicy:
         self._lately.clear()
 
     def _adrift(self, pts: int, picture: Picture) -> bool:
-        """Whether the last half second is closer to the best of its own frames than to its key."""
+        """Whether the frames have drifted away from their key frame."""
         reference = self._reference
         assert reference is not None  # since the first frame
         if self._planned_ticks is not None and pts - reference.pts >= self._planned_ticks:
@@ -144,7 +144,7 @@ class KeyframePolicy:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A frame: its pts, its thumbnail, and by how many levels it differs from its key frame."""
+    """A frame: its pts, its thumbnail, and its mean difference in levels from its key frame."""
 
     pts: int
     picture: Picture

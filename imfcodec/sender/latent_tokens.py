@@ -1,4 +1,4 @@
-"""A reference, and the tokens of frames beside it before they are quantised."""
+"""A reference, and the tokens of the frames that use it before they are quantised."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class LatentTokens:
         x_c, flow ─ E_T ─ refine ─ t_c, H
 
     Attributes:
-        latent: The reference's own, not quantised, float32 [1, d_m]: what E_T says of the restored
-            picture, as the receiver's features show it.
-        token: The same as the receiver has it, int32 [1, d_m].
+        latent: The reference's own token before quantisation, float32 [1, d_m]: E_T of the
+            restored picture, which the receiver's features are made from.
+        token: The same token as the receiver has it, int32 [1, d_m].
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class LatentTokens:
 
         Args:
             model: The network.
-            quantiser: Of the stream.
+            quantiser: Quantiser of the stream.
             reference: x_r, RGB uint8 [H, W, 3], restored.
-            steps: Of refinement; 0 takes what E_T says.
-            timed: Accounts the time of a stage.
+            steps: Refinement steps; 0 keeps the tokens of E_T.
+            timed: Measures the time of a stage.
         """
         self._model = model
         self._origin = to_tensor(reference[None])
@@ -56,12 +56,12 @@ class LatentTokens:
             self._refiner = TokenRefiner(model, self._origin, as_received, steps)
 
     def restart(self) -> None:
-        """Prepare for frames that do not follow those before."""
+        """Prepare for frames that do not follow the previous ones."""
         if self._refiner:
             self._refiner.restart()
 
     def beside(self, pictures: Sequence[Picture], flow: Sequence[Tensor]) -> Refined:
-        """Tokens of successive frames, and how much they matter.
+        """Tokens of successive frames, and the curvature of their error.
 
         Args:
             pictures: x_c, RGB uint8 [H, W, 3] each.

@@ -9,11 +9,11 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 
 
 def luma_cells(picture: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.float32]:
-    """Means over cells of side x side pixels: noise and grain drop out.
+    """Mean luma of cells of side x side pixels; this averages out noise and grain.
 
     Args:
-        picture: RGB uint8 [H, W, 3]; what is left over of a cell on the right and below is cut.
-        side: Of a cell, pixels.
+        picture: RGB uint8 [H, W, 3]; incomplete cells at the right and bottom are left out.
+        side: Side of a cell in pixels.
 
     Returns:
         float32 [H // side, W // side] in 8-bit levels.

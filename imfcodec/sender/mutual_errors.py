@@ -1,4 +1,4 @@
-"""What optical flow leaves unexplained of frames, each seen from each other one."""
+"""Error of each frame rebuilt from each other frame by optical flow."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Picture = npt.NDArray[np.uint8]
 
 @torch.inference_mode()
 def mutual_errors(pictures: Sequence[Picture]) -> Errors:
-    """`unexplained` of frames in order, as they are: no key frame has been coded yet.
+    """`unexplained` between source frames in order; no key frame has been coded yet.
 
-    Each movement begins where that of the frame before has ended, so that a head that has gone
-    far is still found.
+    Each flow search starts from the flow of the previous frame, so that it still finds a head
+    that has moved far.
 
     Args:
-        pictures: RGB uint8 [H, W, 3], N of them.
+        pictures: N pictures, RGB uint8 [H, W, 3].
 
     Returns:
-        float64 [N, N]; of frame j rebuilt from frame i.
+        float64 [N, N]: the error of frame j rebuilt from frame i at [i, j].
     """
     luma = [grey(picture) for picture in pictures]
     colour = torch.cat([reduce_short_side(to_tensor(p[None]), SIDE, MULTIPLE) for p in pictures])

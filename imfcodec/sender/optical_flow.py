@@ -1,4 +1,4 @@
-"""DIS optical flow from a frame to its reference: what E_T is told of the movement.
+"""DIS optical flow from a frame to its reference, an input of E_T.
 
 x, x_r ─ grey, 128 pixels on the short side ─ DIS both ways ─ agree? ─ flow ++ trust
 """
@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SHORT_SIDE: Final = 128
-"""Short side in pixels of the pictures that are compared; the flow returned has half of it."""
+"""Short side in pixels of the compared pictures; the returned flow has half of it."""
 
 AGREEMENT: Final = 1.0
-"""Forward and backward flow must cancel to this many of those pixels."""
+"""Largest sum of forward and backward flow, in those pixels, where the flow is trusted."""
 
 Picture = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
@@ -53,7 +53,7 @@ def movement(current: Picture, reference: Picture, start: Movement | None = None
     Args:
         current: uint8 [h, w].
         reference: The same.
-        start: Where to begin to look, finite; at rest without it.
+        start: Finite flow from which the search starts; None starts from zero flow.
     """
     import cv2
 
@@ -61,14 +61,14 @@ def movement(current: Picture, reference: Picture, start: Movement | None = None
     if start is None:
         rest = np.zeros((*current.shape, 2), np.float32)
         start = Movement(rest, rest)
-    # The estimate is written over where it begins.
+    # The estimate overwrites its starting point, hence the copies.
     there = dis.calc(current, reference, start.there.copy())
     back = dis.calc(reference, current, start.back.copy())
     return Movement(np.asarray(there, np.float32), np.asarray(back, np.float32))
 
 
 def observed(moved: Movement) -> Tensor:
-    """What E_T sees of a movement: flow in units of the picture and its trust, [3, h/2, w/2].
+    """A movement as E_T sees it: flow in picture widths and heights, and trust, [3, h/2, w/2].
 
     Trust is 1 where all four pixels' forward and backward flow agree, else 0.
     """
@@ -87,13 +87,14 @@ def observed(moved: Movement) -> Tensor:
 
 
 class MovementTracker:
-    """Optical flow of successive frames from one reference; each begins where the last one ended.
+    """Optical flow of successive frames to one reference.
 
-    A head that has gone far from its reference is then still found.
+    Each search starts from the flow of the previous frame, so that it still finds a head that has
+    moved far.
     """
 
     def __init__(self, reference: Picture) -> None:
-        """Take the reference, decoded: RGB uint8 [H, W, 3]; an empty one until there is any."""
+        """Take the decoded reference, RGB uint8 [H, W, 3]; an empty array while there is none."""
         self._reference = grey(reference) if reference.size else reference
         self._last: Movement | None = None
 

@@ -1,9 +1,9 @@
-"""Which of two key frames the frames between them are rebuilt from.
+"""From which of two key frames each frame between them is rebuilt.
 
     the earlier one ─ 1 ─ 2 ─ ... ─ s │ s + 1 ─ ... ─ n ─ the later one
 
-A frame is rebuilt the better the less it differs from its reference once that has been moved.
-Optical flow moves nearly as well as the network does, and costs a tenth.
+The less a frame differs from its reference after motion compensation, the better it is rebuilt.
+Optical flow compensates motion nearly as well as the network and costs a tenth as much.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def unexplained(pictures: Tensor, reference: Tensor, flow: Tensor) -> Errors:
     """Mean absolute difference of frames from their reference moved by optical flow.
 
     Args:
-        pictures: x [N, 3, H, W] in 0..1, or one for all.
-        reference: x_r [N, 3, H, W], or one for all.
-        flow: From each x to x_r, `optical_flow.observed` [N, 3, h, w].
+        pictures: x [N, 3, H, W] in 0..1, or one picture for all.
+        reference: x_r [N, 3, H, W], or one picture for all.
+        flow: `optical_flow.observed` from each x to x_r [N, 3, h, w].
 
     Returns:
         float64 [N].
@@ -40,14 +40,14 @@ def unexplained(pictures: Tensor, reference: Tensor, flow: Tensor) -> Errors:
 
 
 def change_over(earlier: Errors, later: Errors) -> int:
-    """How many of N frames belong to the earlier key frame so that all errors sum to the least.
+    """How many of N frames use the earlier key frame so that the sum of errors is smallest.
 
     Args:
-        earlier: Error of each frame with the earlier key frame as its reference [N].
-        later: With the later one [N].
+        earlier: Error of each frame rebuilt from the earlier key frame [N].
+        later: Error of each frame rebuilt from the later key frame [N].
 
     Returns:
-        0 to N; the most of equals.
+        0 to N; the largest if several are equal.
     """
     total = np.concatenate([[0.0], np.cumsum(earlier - later)])
     return len(total) - 1 - int(np.argmin(total[::-1]))

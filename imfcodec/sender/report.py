@@ -1,4 +1,4 @@
-"""What an encode did."""
+"""The report of an encode."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class EncodeReport:
     Attributes:
         frames: Frames coded.
         key_frames: How many of them are key frames.
-        predicted_key_frames: How many of those are coded from an earlier one.
-        duration_s: Of the video, in seconds.
+        predicted_key_frames: How many of those are coded from earlier key frames.
+        duration_s: Duration of the video in seconds.
         sizes: Bytes of the stream by kind.
         weights: Name and id of the weights.
         display, coded: Width and height in pixels.
-        psnr_db: PSNR-RGB at coded size of what the receiver will see, mean over frames; None
-            unless measuring was asked for.
+        psnr_db: PSNR-RGB of the rebuilt frames at coded size, mean over frames; None if it was
+            not measured.
         stages: Time per stage.
-        wall_s: Of the whole command.
-        warnings: What of the source could not be kept.
+        wall_s: Wall-clock time of the whole command in seconds.
+        warnings: Properties of the source that could not be kept.
     """
 
     weights: str
@@ -47,7 +47,7 @@ class EncodeReport:
 
     @property
     def rate_kbps(self) -> float:
-        """Bytes of the stream less its audio over the duration, kbit/s."""
+        """Rate of the stream without its audio in kbit/s."""
         return stream_rate_kbps(self.sizes, self.duration_s)
 
     @property

@@ -1,4 +1,4 @@
-"""How far the receiver is to hold back in restoring a key frame."""
+"""Restoration strength: how much the receiver reduces the restoration of a key frame."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from bisect import bisect_right
 from imfcodec.keyframe.av1 import predicted_crf
 
 LEAVE_BELOW_CRF = (14, 28, 38)
-"""Below these, AV1 has left so much that R is to leave the picture as it is, to do half of what it
-would, and three quarters. Measured in LPIPS of restored pictures, in benchmarks/LOG.md."""
+"""Below these CRFs, AV1 keeps so much detail that R is switched off, at half strength, and at
+three quarters. benchmarks/LOG.md has the LPIPS of restored pictures that decided this."""
 
 
 def restraint_of(crf: int, *, predicted: bool) -> int:
-    """Restraint of a key frame, 0 (R does all it can) to 3 (nothing).
+    """Reduction of a key frame's restoration, 0 (R at full strength) to 3 (R switched off).
 
     Args:
-        crf: That independent key frames are coded with.
-        predicted: Whether this one is predicted, and so coarser.
+        crf: CRF of independent key frames.
+        predicted: Whether this key frame is predicted, and therefore coarser.
     """
     own = predicted_crf(crf) if predicted else crf
     return len(LEAVE_BELOW_CRF) - bisect_right(LEAVE_BELOW_CRF, own)

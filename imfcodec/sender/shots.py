@@ -2,9 +2,9 @@
 
     frames ─ 64-line grey ─ change that optical flow cannot explain ─ abrupt? ─ lasting? ─ cut
 
-Neither a moving camera nor a moving head is a cut: optical flow explains both. A flash, or a
-picture that alternates with another, is none either: the shot that it begins does not last. So a
-frame that changes abruptly waits until its shot has lasted `LASTING_S`.
+Optical flow explains a moving camera and a moving head, so neither is a cut. A shot that does not
+last is no cut either: that is a flash, or a picture that alternates with another. A frame that
+changes abruptly therefore waits until its shot has lasted for `LASTING_S`.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ SIDE: Final = 64
 """Short side in pixels at which pictures are compared."""
 
 CUT_LEVELS: Final = 8.0
-"""Mean unexplained change, in 8-bit levels, below which nothing is a cut. Talking heads reach 6."""
+"""Smallest mean unexplained change at a cut, in 8-bit levels. Talking heads reach 6."""
 
 CUT_RATIO: Final = 2.5
-"""... and by how much a cut exceeds the usual change, so that no fast scene is cut to pieces."""
+"""... and its smallest ratio to the usual change, so that a fast scene is not cut to pieces."""
 
 USUAL_S, USUAL_FRAMES = Fraction(1, 2), 9
-"""The usual change is the median over so much time, and over at least so many frames."""
+"""The usual change is the median over this time in seconds, and over at least this many frames."""
 
 LASTING_S: Final = Fraction(1, 5)
-"""A shot that is shorter, in seconds, begins with no cut."""
+"""Shortest shot, in seconds."""
 
 RETURNED: Final = 0.5
-"""The shot before is back once a picture differs from it by this share of the change."""
+"""The earlier shot is back once a picture differs from it by less than this share of the change."""
 
 WARY_S: Final = Fraction(2)
-"""After a shot that was too short, a hasty detector calls no cut at once for so many seconds."""
+"""After a shot that was too short, a hasty detector confirms each cut for this time, in seconds."""
 
 MAX_WAITING: Final = 64
-"""No more frames than these wait, whatever the frame rate."""
+"""Largest number of frames that wait, whatever the frame rate."""
 
 Picture = npt.NDArray[np.uint8]
 
@@ -63,7 +63,8 @@ def unexplained_change(current: Picture, reference: Picture) -> float:
     import cv2
 
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    flow = np.asarray(dis.calc(current, reference, None), np.float32)
+    rest = np.zeros((*current.shape, 2), np.float32)
+    flow = np.asarray(dis.calc(current, reference, rest), np.float32)
     y, x = np.mgrid[: current.shape[0], : current.shape[1]].astype(np.float32)
     moved = cv2.remap(
         reference,
@@ -76,15 +77,15 @@ def unexplained_change(current: Picture, reference: Picture) -> float:
 
 
 class ShotDetector:
-    """Takes frames in order; gives them back, each with whether it begins a shot.
+    """Takes frames in order and gives them back, each with whether it begins a shot.
 
         A A A A│B B B B B      a cut, once B has lasted
         A A A A B A A A A      a flash, no cut
         A B A B A B A B A      alternating pictures, no cut
 
-    Frames come back at once, except those of a shot that has yet to last. A hasty detector keeps
-    none. It calls a cut at once, unless a shot was too short lately: then a cut comes late, with
-    the frame by which the shot has lasted.
+    A frame comes back at once unless it belongs to a shot that has not lasted yet. A hasty
+    detector holds no frame back. It reports a cut at once; after a shot that was too short, it
+    reports a cut only once the new shot has lasted.
     """
 
     def __init__(self, time_base: Fraction, *, hasty: bool) -> None:
@@ -105,7 +106,7 @@ class ShotDetector:
         self._doubt: _Doubt | None = None
 
     def push(self, frame: SourceFrame) -> Iterator[tuple[SourceFrame, bool]]:
-        """Take the next frame; yield those of which is known whether they begin a shot."""
+        """Take the next frame; yield the frames whose role is now known."""
         picture = thumbnail(frame.picture)
         previous, self._previous = self._previous, picture
         if previous is None:
@@ -119,7 +120,7 @@ class ShotDetector:
                 late = self._hasty and not doubt.called
                 yield from self._settle(cut=True)
             elif doubt.is_back(picture) or abrupt:
-                # Too short. What was called a cut has left a key frame, to be gone back from.
+                # Too short. If it was reported as a cut, a key frame shows it: compare with that.
                 if not doubt.called:
                     abrupt = abrupt and not doubt.is_back(picture)
                     before = doubt.before
@@ -137,11 +138,11 @@ class ShotDetector:
             yield frame, late or (abrupt and self._doubt is not None and self._doubt.called)
 
     def flush(self) -> Iterator[tuple[SourceFrame, bool]]:
-        """Yield what still waits: the last shot is as long as it is."""
+        """Yield the frames that still wait; the last shot may be short."""
         yield from self._settle(cut=True)
 
     def _settle(self, *, cut: bool) -> Iterator[tuple[SourceFrame, bool]]:
-        """The shot in doubt begins with a cut, or does not."""
+        """Decide whether the shot in doubt begins with a cut."""
         doubt, self._doubt = self._doubt, None
         if doubt is None:
             return
@@ -161,14 +162,14 @@ class ShotDetector:
 
 @dataclass
 class _Doubt:
-    """A shot that has yet to last.
+    """A shot that has not lasted yet.
 
     Attributes:
-        before: The last picture of the shot before, a thumbnail.
-        change: From there to its first picture.
+        before: Thumbnail of the last picture before it.
+        change: Unexplained change from there to its first picture.
         pts: Of its first frame.
-        called: Whether that frame was called a cut already.
-        waiting: Its frames, none where no frame may wait.
+        called: Whether that frame has been reported as a cut.
+        waiting: Its frames so far; empty if no frame may wait.
     """
 
     before: Picture
@@ -178,5 +179,5 @@ class _Doubt:
     waiting: list[SourceFrame] = field(default_factory=list)
 
     def is_back(self, picture: Picture) -> bool:
-        """Whether a picture is that of before the change again."""
+        """Whether a picture shows the earlier shot again."""
         return unexplained_change(picture, self.before) < RETURNED * self.change

@@ -1,4 +1,4 @@
-"""A frame as the sender takes it."""
+"""One frame of the source."""
 
 from __future__ import annotations
 

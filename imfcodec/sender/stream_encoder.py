@@ -33,30 +33,30 @@ from imfcodec.sender.token_smoothing import smooth
 from imfcodec.weights import Weights
 
 PACKET_S = Fraction(3)
-"""Tokens of this much time share a packet, in seconds ..."""
+"""Tokens of this many seconds share a packet ..."""
 
 PENDING_BYTES = 96 << 20
-"""... or of fewer frames, where pictures are large: all of a packet's wait for its end. Looking
-ahead, frames wait for the next key frame or the plan, so many of them at most ..."""
+"""... or fewer if pictures are large, because all frames of a packet wait in memory. With
+`look_ahead`, frames wait for the next key frame or the plan, up to this many bytes ..."""
 
 PENDING_FRAMES = 1000
-"""... and never more than these."""
+"""... and up to this many frames."""
 
 CHAIN_S = Fraction(1)
-"""At low latency, packets of this much time are chained: a lost one costs the rest of them."""
+"""At low latency, the packets of this many seconds are chained: losing one loses the rest."""
 
 BASE_S = Fraction(20)
-"""No key frame is predicted from one of this age, in seconds."""
+"""Age in seconds from which a key frame no longer serves as base."""
 
 EARLIEST = 0.5
-"""Share of the interval before which no frame is made the next key frame, without a plan."""
+"""Without a plan, no frame before this share of the interval becomes the next key frame."""
 
 Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class _Moved:
-    """A frame to be coded, and how it has moved.
+    """A frame to be coded, and its movement.
 
     Attributes:
         frame: The frame.
@@ -69,10 +69,10 @@ class _Moved:
 
 @dataclass(frozen=True)
 class _SentKey:
-    """A key frame: its source, and what the receiver has of it.
+    """A key frame that was sent: its source, and its picture and token as received.
 
     Attributes:
-        frame: That was coded.
+        frame: The source frame.
         picture: x_r, RGB uint8 [H, W, 3], restored.
         token: int32 [d_m].
     """
@@ -94,8 +94,8 @@ class StreamEncoder:
                         └─ else: collect ─ flow ─ E_T ─ refine ─ smooth ─ choose ─ code
                                                                            ─ TokenPacket
 
-    Looking ahead, frames wait for the next key frame; the last of them may be rebuilt from that.
-    Where it may choose as well, the key frames of several intervals are planned together.
+    With `look_ahead`, frames wait for the next key frame, and the last of them may be rebuilt from
+    it. With `choose_keys` as well, the key frames of several intervals are planned together.
 
     Attributes:
         key_config: The key codec's configuration for the stream header; known after the first
@@ -154,7 +154,7 @@ class StreamEncoder:
 
     @property
     def psnr_db(self) -> float | None:
-        """Mean PSNR-RGB at coded size of what the receiver will see; None if not measured."""
+        """Mean PSNR-RGB of the rebuilt frames at coded size; None if not measured."""
         return float(np.mean(self._psnr)) if self._psnr else None
 
     @property
@@ -182,7 +182,7 @@ class StreamEncoder:
             yield from self._flush_pending()
             if self._schedule:
                 self._schedule.begin(frame.pts)
-                self._policy.take(frame.pts, kind)  # as if; until the plan has chosen
+                self._policy.take(frame.pts, kind)  # provisional, until the plan chooses
                 self._last_key, self._pending = _NO_KEY, [frame]
             else:
                 yield self._key(frame, *self._code_key(frame, kind))
@@ -197,7 +197,7 @@ class StreamEncoder:
             yield from self._flush_tokens()
 
     def _is_full(self, frame: SourceFrame) -> bool:
-        """Whether what is pending has to be coded before one more frame is taken."""
+        """Whether the pending frames must be coded before one more frame is taken."""
         waiting = frame.pts - self._pending[0].pts
         if self._schedule:
             long = waiting >= self._schedule.ticks
@@ -210,7 +210,7 @@ class StreamEncoder:
     def _renew(
         self, frame: SourceFrame, kind: KeyKind
     ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
-        """Make a key frame of this frame or of one that still waits, whichever suits best."""
+        """Make a key frame of this frame or of a pending one, whichever serves best."""
         self._pending.append(frame)
         chosen = len(self._pending) - 1
         if self._options.choose_keys:
@@ -221,7 +221,7 @@ class StreamEncoder:
     def _follow_plan(
         self, schedule: KeySchedule
     ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
-        """Code what is pending up to the last key frame that is planned there, or all of it."""
+        """Code the pending frames up to the last planned key frame; all if none is planned."""
         known = [] if self._opening else [self._base.frame]
         if known and self._last_key is not self._base:
             known.append(self._last_key.frame)
@@ -240,7 +240,7 @@ class StreamEncoder:
     def _up_to_key(
         self, chosen: int, kind: KeyKind
     ) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
-        """Make a key frame of a pending frame; code all before it."""
+        """Make a key frame of a pending frame; code all frames before it."""
         frames = self._pending
         coded, reference = self._code_key(frames[chosen], kind)
         following, leading = self._divide(frames[:chosen], reference)
@@ -258,7 +258,7 @@ class StreamEncoder:
     def _divide(
         self, frames: Sequence[SourceFrame], key: Picture
     ) -> tuple[list[_Moved], list[_Moved]]:
-        """Frames for the last key frame, and those for the next one, x_r [H, W, 3]."""
+        """Split frames between the last key frame and the next one, x_r [H, W, 3]."""
         if self._opening:
             return [], self._moved_back(frames, key)
         there = self._moved(self._tracker, frames)
@@ -274,11 +274,11 @@ class StreamEncoder:
             return [_Moved(f, tracker.follow(f.picture[None])[0]) for f in frames]
 
     def _moved_back(self, frames: Sequence[SourceFrame], key: Picture) -> list[_Moved]:
-        """Frames before a key frame, x_r [H, W, 3], tracked backwards from there."""
+        """Frames before a key frame, x_r [H, W, 3], tracked backwards from it."""
         return self._moved(MovementTracker(key), frames[::-1])[::-1]
 
     def flush(self) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
-        """Yield all that is left."""
+        """Yield the packets of all frames that are left."""
         for known, cut in self._shots.flush():
             yield from self._take(known, cut)
         yield from self._flush_pending()
@@ -293,7 +293,7 @@ class StreamEncoder:
         yield from self._follow(self._moved(self._tracker, frames))
 
     def _follow(self, frames: list[_Moved]) -> Iterator[TokenPacket]:
-        """Packets of frames behind their key frame."""
+        """Packets of the frames after their key frame."""
         while frames:
             end = frames[0].frame.pts + self._packet_ticks
             count = max(1, bisect_left(frames, end, key=lambda f: Fraction(f.frame.pts)))
@@ -320,7 +320,7 @@ class StreamEncoder:
         return TokenPacket(first.number, tuple(f.frame.pts for f in frames), payload, key)
 
     def _start_behind_key(self) -> None:
-        """Stand where the first frame beside the last key frame is coded."""
+        """Set the coding state for the first frame after the last key frame."""
         self._coder.follow(self._last_key.token)
         self._chooser = TokenChooser(self._quantiser.step)
         self._before = None
@@ -328,7 +328,7 @@ class StreamEncoder:
             self._latents.restart()
 
     def _code_key(self, frame: SourceFrame, kind: KeyKind) -> tuple[KeyPicture, Picture]:
-        """A key frame coded, and what it becomes as a reference, x_r [H, W, 3]."""
+        """Code a key frame; return it and the reference that it becomes, x_r [H, W, 3]."""
         with self._timed("key frame"):
             key = self._keys.code(frame, kind)
         with self._timed("restoration"):
@@ -341,7 +341,7 @@ class StreamEncoder:
         reference: Picture,
         leading: Sequence[_Moved] = (),
     ) -> KeyPacket | PredictedKeyPacket:
-        """Take a key frame, and code what leads up to it from there backwards."""
+        """Make the packet of a key frame; code its leading frames backwards from it."""
         coded = picture.coded
         predicted = picture.kind is KeyKind.PREDICTED
         steps = self._options.refine_steps
@@ -351,7 +351,7 @@ class StreamEncoder:
         self._last_key = _SentKey(frame, reference, token[0])
         self._tracker = MovementTracker(reference)
         self._policy.take(frame.pts, picture.kind)
-        # The first packet behind a key frame is of no use without it, and may lean on it.
+        # The first packet after a key frame is useless without it, so it may depend on it.
         self._chain_pts = frame.pts
         if self._monitor:
             self._monitor.clear()
@@ -394,7 +394,7 @@ class StreamEncoder:
         )
 
     def _latent(self, frames: Sequence[_Moved]) -> Refined:
-        """Tokens of successive frames beside the last key frame, and how much they matter."""
+        """Tokens of successive frames that use the last key frame, and their curvature."""
         assert self._latents is not None  # the first frame is a key frame
         return self._latents.beside([f.frame.picture for f in frames], [f.flow for f in frames])
 
@@ -402,7 +402,7 @@ class StreamEncoder:
         """The integers of the pending frames' tokens: int32 [N, d_m]."""
         tokens, curvature = latent.tokens.numpy(), latent.curvature.numpy()
         with self._timed("token choice"):
-            if not self._low_latency:  # to smooth without frames to come would only delay
+            if not self._low_latency:  # without future frames, smoothing would only delay changes
                 tokens = smooth(tokens, curvature, self._quantiser.step, self._before)
                 self._before = tokens[-1]
             return self._chooser.choose(self._coder, tokens, curvature)
@@ -426,7 +426,7 @@ class StreamEncoder:
 
 
 def _errors(frames: Sequence[_Moved], reference: Picture) -> npt.NDArray[np.float64]:
-    """What `unexplained` says of frames one by one: float64 [N]."""
+    """`unexplained` of each frame, one at a time: float64 [N]."""
     origin = to_tensor(reference[None])
     return np.concatenate(
         [unexplained(to_tensor(f.frame.picture[None]), origin, f.flow[None]) for f in frames]

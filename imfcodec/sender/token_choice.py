@@ -1,12 +1,12 @@
-"""Which integers to send for a token: what they cost against what they lose.
+"""Which integers to send for a token: a trade of bits against error.
 
-    t, H ─► for k = 1..d_m: what would be best for value k, given how far the earlier ones
-            are off ─► the integer of least  error + LAMBDA bits  ─► the coder's next symbol
+    t, H ─► for k = 1..d_m: the best value k, given the errors of the earlier values
+            ─► the integer of least  error + LAMBDA bits  ─► the coder's next symbol
 
-Values of a token work together: where one is rounded up another can make good for it. With
-H = L' D L, L unit lower triangular, the error of integers that are off by e is
-sum_k D_k (e_k + sum_(j<k) L_kj e_j)^2 / 2, so that each value in turn knows what the earlier
-ones have left to it. What an integer costs the coder's own tables say.
+The values of a token can compensate each other's rounding. Let H = L' D L, with L unit lower
+triangular. Integers with rounding errors e then have the error
+sum_k D_k (e_k + sum_(j<k) L_kj e_j)^2 / 2, so each value can be chosen given the earlier ones.
+The coder's own tables give the cost of an integer in bits.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from imfcodec.entropy import SymbolModel, TokenCoder
 from imfcodec.entropy.quantiser import TOKEN_LIMIT
 
 LAMBDA: Final = 0.0005
-"""What a bit is worth, in the unit of the error that H belongs to."""
+"""Cost of a bit, in the unit of the error that H describes."""
 
 INERTIA: Final = 0.5
-"""Share of the last frame's error that is kept: an error that stays is not seen, one that
-comes and goes is."""
+"""Share of the last frame's error that is kept: a constant error is invisible, a changing one
+is not."""
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -34,7 +34,7 @@ class TokenChooser:
     """Chooses the integers of successive tokens."""
 
     def __init__(self, step: Floats) -> None:
-        """Prepare for tokens behind a key frame.
+        """Prepare for the tokens after a key frame.
 
         Args:
             step: Quantiser steps [d_m].
@@ -43,10 +43,10 @@ class TokenChooser:
         self._error = np.zeros(len(step))
 
     def choose(self, coder: TokenCoder, tokens: Floats, curvature: Floats) -> npt.NDArray[np.int32]:
-        """Integers for the next tokens, as `coder` stands; its state does not change.
+        """Integers for the next tokens, given the state of `coder`, which does not change.
 
         Args:
-            coder: Will code them.
+            coder: The coder that will code them.
             tokens: t [N, d_m].
             curvature: H [N, d_m, d_m], symmetric, positive.
 
@@ -57,7 +57,7 @@ class TokenChooser:
 
     def _choices(self, values: Floats, curvature: Floats) -> Iterator[_Choice]:
         scaled = curvature.astype(np.float64) * np.outer(self._step, self._step)
-        # The factor of the reversed matrix, reversed: its rows run from the last value back.
+        # Reversing before and after Cholesky makes each value depend on the earlier ones.
         upper = np.linalg.cholesky(scaled[:, ::-1, ::-1])[:, ::-1, ::-1]
         scale = np.diagonal(upper, axis1=1, axis2=2)
         lower = np.swapaxes(upper / scale[:, None], 1, 2)
@@ -80,7 +80,7 @@ class _Choice:
         mean = float(self._aim[k] - self._factor[k, :k] @ self.error[:k])
         below = int(np.clip(np.floor(mean), -TOKEN_LIMIT, TOKEN_LIMIT - 1))
         weight = float(self._weight[k])
-        # Either neighbour, one step on towards what the tables expect, or just that.
+        # Both neighbours, the next integer towards the prediction, and the prediction itself.
         candidates = {below, below + 1, prediction}
         if prediction < below:
             candidates.add(below - 1)

@@ -1,15 +1,14 @@
-"""Tokens improved by what the receiver makes of them, before they are quantised.
+"""Tokens improved with the receiver's network, before they are quantised.
 
-    E_T ─ t ─► receiver's network at 192 pixels ─► displacement, x_hat ─► what is missing ─┐
+    E_T ─ t ─► receiver's network at 192 pixels ─► displacement, x_hat ─► remaining error ─┐
           ▲                          │                                                    │
-          │                          └─ by how much each value of t moves them: J ────────┤
+          │                          └─ their derivatives by the values of t: J ──────────┤
           └──────────────────────────────── Gauss-Newton ◄────────────────────────────────┘
 
-E_T answers at once and is a little wrong about everybody whom it has never seen. The sender has
-the receiver's network, and optical flow that tells where things went. Near t the network is
-nearly linear in its few values, so that a least-squares step finds tokens that say it better.
-What it knows by then of the network, the curvature of the error, says as well how much each
-direction of a token matters: the quantiser needs that.
+E_T is fast, but slightly wrong for people whom it has not seen in training. The sender also has
+the receiver's network and the optical flow of the source. Near t, the network is almost linear in
+the values of the token, so a least-squares step finds better tokens. The step also yields the
+curvature of the error: how much each direction of a token matters, which the quantiser needs.
 """
 
 from __future__ import annotations
@@ -26,37 +25,37 @@ from imfcodec.model.layers import reduce_short_side
 from imfcodec.model.precision import natural_precision
 
 SIDE: Final = 192
-"""Short side in pixels at which frames are rebuilt; they are compared at half of it."""
+"""Short side in pixels at which frames are rebuilt; they are compared at half this size."""
 
 MULTIPLE: Final = 32
-"""Both sides of what the network rebuilds are multiples of this."""
+"""Both sides of the rebuilt picture are multiples of this."""
 
 RENEW: Final = 16
-"""Frames that share one linearisation."""
+"""Largest number of frames that share one linearisation."""
 
 BATCH: Final = 8
 """Tokens that the network rebuilds at once."""
 
 REACH: Final = 0.3
-"""By how much a value is changed to see what that does; values have unit variance."""
+"""Change of a value that estimates its derivative; values have unit variance."""
 
 LARGEST: Final = 1.0
 """Largest change of a value per step."""
 
 PICTURE: Final = 20.0
-"""Weight of the error of the picture, in 0..1, beside that of the displacement, in 1/64."""
+"""Weight of the picture's error, in 0..1, against that of the displacement, in 1/64."""
 
 TRUST: Final = 0.1
-"""Weight of the mean squared distance from what E_T said."""
+"""Weight of the mean squared distance from the token of E_T."""
 
 SMALL_DISPLACEMENT: Final = 0.1
-"""Distances count quadratically below this, by their size above it ..."""
+"""Distances count quadratically below this and linearly above it ..."""
 
 SMALL_DIFFERENCE: Final = 0.02
-"""... and so do differences of the picture."""
+"""... and so do differences of the picture around this value."""
 
 PLAIN_CURVATURE: Final = 0.4
-"""Of tokens that nobody examined: about the mean of what is found."""
+"""Curvature of tokens that were not refined: about the mean of the computed ones."""
 
 
 class Refined(NamedTuple):
@@ -64,8 +63,8 @@ class Refined(NamedTuple):
 
     Attributes:
         tokens: t* [N, d_m].
-        curvature: H [N, d_m, d_m], symmetric, positive: beside t* the error grows by about
-            (t - t*)' H (t - t*) / 2.
+        curvature: H [N, d_m, d_m], symmetric, positive: at a token t near t*, the error is larger
+            by about (t - t*)' H (t - t*) / 2.
     """
 
     tokens: Tensor
@@ -73,17 +72,17 @@ class Refined(NamedTuple):
 
 
 def unexamined(tokens: Tensor) -> Refined:
-    """Tokens [N, d_m] as they are, all of whose directions are taken to matter alike."""
+    """Tokens [N, d_m] as they are; every direction is assumed to matter equally."""
     count, size = tokens.shape
     return Refined(tokens, PLAIN_CURVATURE * torch.eye(size).repeat(count, 1, 1))
 
 
 class _Effect(NamedTuple):
-    """What the network makes of N tokens.
+    """The network's output for N tokens, or its derivatives.
 
     Attributes:
-        displacement: In 1/64 of the picture [N, 2, h, w]; None where attention alone brings
-            everything over.
+        displacement: In 1/64 of the picture [N, 2, h, w]; None if the network aligns features by
+            attention alone.
         picture: [N, 3, H / 2, W / 2].
     """
 
@@ -100,7 +99,7 @@ class TokenRefiner:
         Args:
             model: The network.
             picture: x_r, decoded [1, 3, H, W] in 0..1.
-            token: Its token as the receiver has it [1, d_m].
+            token: Token of x_r as the receiver has it [1, d_m].
             steps: Gauss-Newton steps, 1 or more.
         """
         self._model = model
@@ -112,20 +111,20 @@ class TokenRefiner:
         self.restart()
 
     def restart(self) -> None:
-        """Prepare for frames that do not follow those before."""
-        # What one frame had to be corrected by is a good guess for the next one.
+        """Prepare for frames that do not follow the previous ones."""
+        # The correction of one frame is a good first guess for the next.
         self._correction = self._still
         self._slopes: _Effect | None = None
         self._served = 0
 
     @torch.inference_mode()
     def improve(self, pictures: Tensor, flow: Tensor, said: Tensor) -> Refined:
-        """Better tokens of the next frames, at most `RENEW` of them.
+        """Improve the tokens of the next frames, at most `RENEW` of them.
 
         Args:
             pictures: x_c [N, 3, H, W] in 0..1.
-            flow: Optical flow from each to the reference and its trust [N, 3, h, w].
-            said: E_T's tokens [N, d_m].
+            flow: Optical flow from each picture to the reference, and its trust [N, 3, h, w].
+            said: The tokens of E_T [N, d_m].
         """
         target = F.avg_pool2d(reduce_short_side(pictures, SIDE, MULTIPLE), 2)
         tokens = said + self._correction
@@ -139,7 +138,7 @@ class TokenRefiner:
         return Refined(tokens, curvature)
 
     def _slopes_at(self, tokens: Tensor) -> _Effect:
-        """J near the middle one of these tokens: the effect of one more in each value."""
+        """J near the middle one of these tokens: the derivative by each value."""
         count, size = tokens.shape
         if self._slopes is None or self._served + count > RENEW:
             middle = tokens[count // 2 : count // 2 + 1]
@@ -156,7 +155,7 @@ class TokenRefiner:
     def _equations(
         self, slopes: _Effect, tokens: Tensor, target: Tensor, flow: Tensor, said: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """H [N, d_m, d_m] and -gradient [N, d_m] of the error at these tokens."""
+        """Curvature H [N, d_m, d_m] and -gradient [N, d_m] of the error at these tokens."""
         effect = self._effect(tokens)
         held = 2 * TRUST / tokens.shape[1]
         curvature = held * torch.eye(tokens.shape[1]).expand(len(tokens), -1, -1)
@@ -190,7 +189,7 @@ class TokenRefiner:
 
 
 def _aim(flow: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:
-    """Trusted flow in 1/64 of the picture and its trust, as large as the displacement."""
+    """Trusted flow in 1/64 of the picture, and its trust, at the size of the displacement."""
     size = (displacement.shape[2], displacement.shape[3])
     trust = F.adaptive_avg_pool2d(flow[:, 2:], size)
     mean = F.adaptive_avg_pool2d(flow[:, :2] * flow[:, 2:], size) / trust.clamp_min(1e-3)

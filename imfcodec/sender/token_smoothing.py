@@ -1,9 +1,9 @@
-"""Latent tokens without their tremble, before they are quantised.
+"""Latent tokens smoothed over time, before they are quantised.
 
     t*, H of a packet ─ least squares over time ─► tokens that change only for a reason
 
-A network sees a little noise in every frame, and values that hardly show tremble most. Changes
-cost bits, so each token gives way to its neighbours where that costs no quality:
+Every frame has a little noise, and values that are hardly visible jitter most. Changes cost
+bits, so each token moves towards its neighbours where that costs no quality:
 
     sum_n (t_n - t*_n)' H_n (t_n - t*_n) + STIFFNESS sum_n |(t_n - t_(n-1)) / step|^2  ->  least
 """
@@ -16,19 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 STIFFNESS: Final = 0.01
-"""What a change by one quantiser step costs, in the unit of the error that H belongs to."""
+"""Cost of a change by one quantiser step, in the unit of the error that H describes."""
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
 def smooth(tokens: Floats, curvature: Floats, step: Floats, before: Floats | None) -> Floats:
-    """The least-squares tokens of a run of frames.
+    """Smooth the tokens of a run of frames by least squares.
 
     Args:
         tokens: t* [N, d_m], consecutive frames.
         curvature: H [N, d_m, d_m], see `Refined`.
         step: Quantiser steps [d_m].
-        before: Token of the frame just before them, smoothed [d_m]; None behind a key frame.
+        before: Smoothed token of the previous frame [d_m]; None after a key frame.
 
     Returns:
         float64 [N, d_m].
@@ -41,7 +41,7 @@ def smooth(tokens: Floats, curvature: Floats, step: Floats, before: Floats | Non
     if before is not None:
         matrix[0] += spring
         right[0] += spring @ before
-    # Block elimination forwards and back (Thomas); the blocks beside the diagonal are -spring.
+    # Block elimination forwards and back (Thomas); the off-diagonal blocks are -spring.
     size = len(step)
     bond, smoothed = np.zeros((size, size)), np.zeros(size)
     bonds, forward = np.empty_like(matrix), np.empty_like(right)

@@ -1,21 +1,21 @@
 """Video and sound in and out of files and pipes, through PyAV.
 
 In:     reader.py       MediaReader: one pass, upright RGB pictures and Opus packets
-        info.py         MediaInfo: what the source is
-        colour.py       what YUV samples mean; rules for missing tags
+        info.py         MediaInfo: properties of the source
+        colour.py       colour tags; rules for missing ones
         convert.py      swscale with its accurate paths; resize
         orientation.py  the display matrix
-        timing.py       strictly increasing pts from whatever the source says
+        timing.py       strictly increasing pts from the timestamps of the source
         audio.py        transcode to Opus, or copy
 Coding: geometry.py     display size <-> the size that the network sees
 Out:    writer.py       MediaWriter: one facade over
         muxed.py        mp4, mkv, webm
         raw.py          y4m, rgb
         containers.py   formats, encoders and how to choose
-        sink.py         what they share
+        sink.py         what the output formats share
 Both:   opus.py         packets outside a container
         atomic.py       AtomicOutput: a file that appears complete or not at all
-        failures.py     foreign exceptions become ours
+        failures.py     exceptions of PyAV and files become ours
 """
 
 from imfcodec.video.atomic import AtomicOutput

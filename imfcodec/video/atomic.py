@@ -1,8 +1,8 @@
 """An output file that appears complete or not at all.
 
-The bytes go to a hidden file in the folder of the target, so that the last step is a rename
-inside one file system: atomic, and never over half a file. Devices, pipes and sockets cannot
-be renamed over and are written in place.
+The bytes go to a hidden file in the folder of the target. The last step is then a rename within
+one file system, which is atomic. Devices, pipes and sockets cannot be replaced by a rename; they
+are written in place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from imfcodec.errors import OutputExists, OutputFailed
 from imfcodec.video.failures import writing
 
 _NAME_CHARS = 60
-"""How much of the target's name the hidden name repeats; file systems cap names at 255 bytes."""
+"""Characters of the target's name in the hidden name; file systems limit names to 255 bytes."""
 
 
 class AtomicOutput:
@@ -29,8 +29,8 @@ class AtomicOutput:
     Errors of `file` itself are plain `OSError`; wrap their use in `failures.writing`.
 
     Attributes:
-        path: the target, symbolic links resolved.
-        file: where to write; buffered, and seekable when the target is a regular file.
+        path: the target, with symbolic links resolved.
+        file: the file to write to; buffered, and seekable if the target is a regular file.
     """
 
     path: Path
@@ -65,11 +65,11 @@ class AtomicOutput:
                 self.file = self.path.open("wb")
 
     def commit(self) -> None:
-        """Flush, sync and rename: from here on the target is the new file.
+        """Flush, sync and rename; the target is then the new file.
 
         Raises:
-            OutputExists: the target appeared meanwhile and may not be replaced.
-            OutputFailed: the disk is full, or the rename is refused; nothing is left behind.
+            OutputExists: the target has appeared in the meantime and may not be replaced.
+            OutputFailed: the disk is full, or the rename is refused; no file remains.
         """
         if self._finished:
             return
@@ -88,11 +88,11 @@ class AtomicOutput:
         self._finished = True
 
     def abort(self) -> None:
-        """Remove the hidden file; the target stays as it was. Never raises."""
+        """Remove the hidden file; the target stays unchanged. Never raises."""
         if self._finished:
             return
         self._finished = True
-        # Closing flushes, which fails again on a full disk: the bytes are unwanted anyway.
+        # Closing flushes, which fails again on a full disk; the bytes are not needed.
         with suppress(OSError):
             self.file.close()
         if self._temporary is not None:
@@ -121,7 +121,7 @@ class AtomicOutput:
 
     def _refuse_existing(self) -> None:
         if not self._overwrite and self.path.exists():
-            raise OutputExists(f"{self._name}: exists already; ask for overwriting to replace it")
+            raise OutputExists(f"{self._name} exists already; use --overwrite to replace it")
 
     def _hidden_name(self) -> Path:
         name = self.path.name[:_NAME_CHARS]
@@ -130,7 +130,7 @@ class AtomicOutput:
     @staticmethod
     def _create(path: Path, mode: int | None) -> BinaryIO:
         # The usual permissions (0o666 less the umask), not the private ones of `tempfile`;
-        # a file that is replaced hands its own permissions on.
+        # a replaced file passes on its own permissions.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o666)
         if mode is not None:
             with suppress(OSError):

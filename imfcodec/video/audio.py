@@ -1,9 +1,9 @@
-"""The sound track on its way in: transcoded to Opus, or passed through.
+"""The sound track of the source: transcoded to Opus, or copied.
 
-Timestamps. All are in samples at 48 kHz on the pictures' clock (the first picture is 0), and
-they count the encoder's delay as Ogg and Matroska do: the first sample that a packet decodes
-to is heard at `pts - pre_skip`. So the packet that starts with the first picture has pts 0,
-none is negative, and lip sync is exact to the sample.
+All timestamps are in samples at 48 kHz on the clock of the pictures: the first picture is at 0.
+They include the encoder's delay, as in Ogg and Matroska: the first decoded sample of a packet is
+heard at `pts - pre_skip`. The packet that starts with the first picture therefore has pts 0, no
+pts is negative, and lip sync is exact to the sample.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MAX_FILL: Final = 2 * AUDIO_RATE
 """Longest gap that is filled with silence; a longer one is left in the timestamps."""
 
 _JITTER: Final = AUDIO_RATE // 500
-"""2 ms: what a container that stores whole milliseconds may do to a timestamp."""
+"""2 ms: largest error of a timestamp in a container that stores whole milliseconds."""
 
 
 class AudioMode(StrEnum):
@@ -48,7 +48,7 @@ class AudioPacketOut:
     Attributes:
         pts: samples at 48 kHz since the first picture, encoder delay included (see above).
         data: the packet.
-        duration: samples at 48 kHz that are meant to be heard.
+        duration: samples at 48 kHz to be heard.
     """
 
     pts: int
@@ -89,13 +89,13 @@ def check_bitrate(bitrate: int) -> None:
 class OpusTranscoder:
     """Decode, mix to mono, resample to 48 kHz, encode as Opus speech in 20 ms packets.
 
-    libav's `aresample` keeps the sound on its timestamps: from 10 ms on it fills gaps with
-    silence and trims overlaps. A gap over two seconds, or a change of the source's format,
-    starts a new segment: the encoder goes on, the timestamps leave the gap open.
+    libav's `aresample` keeps the sound on its timestamps: it fills gaps of 10 ms or more with
+    silence, and trims overlaps. A gap of more than 2 seconds, or a change of the source's format,
+    starts a new segment: the encoder continues, and the gap remains in the timestamps.
 
     Attributes:
-        parameters: of the packets to come.
-        damaged: source packets that could not be decoded.
+        parameters: Opus parameters of the packets.
+        damaged: number of source packets that could not be decoded.
     """
 
     def __init__(self, stream: AudioStream, origin_s: Fraction, bitrate: int) -> None:
@@ -111,8 +111,8 @@ class OpusTranscoder:
         self._time_base = stream.time_base or Fraction(1, AUDIO_RATE)
         self._origin_s = origin_s
         self._shift = 0
-        self._expected: int | None = None  # where the source's next sample should lie
-        self._written = 0  # end of the samples that the encoder has
+        self._expected: int | None = None  # expected position of the source's next sample
+        self._written = 0  # end of the samples passed to the encoder
         self._resampler: AudioResampler | None = None
         self._source_format: tuple[str, str, int] | None = None
         encoder = CodecContext.create("libopus", "w")
@@ -171,7 +171,7 @@ class OpusTranscoder:
         seconds = frame.pts * self._time_base - self._origin_s
         position = ticks(seconds) + self._shift
         if self._expected is not None and position < self._expected - _MAX_FILL:
-            # The source's clock was restarted: carry on from where it was.
+            # The source's clock was restarted: continue from the expected position.
             self._shift += self._expected - position
             position = self._expected
         return position
@@ -185,7 +185,7 @@ class OpusTranscoder:
             options={
                 "async": "1",
                 "min_hard_comp": "0.01",
-                # Samples before this point, of the first frame or late by overlap, are cut.
+                # Earlier samples are cut: those before the first frame, and those that overlap.
                 "first_pts": str(max(position, self._written)),
             },
         )
@@ -194,7 +194,7 @@ class OpusTranscoder:
         assert self._resampler is not None
         try:
             return self._resampler.resample(frame)
-        except (FFmpegError, ValueError):  # a channel layout without a mix to mono
+        except (FFmpegError, ValueError):  # a channel layout that cannot be mixed to mono
             self.damaged += 1
             self._resampler = None
             return []
@@ -203,7 +203,7 @@ class OpusTranscoder:
         if self._resampler is None:
             return
         for block in self._resampler.resample(None):
-            # Inside the track the encoder must see whole frames, or it would join two segments.
+            # Inside the track, the encoder needs whole frames; it would join two segments.
             yield from self._packets(_padded(block) if pad else block)
         self._resampler = None
 
@@ -229,13 +229,13 @@ def _padded(block: AudioFrame) -> AudioFrame:
 
 
 class OpusPassthrough:
-    """Opus packets of the source, unchanged, on the pictures' clock.
+    """Opus packets of the source, unchanged, on the clock of the pictures.
 
     Packets that would start before the first picture are dropped, up to 20 ms of sound.
 
     Attributes:
-        parameters: the source's own.
-        damaged: empty or contradictory packets, dropped.
+        parameters: Opus parameters of the source.
+        damaged: number of dropped packets, empty or with contradictory timestamps.
     """
 
     def __init__(self, stream: AudioStream, origin_s: Fraction) -> None:
@@ -252,7 +252,7 @@ class OpusPassthrough:
         context = stream.codec_context
         if context.codec.canonical_name != "opus":
             raise OptionError(
-                f"only an Opus sound track can be copied, and this one is {context.name}"
+                f"only an Opus sound track can be copied, but this one is {context.name}"
             )
         self.parameters = OpusParameters.from_extradata(context.extradata)
         if self.parameters.channels > 2:

@@ -1,7 +1,7 @@
-"""What the numbers in a YUV picture mean: matrix, transfer, primaries and range.
+"""Meaning of the samples of a YUV picture: matrix, transfer, primaries and range.
 
-Codes are those of ITU-T H.273, which libav uses unchanged. Files often leave them out; one
-rule fills the gaps, the same for reading and for formats that cannot carry tags:
+Codes are those of ITU-T H.273, which libav uses unchanged. Files often leave them out. The same
+rule then fills the gaps, when reading and for output formats that cannot carry tags:
 
 * RGB pixel formats: matrix 0, full range, sRGB transfer;
 * matrix: BT.601 when the short side is below 720 lines, BT.709 from there on (a portrait
@@ -44,10 +44,10 @@ HDR_TRANSFERS: Final = frozenset({16, 18})
 PRIMARIES_BT709: Final = 1
 PRIMARIES_SMPTE170M: Final = 6
 NARROW_PRIMARIES: Final = frozenset({1, 5, 6, 7})
-"""BT.709 and its near twins: taking one for another is hardly visible."""
+"""BT.709 and primaries close to it: confusing them is hardly visible."""
 
 _UNSET: Final = frozenset({UNSPECIFIED, 3})
-"""Unspecified, and the reserved code that careless writers store."""
+"""Unspecified, and the reserved code that some writers store by mistake."""
 RANGE_FULL: Final = 2
 """libav's `AVCOL_RANGE_JPEG`; 1 is limited, 0 unspecified."""
 
@@ -91,7 +91,7 @@ def resolve_colour(
         av_range: libav's range: 0 unspecified, 1 limited, 2 full.
 
     Returns:
-        The description to convert and to report with.
+        The complete colour description.
 
     Raises:
         UnsupportedVideo: the matrix has no conversion to RGB here (ICtCp, YCgCo, ...).
@@ -104,7 +104,7 @@ def resolve_colour(
             full_range=True,
         )
     hd = min(width, height) >= HD_LINES
-    # Matrix 0 on a YUV format is a contradiction, as good as no tag.
+    # Matrix 0 contradicts a YUV format; it counts as no tag.
     if matrix in _UNSET or matrix == Matrix.RGB:
         matrix = Matrix.BT709 if hd else Matrix.SMPTE170M
     elif matrix not in set(Matrix):
@@ -132,7 +132,7 @@ def bit_depth(pix_fmt: VideoFormat) -> int:
 
 
 def colour_losses(colour: Colour) -> list[str]:
-    """Name what a conversion to 8-bit BT.709 RGB does not keep: one sentence each."""
+    """Properties that a conversion to 8-bit BT.709 RGB loses, one sentence each."""
     losses = []
     if colour.transfer in HDR_TRANSFERS:
         losses.append("the video is HDR; it is coded as SDR without tone mapping")

@@ -1,4 +1,4 @@
-"""The output formats and encoders on offer, and the rules for choosing among them."""
+"""The available output formats and encoders, and the rules to choose among them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class OutputContainer:
     """One output format.
 
     Attributes:
-        name: what the user calls it; also the file name's extension.
-        muxer: libav's name; empty for formats that are plain pictures in a row.
-        codecs: video encoders that it holds, the default first.
-        needs_seek: whether the muxer returns to the start of the file when it is complete.
-        exact_time: whether timestamps in any time base survive; otherwise whole milliseconds.
+        name: name of the format, and extension of the file name.
+        muxer: libav's name; empty for uncompressed pictures.
+        codecs: video encoders that it can hold, the default first.
+        needs_seek: whether the muxer seeks to the start of the file at the end.
+        exact_time: whether timestamps in any time base are exact; if not, they are rounded to
+            whole milliseconds.
     """
 
     name: str
@@ -30,17 +31,17 @@ class OutputContainer:
 
 @dataclass(frozen=True)
 class VideoEncoder:
-    """How one encoder is driven.
+    """Settings of one encoder.
 
     Attributes:
         crf: default constant rate factor, visually lossless for 8-bit video.
-        max_crf: highest that the encoder takes.
-        options: libav options. No B frames: frames leave in display order, so that every
+        max_crf: largest constant rate factor of the encoder.
+        options: libav options. Without B frames, frames leave in display order, so that every
             muxer knows each frame's exact duration.
         odd_420: whether 4:2:0 works for odd sides. H.264 and H.265 crop in whole chroma
             samples and need 4:4:4 there.
-        holds_aspect: whether the stream carries the sample aspect ratio. Where it does not,
-            only MP4 does: PyAV cannot set it in Matroska.
+        holds_aspect: whether the stream carries the sample aspect ratio. If not, only MP4 can
+            carry it: PyAV cannot set it in Matroska.
     """
 
     crf: int
@@ -80,19 +81,19 @@ def choose_container(path: Path | None, name: str | None) -> OutputContainer:
     """Find the output format.
 
     Args:
-        path: target, None for a file object.
-        name: explicit format, None to go by the extension of `path`.
+        path: target; None for a file object.
+        name: explicit format; None to use the extension of `path`.
 
     Returns:
         The format.
 
     Raises:
-        OptionError: neither names one; the message lists them all.
+        OptionError: neither names a format; the message lists all formats.
     """
     known = ", ".join(CONTAINERS)
     if name is not None:
         if name not in CONTAINERS:
-            raise OptionError(f"unknown output format {name!r}; there are {known}")
+            raise OptionError(f"unknown output format {name!r}; use one of {known}")
         return CONTAINERS[name]
     if path is None:
         raise OptionError(f"an output without a file name needs a format: {known}")
@@ -104,25 +105,25 @@ def choose_container(path: Path | None, name: str | None) -> OutputContainer:
 
 
 def choose_codec(container: OutputContainer, codec: str | None, crf: int | None) -> tuple[str, int]:
-    """Find the encoder and its rate factor.
+    """Find the encoder and its constant rate factor.
 
     Args:
         container: a format with a muxer.
-        codec: libav's name of the encoder, None for the format's default.
-        crf: constant rate factor, None for the encoder's default.
+        codec: libav's name of the encoder; None for the format's default.
+        crf: constant rate factor; None for the encoder's default.
 
     Returns:
         (codec, crf).
 
     Raises:
-        OptionError: the format does not hold the codec, or `crf` is out of range.
+        OptionError: the format cannot hold the codec, or `crf` is out of range.
     """
     codec = codec or container.codecs[0]
     if codec not in container.codecs:
         held = ", ".join(container.codecs)
-        raise OptionError(f"{container.name} holds {held}, not {codec!r}")
+        raise OptionError(f"{container.name} can hold {held}, not {codec!r}")
     encoder = ENCODERS[codec]
     crf = encoder.crf if crf is None else crf
     if not 0 <= crf <= encoder.max_crf:
-        raise OptionError(f"crf of {codec} must be 0 to {encoder.max_crf}, not {crf}")
+        raise OptionError(f"the CRF of {codec} must be 0 to {encoder.max_crf}, not {crf}")
     return codec, crf

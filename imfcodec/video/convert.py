@@ -1,9 +1,9 @@
-"""Pictures between YUV and RGB through swscale, with its accurate paths switched on.
+"""Conversion between YUV and RGB with the accurate paths of swscale.
 
-`VideoFrame.to_ndarray(format="rgb24")` takes swscale's default path, which lies about one
-level too dark and blurs chroma. The flags here bring the mean error below 0.1 level for 8-bit
-input. Where swscale itself is coarse (full range above 8 bits, limited-range grey) a last step
-of integer arithmetic puts it right.
+`VideoFrame.to_ndarray(format="rgb24")` uses swscale's default path, which is about one level too
+dark and blurs chroma. The flags here reduce the mean error below 0.1 level for 8-bit input. If
+swscale itself is inexact (full range above 8 bits, limited-range grey), a final step of integer
+arithmetic corrects it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Rgb = NDArray[np.uint8]
 
 
 def _scaling(source: tuple[int, int], target: tuple[int, int]) -> Interpolation:
-    """Lanczos to shrink (swscale widens its window, so nothing aliases), bicubic otherwise."""
+    """Lanczos to shrink (swscale widens its window against aliasing), otherwise bicubic."""
     shrinks = target[0] * target[1] < source[0] * source[1]
     return ACCURATE | (Interpolation.LANCZOS if shrinks else Interpolation.BICUBIC)
 
@@ -46,7 +46,7 @@ class RgbConverter:
 
         Args:
             frame: any software pixel format; its colour tags are overwritten by `colour`.
-            colour: what the samples mean.
+            colour: colour description of the samples.
             width: width of the result, pixels.
             height: height of the result, pixels.
 
@@ -59,7 +59,7 @@ class RgbConverter:
         if colour.matrix != Matrix.RGB:
             frame.colorspace = colour.matrix
         frame.color_range = RANGE_FULL if colour.full_range else 1
-        # swscale widens deep full-range samples by a shift, 1023 -> 255.75, where 255 is meant.
+        # swscale converts deep full-range samples by a shift: 1023 -> 255.75 instead of 255.
         deep = colour.full_range and bit_depth(frame.format) > 8
         converted = self._swscale.reformat(
             frame,
@@ -74,11 +74,11 @@ class RgbConverter:
         if deep:
             return ((rgb.astype(np.uint32) * 255 + 511) // 1023).astype(np.uint8)
         if is_grey(frame.format) and not colour.full_range:
-            return _LIMITED_TO_FULL[rgb]  # swscale takes every grey for full range
+            return _LIMITED_TO_FULL[rgb]  # swscale treats every grey as full range
         return np.ascontiguousarray(rgb)
 
     def can_convert(self, pix_fmt: VideoFormat) -> bool:
-        """Whether swscale reads this pixel format (hardware surfaces, for one, it does not)."""
+        """Whether swscale reads this pixel format; it does not read hardware surfaces."""
         try:
             probe = VideoFrame(16, 16, pix_fmt.name)
             self._swscale.reformat(probe, format="rgb24", interpolation=ACCURATE, threads=1)
@@ -95,9 +95,9 @@ _LIMITED_TO_FULL: Final[NDArray[np.uint8]] = np.clip(
 class YuvConverter:
     """RGB arrays to limited-range YUV frames, 4:2:0 with left-sited chroma or 4:4:4.
 
-    Through libavfilter's `scale` rather than `VideoReformatter`: only the filter can place
-    chroma to the left, where every H.264 decoder expects it. The reformatter centres it, half
-    a pixel off.
+    This uses libavfilter's `scale` and not `VideoReformatter`: only the filter can place chroma at
+    the left, where every H.264 decoder expects it. The reformatter centres it, which is wrong by
+    half a pixel.
     """
 
     def __init__(self, width: int, height: int, pix_fmt: str, matrix: Matrix) -> None:
@@ -136,11 +136,11 @@ class YuvConverter:
 
         Args:
             rgb: uint8 [H, W, 3] of the size given at the start.
-            pts: stamped on the frame, with `time_base`.
+            pts: timestamp of the frame in ticks of `time_base`.
             time_base: seconds per tick.
 
         Returns:
-            A frame of its own memory.
+            A frame with its own memory.
 
         Raises:
             av.error.FFmpegError: out of memory.

@@ -1,7 +1,7 @@
-"""Foreign exceptions become ours at two doors: one for reading, one for writing.
+"""Translates exceptions of PyAV and of files into ours: one function to read, one to write.
 
-PyAV raises `FFmpegError` (some of which are also `OSError`, `ValueError` or `LookupError`),
-file objects raise `OSError`. Nothing else in the package catches them for translation.
+PyAV raises `FFmpegError`, sometimes also an `OSError`, `ValueError` or `LookupError`; file objects
+raise `OSError`. Nothing else in the package translates them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from imfcodec.errors import ImfcodecError, InputUnreadable, OutputFailed
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Translate whatever a demuxer or an input file raises.
+    """Translate the exceptions of a demuxer or an input file.
 
     Args:
-        name: what the user calls the input; it opens the message.
+        name: name of the input, with which the message begins.
 
     Raises:
         InputUnreadable: for every `FFmpegError`, `OSError` and `ValueError` from inside.
@@ -34,10 +34,10 @@ def reading(name: str) -> Iterator[None]:
 
 @contextmanager
 def writing(name: str) -> Iterator[None]:
-    """Translate whatever an encoder, a muxer or an output file raises.
+    """Translate the exceptions of an encoder, a muxer or an output file.
 
     Args:
-        name: what the user calls the output; it opens the message.
+        name: name of the output, with which the message begins.
 
     Raises:
         OutputFailed: for every `FFmpegError` and `OSError` from inside.

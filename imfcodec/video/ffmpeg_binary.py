@@ -1,4 +1,4 @@
-"""The ffmpeg program that the package imageio-ffmpeg carries."""
+"""The ffmpeg program in the package imageio-ffmpeg."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from imfcodec.errors import OptionError
 
 
 def ffmpeg_binary(what: str) -> str:
-    """Its path.
+    """Path of the program.
 
     Args:
-        what: Needs it, for the message: "VMAF".
+        what: What needs the program, for the message, for example "VMAF".
 
     Raises:
         OptionError: The package is not installed, or has no binary for this machine.

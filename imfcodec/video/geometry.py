@@ -1,10 +1,10 @@
-"""From the size that is shown to the size that the network sees, and back.
+"""From the display size to the size that the network codes, and back.
 
     display  --resize-->  scaled  --pad-->  coded  --crop-->  scaled  --resize-->  display
     1920x1080             455x256           480x256
 
-A scaled picture keeps the display's aspect; coded sides are multiples of 32, filled by
-repeating the last column and row, which costs the network fewer bits than a black edge.
+The scaled picture keeps the aspect of the display. The sides of the coded picture are multiples of
+32; repeated copies of the last column and row fill it, which cost fewer bits than a black edge.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ MULTIPLE: Final = 32
 MIN_SIDE: Final = 64
 DEFAULT_SHORT_SIDE: Final = 256
 MAX_ASPECT: Final = 16
-"""Beyond it a picture is no talking head, and a minimal short side makes a huge long one."""
+"""A picture beyond this ratio is no talking head, and its long side would be huge."""
 
 MAX_CODED_PIXELS: Final = 1 << 20
-"""The attention's cost grows with the square of the area: a larger coded size is refused."""
+"""A larger coded size is refused: the cost of the attention grows with the square of the area."""
 
 __all__ = ["CodingGeometry", "resize"]
 
@@ -36,9 +36,9 @@ class CodingGeometry:
     """The three sizes of one stream, each (width, height) in pixels.
 
     Attributes:
-        display: what is read and what is written in the end.
-        scaled: the picture inside the coded one; its aspect is the display's.
-        coded: what the network works on; both sides are multiples of 32.
+        display: size of the source and of the output.
+        scaled: size of the picture inside the coded one; it has the aspect of the display.
+        coded: size that the network works on; both sides are multiples of 32.
     """
 
     display: tuple[int, int]
@@ -49,8 +49,8 @@ class CodingGeometry:
     def fit(cls, width: int, height: int, short_side: int = DEFAULT_SHORT_SIDE) -> CodingGeometry:
         """Choose the coding size for a display size.
 
-        The short side shrinks to `short_side`. A picture that is smaller already is not
-        enlarged, except to 64 pixels, below which the network has nothing to work on.
+        The short side is reduced to `short_side`. A smaller picture is enlarged only up to 64
+        pixels, the least that the network can work on.
 
         Args:
             width: display width, pixels.
@@ -61,7 +61,8 @@ class CodingGeometry:
             The geometry.
 
         Raises:
-            OptionError: `short_side` is below 64, or so large that no decoder takes the coded size.
+            OptionError: `short_side` is below 64, or so large that no decoder accepts the coded
+                size.
             UnsupportedVideo: a side is not positive, or one is over 16 times the other.
         """
         if short_side < MIN_SIDE:

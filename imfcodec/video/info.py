@@ -1,4 +1,4 @@
-"""What is known about an input before its first picture is used."""
+"""Properties of an input, known before its first picture is used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """The picture track of the source, as it is shown.
+    """The video track of the source, as it is shown.
 
     Attributes:
         width: pixels, rotation applied.
@@ -36,13 +36,13 @@ class MediaInfo:
         nominal_duration: ticks per frame; not necessarily whole.
         rotation: clockwise turn that was applied to the stored picture: 0, 90, 180, 270.
         mirrored: whether the stored picture was reflected as well.
-        colour: what the stored samples meant.
+        colour: colour description of the stored samples.
         bit_depth: bits per sample as stored.
         pix_fmt: libav's name of the stored pixel format.
         codec: libav's name of the video codec.
         container: libav's name of the container format.
         duration_s: seconds, None if unknown.
-        frame_count_hint: frames according to the header, None if unknown; not to be relied on.
+        frame_count_hint: frames according to the header, None if unknown; not reliable.
         audio: the sound track, None if there is none.
     """
 

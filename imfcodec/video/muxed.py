@@ -26,7 +26,7 @@ class MuxedSink:
     The video is 8-bit BT.709, limited range, tagged as such in codec and container.
 
     Attributes:
-        warnings: what the container or the encoder could not keep.
+        warnings: properties that the container or the encoder could not keep.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class MuxedSink:
             gate: where the bytes go.
             container: a format with a muxer.
             codec: an encoder that the container holds.
-            crf: its constant rate factor.
+            crf: constant rate factor of the encoder.
             width: pixels; may be odd.
             height: pixels; may be odd.
             time_base: seconds per tick of the pictures' pts.
@@ -58,7 +58,7 @@ class MuxedSink:
             audio: the Opus track, None for a silent file.
 
         Raises:
-            av.error.FFmpegError: encoder or muxer refuse.
+            av.error.FFmpegError: the encoder or the muxer refuses.
             OutputFailed: the header cannot be written.
         """
         self.warnings: list[str] = []
@@ -96,7 +96,7 @@ class MuxedSink:
         packet = Packet(data)
         packet.stream = self._audio
         packet.time_base = Fraction(1, AUDIO_RATE)
-        # libav's timestamps say when the first sample is heard; ours count the encoder's delay.
+        # libav's timestamps exclude the encoder's delay; ours include it.
         packet.pts = packet.dts = pts - self._pre_skip
         packet.duration = duration
         packet.is_keyframe = True
@@ -109,7 +109,7 @@ class MuxedSink:
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
-            # Encoders guess durations from the rate; a variable rate needs the real ones.
+            # Encoders derive durations from the rate; a variable rate needs the true ones.
             if packet.pts is not None:
                 packet.duration = self._durations.pop(packet.pts, packet.duration or 0)
             self._container.mux(packet)
@@ -142,7 +142,7 @@ class MuxedSink:
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base
-        # Zero is libav's "variable": a made-up rate would be believed by players.
+        # Zero means "variable" in libav: players would believe an invented rate.
         context.framerate = rate or Fraction(0)
         context.pix_fmt = pix_fmt
         context.sample_aspect_ratio = sample_aspect_ratio

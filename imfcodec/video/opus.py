@@ -1,4 +1,4 @@
-"""Opus packets outside a container: their header, their duration, a muxer's view of them."""
+"""Opus packets outside a container: header, duration, and a template for a muxer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 FRAME_SAMPLES: Final = 960
-"""Samples per packet that we encode: 20 ms."""
+"""Samples per encoded packet: 20 ms."""
 
 _MAGIC: Final = b"OpusHead"
 _HEAD_BYTES: Final = 19
@@ -31,7 +31,7 @@ class OpusParameters:
 
     Attributes:
         channels: number of channels.
-        pre_skip: samples at 48 kHz to discard at the start: the encoder's delay.
+        pre_skip: the encoder's delay: samples at 48 kHz to discard at the start.
         extradata: the OpusHead structure of RFC 7845, section 5.1.
         sample_rate: always 48000, the clock of all timestamps.
     """
@@ -88,16 +88,16 @@ def opus_packet_samples(data: bytes) -> int:
 class OpusTemplate:
     """An input stream with the given parameters, for `add_stream_from_template`.
 
-    PyAV sets the header of an output stream only through an encoder, which writes its own, or
-    through a stream that was read. So one packet is muxed to Ogg in memory, with the header
-    that we want, and read back: libav's Ogg reader takes every field from it.
+    PyAV sets the header of an output stream only from an encoder, which writes its own header, or
+    from an input stream. So one packet with the wanted header is muxed to Ogg in memory and read
+    back: libav's Ogg reader takes every field from it.
     """
 
     def __init__(self, parameters: OpusParameters) -> None:
         """Build the stream.
 
         Args:
-            parameters: what the output stream shall declare.
+            parameters: parameters of the output stream.
 
         Raises:
             av.error.FFmpegError: the header is refused.

@@ -1,7 +1,7 @@
 """The display matrix: how a stored picture is turned before it is shown.
 
-A phone stores what the sensor saw and writes the turn beside it. libav hands the matrix over
-but leaves the turning to us. Row vectors, y down: x' = a x + c y, y' = b x + d y.
+A phone stores the picture as the sensor saw it, and the rotation as metadata. libav reads the
+matrix but does not apply it. With row vectors and y down: x' = a x + c y, y' = b x + d y.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _DISPLAY_MATRIX = "DISPLAYMATRIX"
 
 @dataclass(frozen=True)
 class Orientation:
-    """One of the eight ways to lay a picture down.
+    """One of the eight orientations of a picture.
 
     Attributes:
-        transposed: rows become columns first.
-        flip_x: then left and right are exchanged.
-        flip_y: then top and bottom are exchanged.
-        exact: whether the matrix was a multiple of 90 degrees; otherwise this is the nearest.
+        transposed: whether rows first become columns.
+        flip_x: whether left and right are then exchanged.
+        flip_y: whether top and bottom are then exchanged.
+        exact: whether the rotation is a multiple of 90 degrees; if not, this is the nearest one.
     """
 
     transposed: bool = False
@@ -38,7 +38,7 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
-        """Read the orientation of a decoded frame; upright when it carries none."""
+        """Read the orientation of a decoded frame; upright if it has none."""
         for data in cast("Iterable[SideData]", frame.side_data):
             if data.type.name == _DISPLAY_MATRIX:
                 return cls.from_matrix(bytes(data))
@@ -64,7 +64,7 @@ class Orientation:
 
     @property
     def mirrored(self) -> bool:
-        """Whether the picture is reflected besides being turned."""
+        """Whether the picture is mirrored as well as rotated."""
         return self.transposed ^ self.flip_x ^ self.flip_y
 
     @property

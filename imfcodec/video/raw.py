@@ -1,4 +1,4 @@
-"""Plain pictures in a row: YUV4MPEG2 and bare RGB, for pipes into other programs."""
+"""Uncompressed pictures, YUV4MPEG2 and bare RGB, for pipes into other programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TICK: Final = Fraction(1)
 
 
 class RgbSink:
-    """Bare rgb24: H x W x 3 bytes a picture, nothing between pictures.
+    """Bare rgb24: H x W x 3 bytes per picture and nothing between pictures.
 
     Attributes:
         warnings: what the format could not carry.
@@ -35,7 +35,7 @@ class RgbSink:
             gate: where the bytes go.
             time_base: seconds per tick of the pictures' pts.
             rate: pictures per second that the receiving program will assume.
-            has_audio: whether there is sound that will be missing.
+            has_audio: whether there is sound, which the format cannot carry.
         """
         self.warnings: list[str] = []
         self._gate = gate
@@ -54,13 +54,13 @@ class RgbSink:
         self._count += 1
 
     def sound(self, pts: int, data: bytes, duration: int) -> None:
-        """Drop the packet: there is no place for it."""
+        """Drop the packet: the format carries no sound."""
 
     def finish(self) -> None:
         """Nothing is held back."""
 
     def _check_time(self, pts: int) -> None:
-        # Within half a period of its place a picture is on time: rounded ticks jitter.
+        # Rounded ticks jitter: a picture is on time within half a period of its regular time.
         late = abs(pts - self._count * self._period) * 2 > self._period
         message = f"{self.name} carries no timestamps: a variable frame rate is lost"
         if late and message not in self.warnings:
@@ -70,8 +70,8 @@ class RgbSink:
 class Y4mSink(RgbSink):
     """YUV4MPEG2, 8-bit 4:2:0 with left-sited chroma, limited range.
 
-    The format has no field for the matrix. Readers go by the size, so this writer does too:
-    BT.601 below 720 lines, BT.709 from there on (`colour.resolve_colour`).
+    The format has no field for the matrix. Readers infer it from the size, so this writer does
+    too: BT.601 below 720 lines, BT.709 from 720 on (`colour.resolve_colour`).
     """
 
     name = "y4m"
@@ -96,7 +96,7 @@ class Y4mSink(RgbSink):
             time_base: seconds per tick of the pictures' pts.
             rate: pictures per second.
             sample_aspect_ratio: width of a pixel over its height.
-            has_audio: whether there is sound that will be missing.
+            has_audio: whether there is sound, which the format cannot carry.
         """
         super().__init__(gate, time_base=time_base, rate=rate, has_audio=has_audio)
         matrix = Matrix.BT709 if min(width, height) >= HD_LINES else Matrix.SMPTE170M

@@ -1,11 +1,11 @@
-"""Any video file or pipe to upright RGB pictures and Opus packets, in one pass.
+"""A video file or pipe to upright RGB pictures and Opus packets, in one pass.
 
     demux ─┬─ video packets ─ decode ─ place in time ─ convert, scale ─ turn ──► PictureFrame
            └─ audio packets ─ transcode or copy ───────────────────────────────► AudioPacketOut
 
 The first picture is decoded at once: its time is the origin of both tracks, and only a decoded
-frame tells the true size, pixel format and rotation. Nothing is ever sought, so a pipe will do,
-and memory holds a few frames whatever the duration.
+frame has the true size, pixel format and rotation. The reader never seeks, so the source may be a
+pipe. Memory holds a few frames, whatever the duration.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ from imfcodec.video.orientation import Orientation
 from imfcodec.video.timing import FrameClock, nominal_duration
 
 MAX_SIDE: Final = 8192
-"""Largest width and height that is decoded, pixels."""
+"""Largest width and height that is decoded, in pixels."""
 
 _MAX_EARLY_BYTES: Final = 64 << 20
-"""Audio that may precede the first picture in the file; it has to be held in memory."""
+"""Largest amount of audio before the first picture in the file; it is held in memory."""
 
 DEMUXERS: Final = (
     "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,ogg,flv,asf,nut,mxf,ivf,dv,wtv,"
     "yuv4mpegpipe,h264,hevc,av1,obu,mjpeg,gif,apng,wav,mp3,flac,aac"
 )
-"""Formats that are read: videos, and sound files for the sake of a clear message.
+"""Formats that are read: videos, and sound files so that the message for them is clear.
 
-libav has hundreds more. Some take any text for a video, some open further files or addresses
-that the input names (playlists), most are only a larger target for hostile input.
+libav has hundreds more. Some accept any text as a video, some open files or addresses that the
+input names (playlists), and most would only be a larger target for hostile input.
 """
 
 
@@ -68,7 +68,7 @@ class PictureFrame:
     Attributes:
         pts: ticks of the reader's time base since the first picture; strictly increasing.
         rgb: uint8 [H, W, 3], upright.
-        duration: ticks that it is shown according to the source, 0 if the source is silent.
+        duration: ticks that it is shown according to the source, 0 if the source does not say.
     """
 
     pts: int
@@ -80,9 +80,9 @@ class MediaReader:
     """Reads one source, once, front to back.
 
     Attributes:
-        info: what the source is; known from the start.
-        audio_parameters: of the Opus packets to come, None when no audio will come.
-        warnings: what could not be kept or had to be mended; complete after `events`.
+        info: properties of the source; known from the start.
+        audio_parameters: parameters of the Opus packets; None if there will be no audio.
+        warnings: what could not be kept or had to be repaired; complete after `events`.
     """
 
     info: MediaInfo
@@ -103,14 +103,14 @@ class MediaReader:
             source: a path, "-" for standard input, or a binary file object, seekable or not.
             audio: what to do with the sound track.
             audio_bitrate: bits per second of transcoded audio.
-            size: (width, height) of the pictures to yield; None keeps the source's. Scaling
-                and colour conversion are one pass.
+            size: (width, height) of the yielded pictures; None keeps the size of the source.
+                Scaling and colour conversion are one pass.
 
         Raises:
-            OptionError: an option is out of range, or audio is to be copied and is not Opus.
-            InputUnreadable: the source is missing, not readable or no video file.
-            NoVideoStream: it holds no video (cover art is none).
-            NoFrames: not one picture can be decoded.
+            OptionError: an option is out of range, or audio cannot be copied as it is not Opus.
+            InputUnreadable: the source is missing, not readable or not a video file.
+            NoVideoStream: it has no video; cover art does not count.
+            NoFrames: no picture can be decoded.
             UnsupportedVideo: size, pixel format or colour matrix cannot be handled.
         """
         mode = _mode(audio)
@@ -127,9 +127,9 @@ class MediaReader:
             raise
 
     def events(self) -> Iterator[PictureFrame | AudioPacketOut]:
-        """Yield pictures and audio packets as they come in the file; once.
+        """Yield pictures and audio packets in the order of the file; can be called once.
 
-        Each track is in order; the two are interleaved as the source has them.
+        Each track is in order; the two are interleaved as in the source.
 
         Yields:
             `PictureFrame` and `AudioPacketOut`.
@@ -148,7 +148,7 @@ class MediaReader:
         self._summarise()
 
     def pictures(self) -> Iterator[PictureFrame]:
-        """Yield the pictures of `events` alone; once.
+        """Yield only the pictures of `events`; can be called once.
 
         Raises:
             InputUnreadable: the source fails while it is read.
@@ -157,7 +157,7 @@ class MediaReader:
         return (event for event in self.events() if isinstance(event, PictureFrame))
 
     def close(self) -> None:
-        """Release the decoders and the file; a file object that was given stays open."""
+        """Release the decoders and the file; a given file object stays open."""
         self._container.close()
 
     def __enter__(self) -> MediaReader:
@@ -198,14 +198,14 @@ class MediaReader:
             if not stream.disposition & Disposition.attached_pic
         ]
         if not streams:
-            raise NoVideoStream(f"{self._name}: there is no video in it")
+            raise NoVideoStream(f"{self._name}: it has no video")
         if len(streams) > 1:
             self._warn(f"of {len(streams)} video tracks only the first is used")
         video = streams[0]
         if video.codec_context is None:
-            raise UnsupportedVideo(f"{self._name}: there is no decoder for its video")
+            raise UnsupportedVideo(f"{self._name}: no decoder is available for its video")
         _check_size(video.codec_context.width, video.codec_context.height)
-        # The limit holds for whatever size the stream changes to, before memory is taken.
+        # The limit also holds if the size changes later; it is checked before allocating memory.
         video.codec_context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
         return video
 
@@ -283,7 +283,7 @@ class MediaReader:
     # Reading
 
     def _read(self) -> Iterator[VideoFrame | Packet[Any]]:
-        """Demux to the end, or to where the file is cut; decode the video."""
+        """Demux to the end, or to the point where the file is cut off; decode the video."""
         wanted = [self._video, self._audio] if self._audio else [self._video]
         packets = self._container.demux(*wanted)
         while True:
@@ -297,7 +297,7 @@ class MediaReader:
             if packet is None:
                 break
             if not packet.size:
-                continue  # an empty packet would tell the decoder that the stream ends
+                continue  # an empty packet would signal the end of the stream to the decoder
             if packet.stream_index == self._video.index:
                 yield from self._decode(packet)
             else:
@@ -321,7 +321,7 @@ class MediaReader:
         return PictureFrame(pts, self._orientation.apply(rgb), frame.duration or 0)
 
     def _colour(self, frame: VideoFrame) -> Colour:
-        """Check that a frame can be handled and resolve its colour, once per kind of frame."""
+        """Check that a frame is supported and resolve its colour, once per kind of frame."""
         key = (
             frame.format.name,
             frame.width,
@@ -346,7 +346,7 @@ class MediaReader:
             )
         return self._colours[key]
 
-    # Complaints
+    # Warnings
 
     def _warn(self, message: str) -> None:
         if message not in self.warnings:
@@ -397,7 +397,7 @@ def _open(source: str | Path | BinaryIO, name: str) -> InputContainer:
         elif isinstance(source, str | Path):
             if not Path(source).exists():
                 raise InputUnreadable(f"{name}: no such file")
-            file = f"file:{source}"  # a colon in a path is no protocol
+            file = f"file:{source}"  # so that a colon in a path does not mean a protocol
         else:
             file = source
         return av.open(

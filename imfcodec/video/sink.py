@@ -1,4 +1,4 @@
-"""What the writer asks of an output format, and the gate through which its bytes leave."""
+"""The interface of an output format, and the gate that writes its bytes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class PictureSink(Protocol):
         ...
 
     def finish(self) -> None:
-        """Write what is held back and the end of the format."""
+        """Write pending data and the end of the format."""
         ...
 
 
 class Gate:
     """A file object that writes everything or raises `OutputFailed`, until it is shut.
 
-    libav ignores short writes, and PyAV would write a container's trailer when it collects an
-    abandoned one: a shut gate tells it (by `closed`) that there is nowhere to write.
+    libav ignores short writes. PyAV writes a container's trailer when it collects an abandoned
+    container; the attribute `closed` of a shut gate prevents that.
     """
 
     def __init__(self, file: BinaryIO, name: str) -> None:
@@ -38,7 +38,7 @@ class Gate:
 
         Args:
             file: binary, writable; stays open.
-            name: what the user calls it.
+            name: name of the file in messages.
         """
         self.closed = False
         self._file = file
@@ -54,7 +54,7 @@ class Gate:
         return len(data)
 
     def flush(self) -> None:
-        """Hand everything to the operating system."""
+        """Pass all data to the operating system."""
         with writing(self._name):
             self._file.flush()
 
@@ -76,5 +76,5 @@ class Gate:
         return True
 
     def shut(self) -> None:
-        """Let nothing more through."""
+        """Declare the gate closed; PyAV then writes nothing more."""
         self.closed = True

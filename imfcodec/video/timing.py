@@ -1,4 +1,4 @@
-"""Time as integers: presentation timestamps and the time base that gives them a meaning."""
+"""Time as integers: presentation timestamps (pts) in ticks of a time base."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def nominal_duration(time_base: Fraction, *rates: Fraction | None) -> Fraction:
 
     Args:
         time_base: seconds per tick.
-        rates: frames per second, best source first; the first plausible one counts.
+        rates: frames per second, best source first; the first plausible rate is used.
 
     Returns:
-        Positive, not necessarily whole; 1/25 s when no rate is known.
+        Positive, not necessarily whole; 1/25 s if no rate is known.
     """
     for rate in rates:
         if rate and 0 < rate < _PLAUSIBLE_RATE:
@@ -30,7 +30,7 @@ def nominal_duration(time_base: Fraction, *rates: Fraction | None) -> Fraction:
 
 
 def ticks(seconds: Fraction, rate: int = AUDIO_RATE) -> int:
-    """Seconds in whole ticks of 1/rate, to the nearest."""
+    """Seconds as whole ticks of 1/rate, rounded to nearest."""
     return round(seconds * rate)
 
 
@@ -38,15 +38,15 @@ class FrameClock:
     """Turns the timestamps of decoded frames into a strictly increasing count from zero.
 
     The first frame is the origin. A frame without timestamp follows its predecessor by the
-    nominal duration. A frame that is not later than its predecessor moves one tick behind it;
-    a clock that falls back by more than a second has been restarted, and counting goes on from
-    where it was.
+    nominal duration. A frame that is not later than its predecessor is moved to one tick after it.
+    If the clock falls back by more than a second, it was restarted: time then continues from the
+    previous frame.
 
     Attributes:
         origin: the first frame's timestamp in the source, ticks; None before any frame.
-        missing: frames that had no timestamp.
-        corrected: frames whose timestamp had to move.
-        restarts: how often the source's clock fell back.
+        missing: number of frames without timestamp.
+        corrected: number of frames whose timestamp was moved.
+        restarts: number of times that the source's clock was restarted.
     """
 
     def __init__(self, time_base: Fraction, nominal: Fraction) -> None:
@@ -66,13 +66,13 @@ class FrameClock:
         self._last = -1
 
     def place(self, pts: int | None) -> int:
-        """Give the next frame its time.
+        """Find the time of the next frame.
 
         Args:
-            pts: the source's timestamp, ticks; None when it has none.
+            pts: timestamp in the source, ticks; None if it has none.
 
         Returns:
-            Ticks since the first frame, above all earlier results.
+            Ticks since the first frame, greater than all earlier results.
         """
         if self.origin is None:
             self.missing += pts is None
@@ -96,7 +96,7 @@ class FrameClock:
         return place
 
     def complaints(self) -> list[str]:
-        """Say what was wrong with the timestamps so far: one sentence each."""
+        """Faults of the timestamps so far, one sentence each."""
         found = []
         if self.missing:
             found.append(f"{self.missing} frames had no timestamp; the nominal rate placed them")

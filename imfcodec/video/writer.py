@@ -36,10 +36,10 @@ class MediaWriter:
     """Writes one output, front to back.
 
     As a context manager it closes when the body succeeds and aborts when the body raises: a
-    failed run leaves no half file and does not touch what was there before.
+    failed run leaves no incomplete file and does not change an existing one.
 
     Attributes:
-        warnings: what the format could not keep; complete after `close`.
+        warnings: properties that the format could not keep; complete after `close`.
     """
 
     warnings: list[str]
@@ -63,7 +63,7 @@ class MediaWriter:
 
         Args:
             target: a path, "-" for standard output, or a binary file object (left open).
-            format: mp4, mkv, webm, y4m or rgb; None goes by the extension of the path.
+            format: mp4, mkv, webm, y4m or rgb; None uses the extension of the path.
             codec: libx264, libx265 or libvpx-vp9; None takes the format's default.
             crf: constant rate factor; None takes the codec's default (16 for libx264).
             width: display width, pixels. Odd sides make H.264 and H.265 4:4:4.
@@ -71,12 +71,12 @@ class MediaWriter:
             time_base: seconds per tick of the pictures' pts.
             rate: nominal pictures per second, None if unknown.
             sample_aspect_ratio: width of a pixel over its height.
-            audio: the Opus track to come, None for a silent file.
+            audio: parameters of the Opus track; None for a file without sound.
             overwrite: whether an existing file may be replaced.
 
         Raises:
-            OptionError: format, codec, crf, size or a fraction cannot be used, or MP4 is to go
-                into a pipe.
+            OptionError: format, codec, crf, size or a fraction cannot be used, or MP4 was to be
+                written to a pipe.
             OutputExists: the target exists and `overwrite` is false.
             OutputFailed: the target cannot be written.
         """
@@ -142,14 +142,14 @@ class MediaWriter:
             self._sink.sound(pts_48k, data, duration_48k)
 
     def close(self, end_pts: int | None = None) -> None:
-        """Complete the output and give it its name.
+        """Complete the output and rename it to the target.
 
         Args:
-            end_pts: when the last picture ends, ticks; None for one nominal duration.
+            end_pts: end of the last picture in ticks; None for one nominal duration.
 
         Raises:
-            OutputFailed: the target cannot be written; nothing is left behind.
-            OutputExists: the target appeared meanwhile.
+            OutputFailed: the target cannot be written; no file remains.
+            OutputExists: the target has appeared in the meantime.
         """
         if self._finished:
             return
@@ -167,7 +167,7 @@ class MediaWriter:
             self._atomic.commit()
 
     def abort(self) -> None:
-        """Give up: remove what was written, leave the target as it was. Never raises."""
+        """Remove what was written; the target stays unchanged. Never raises."""
         if self._finished:
             return
         self._finished = True
@@ -191,7 +191,7 @@ class MediaWriter:
             self.abort()
 
     def _release(self, end_pts: int | None) -> None:
-        """Encode the held picture, whose duration is known now."""
+        """Encode the held picture, whose duration is now known."""
         if self._held is None:
             return
         pts, rgb = self._held
@@ -247,7 +247,7 @@ def _check_fractions(time_base: Fraction, rate: Fraction | None, aspect: Fractio
 
 def _check_seekable(container: OutputContainer, gate: Gate) -> None:
     if container.needs_seek and not gate.seekable():
-        raise OptionError(f"{container.name} cannot go into a pipe; mkv, webm, y4m and rgb can")
+        raise OptionError(f"{container.name} cannot go into a pipe; use mkv, webm, y4m or rgb")
 
 
 def _name(target: str | Path | BinaryIO) -> str:
