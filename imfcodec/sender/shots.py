@@ -63,8 +63,7 @@ def unexplained_change(current: Picture, reference: Picture) -> float:
     import cv2
 
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    rest = np.zeros((*current.shape, 2), np.float32)
-    flow = np.asarray(dis.calc(current, reference, rest), np.float32)
+    flow = np.asarray(dis.calc(current, reference, None), np.float32)  # type: ignore[call-overload]
     y, x = np.mgrid[: current.shape[0], : current.shape[1]].astype(np.float32)
     moved = cv2.remap(
         reference,
