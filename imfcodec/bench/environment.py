@@ -1,4 +1,4 @@
-"""Where a benchmark ran: machine, commit, versions."""
+"""The environment of a benchmark: machine, commit, versions."""
 
 from __future__ import annotations
 
