@@ -257,7 +257,7 @@ class PairSampler:
         self.device = device
         self.drawer = ClipDrawer(shard.clips)
         if config.sent and shard.sent is None:
-            raise OptionError("nobody has sent tokens for this shard: imfcodec train tokens SHARD")
+            raise OptionError("the shard has no sent tokens: run imfcodec train tokens SHARD")
         self._resident: tuple[Tensor, Tensor] | None = None
         if device != "cpu":
             self._resident = (_to_device(shard.frames, device), _to_device(shard.refs, device))

@@ -1,4 +1,4 @@
-"""Material worked out ahead, in processes of their own where a GPU would wait for one."""
+"""Prefetch of training data: worker processes prepare it if a GPU would have to wait."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
     decoded key frame ─ R ─ x_r ─┬─ look ─ flow ─ E_T ─ refine ─ smooth ─ choose ─► t of each
     frames behind or before it ──┘
 
-E_T's tokens with noise for rounding are not what arrives: a sender improves them, and chooses
-integers that make good for each other and stay where nothing changes. That takes it far too long
-to be asked in each step of training; so it is asked once, of pictures that are flipped, recoloured
-and moved like those of all training: without, the network learns the people by heart.
+The receiver does not get E_T's tokens with rounding noise: a sender refines them, and chooses
+integers that compensate each other's errors and stay constant where nothing changes. That takes far
+too long for every training step, so it is done once. The pictures are flipped, recoloured and moved
+as in all training; otherwise the network would memorise the people.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ SAY_EVERY = 50  # runs
 
 @dataclass(frozen=True)
 class SendConfig:
-    """Which tokens are wanted.
+    """Configuration of `train tokens`.
 
     Attributes:
-        runs: How many runs of successive frames.
-        frames: In each.
-        reach: A run begins at most so many frames from its key frame.
-        quantisers: Quantiser levels, one drawn for each run.
+        runs: Number of runs of successive frames.
+        frames: Frames in each run.
+        reach: Largest distance of a run's first frame from its key frame, in frames.
+        quantisers: Quantiser steps; one is drawn for each run.
         affine: Share of the runs that are rotated, zoomed, sheared and shifted as a whole.
-        recolour: How far brightness, tint and saturation are changed, 0 to 1.
-        seed: Of all that is drawn. Run n is a function of the seed and n.
+        recolour: Strength of changes of brightness, tint and saturation, 0 to 1.
+        seed: Seed of all choices. Run n depends on the seed and n only.
     """
 
     runs: int = 2000
@@ -60,7 +60,7 @@ class SendConfig:
 
     def __post_init__(self) -> None:
         if self.runs < 1 or self.frames < 2 or self.reach < 1 or not self.quantisers:
-            raise OptionError("there is nothing to send: a run has two frames or more, near a key")
+            raise OptionError("a run of tokens needs at least two frames, near a key frame")
 
 
 class SentRun(NamedTuple):

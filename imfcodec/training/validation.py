@@ -1,4 +1,4 @@
-"""What the averaged weights are worth on held-out pairs, always the same ones."""
+"""Quality of the averaged weights on held-out pairs, always the same ones."""
 
 from __future__ import annotations
 

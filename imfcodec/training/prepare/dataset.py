@@ -50,7 +50,7 @@ class Dataset:
             out.mkdir(parents=True, exist_ok=True)
             foreign = any(out.iterdir()) and not (out / JOURNAL).exists()
             if foreign and not options.overwrite:
-                raise OutputExists(f"{out}: is not empty; name another folder")
+                raise OutputExists(f"{out} is not empty; name another folder")
             self._journal = Journal(out / JOURNAL, self._options, anew=options.overwrite)
             try:
                 if options.overwrite:
