@@ -165,7 +165,7 @@ def _serve(connection: Connection, folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, args=(folder,), daemon=True).start()
-    tempfile.tempdir = folder  # whatever a job leaves behind goes with the run
+    tempfile.tempdir = folder  # the files that a job leaves are removed with the run
     import torch
 
     torch.set_num_threads(1)
