@@ -1,7 +1,7 @@
 """A sender's tokens for a shard's frames, to train the receiver's network on.
 
     decoded key frame ─ R ─ x_r ─┬─ look ─ flow ─ E_T ─ refine ─ smooth ─ choose ─► t of each
-    frames behind or before it ──┘
+    frames after or before it ───┘
 
 The receiver does not get E_T's tokens with rounding noise: a sender refines them, and chooses
 integers that compensate each other's errors and stay constant where nothing changes. That takes far
@@ -78,7 +78,7 @@ class RunSender:
     """Draws runs of a shard's frames and chooses their tokens."""
 
     def __init__(self, shard: Shard, weights: Weights, config: SendConfig) -> None:
-        """Prepare to draw from clips that have enough frames beside a decoded key frame.
+        """Prepare to draw from clips that have enough frames around a decoded key frame.
 
         Args:
             shard: Shows its decoded key frames as they are.
@@ -86,7 +86,7 @@ class RunSender:
             config: What is wanted.
 
         Raises:
-            OptionError: No clip is long enough; or the weights know no such quantiser level.
+            OptionError: No clip is long enough, or the weights have no such quantiser step.
         """
         self._shard = shard
         self._weights = weights
@@ -130,7 +130,7 @@ class RunSender:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Indices of the frames between the key frame and a run, and of the run's.
 
-        Behind the key frame in order, before it backwards, as a sender follows them.
+        After the key frame they are in order, before it backwards, as in a sender.
         """
         count = self._config.frames
         room = {1: clip.count - 1 - key, -1: key}  # at least one side has enough
@@ -159,8 +159,8 @@ def send_tokens(
 
     Raises:
         InputUnreadable: The folder is no shard.
-        OptionError: Its clips are too short, or the weights know no such quantiser level.
-        WeightsCorrupt: The weights are.
+        OptionError: Its clips are too short, or the weights have no such quantiser step.
+        WeightsCorrupt: The weights are corrupt.
         OutputFailed: The disk is full.
     """
     shard = Shard(folder)
