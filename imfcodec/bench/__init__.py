@@ -1,11 +1,11 @@
-"""Measuring the codec beside those that one would use instead.
+"""Measures the codec against the alternatives.
 
     clips ─┐
     codecs ┼─ jobs ─ local processes or a cluster ─ points ─ results.json ─ report
     scores ┘             (cache)
 
 clip.py, clips.py     what is measured on
-codecs/               ours, the frozen key frame, and the anchors, each behind `Codec`
+codecs/               ours, the frozen key frame, and the anchors, all with the interface `Codec`
 scoring.py, meters.py metrics of one decoded clip
 job.py                one codec at one setting on one clip -> a point
 cache.py, fingerprint.py, source_code.py   points that need not be measured again

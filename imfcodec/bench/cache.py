@@ -1,13 +1,13 @@
-"""Points that were measured once, on disk.
+"""Measured points, cached on disk.
 
     FOLDER/ab/abcdef.../entry.json      sizes, times, and every score with what it depends on
                         /clip.mkv       the coded clip, under the name that its codec gave it
     FOLDER/made/...                     facts of clips, and the report's pictures (`Memo`)
 
-The folder of an entry is named by `coding_digest`. Each score carries its `metric_digest`: one
-that depends on anything else today counts as missing, and so does a metric that nobody has asked
-for yet; both are measured on the coded clip that is there. The coded clip is written first and
-the entry last, each to a hidden file that is renamed, so that a run may be killed at any moment.
+The folder of an entry is named by `coding_digest`. Each score carries its `metric_digest`. A score
+with another digest than today's counts as missing, like a metric that was not requested before;
+both are measured on the cached coded clip. The coded clip is written first and the entry last, each
+to a hidden file that is then renamed, so that a run may be killed at any moment.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FORMAT = 1
 def default_cache_folder() -> Path:
     """`imfcodec/bench` in the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``)."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    # A relative path there is to be ignored, as the specification of these variables has it.
+    # The specification of these variables says to ignore a relative path.
     root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
     return root / "imfcodec" / "bench"
 
@@ -45,8 +45,8 @@ class Found:
     """What the cache knows about a job.
 
     Attributes:
-        point: With the wanted scores that are known.
-        missing: Wanted metrics that are not.
+        point: The point with the requested scores that are known.
+        missing: Requested metrics that are not known.
     """
 
     point: Point
@@ -61,7 +61,7 @@ class Cache:
 
     @property
     def memo(self) -> Memo:
-        """What else runs need not find out or make twice."""
+        """Other facts and files that runs reuse."""
         return Memo(self.folder / "made")
 
     def find(self, job: Job, metrics: Collection[str]) -> Found | None:
@@ -72,7 +72,7 @@ class Cache:
             metrics: Names of the wanted metrics.
 
         Returns:
-            None where nothing is, or where the entry is damaged.
+            None if nothing is known or the entry is damaged.
         """
         folder = self._folder(job)
         entry = _read(folder)
@@ -122,7 +122,7 @@ class Cache:
         return None if entry is None else digest([coding_digest(job), entry["coded"]["sha256"]])
 
     def store(self, job: Job, outcome: Outcome, metrics: Collection[str]) -> None:
-        """Keep what came of a job. Failed points are not kept: they are tried again.
+        """Keep the outcome of a job. Failed points are not kept, so they are tried again.
 
         Args:
             job: What was done.

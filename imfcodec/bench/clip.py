@@ -27,7 +27,7 @@ MIN_FRAMES = 8
 
 @dataclass(frozen=True)
 class Clip:
-    """A source video, read through once.
+    """A source video, read completely once.
 
     Attributes:
         path: The file.
@@ -75,7 +75,7 @@ class Clip:
                 memo.put(key, known)
         width, height, frames, rate = known
         if frames < MIN_FRAMES:
-            raise UnsupportedVideo(f"{path}: {frames} frames; measuring needs {MIN_FRAMES}")
+            raise UnsupportedVideo(f"{path}: it has {frames} frames; measuring needs {MIN_FRAMES}")
         if not rate:
             raise UnsupportedVideo(f"{path}: its frame rate is not known")
         return cls(path, sha256, width, height, frames, Fraction(rate))

@@ -1,4 +1,4 @@
-"""Which clips a run measures."""
+"""The clips that a run measures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imfcodec.training.prepare.sources import SUFFIXES, find_sources
 
 @dataclass(frozen=True)
 class UnusableClip:
-    """A file that was asked for and cannot be measured on; it stays in the results, failed.
+    """A requested file that cannot be measured; it stays in the results as failed.
 
     Attributes:
         path: The file.
@@ -45,12 +45,13 @@ def read_manifest(manifest: Path, split: str | None = None) -> list[Path]:
     """Clips that a CSV file lists, in its order.
 
     Args:
-        manifest: Columns ``clip`` and, where a split is asked for, ``split``. A clip is a path
-            beside the manifest, or a file's name without its ending, anywhere below.
-        split: Only rows with this value.
+        manifest: CSV file with the column ``clip``, and ``split`` if a split is requested. A clip
+            is a path relative to the manifest's folder, or the name of a file anywhere below it,
+            without its extension.
+        split: Take only rows with this value.
 
     Returns:
-        Paths; one that is nowhere stays as it is written, for `open_clips` to report.
+        Paths; a missing file is kept as written, so that `open_clips` reports it.
 
     Raises:
         InputUnreadable: The file cannot be read.
@@ -89,11 +90,11 @@ def open_clips(
         memo: Remembers what was found out about a file.
 
     Returns:
-        Those to measure on, and those that cannot be.
+        The usable clips and the unusable ones.
 
     Raises:
-        ImfcodecError: Not one is usable: the class of the first one's error.
-        OptionError: Two clips have one name, by which results go.
+        ImfcodecError: No clip is usable; the class is that of the first error.
+        OptionError: Two clips have the same name, by which results identify them.
     """
     clips: list[Clip] = []
     unusable: list[UnusableClip] = []

@@ -1,9 +1,9 @@
 """Jobs on a Ray cluster.
 
-Clips travel to the nodes and coded clips back, so that no folder needs to be shared. The
-package, its extras and all weights have to be installed on every node, under the same paths
-where an option names a file; a node with a codec of another version than the head's fails the
-job instead of mixing versions.
+Clips are sent to the nodes and coded clips are sent back, so no shared folder is needed. The
+package, its extras and all weights must be installed on every node; a file that an option names
+must have the same path everywhere. If a node's codec has another version than the head's, the job
+fails, so that versions are never mixed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from imfcodec.bench.job import Job, Outcome, measure
 from imfcodec.errors import OptionError
 
 _JOBS_PER_CPU = 2
-"""Handed over at a time: one that runs and one that waits for it."""
+"""Jobs sent to each CPU at a time: one that runs and one that waits."""
 
 
 def run_on_ray(jobs: Iterable[Job], address: str) -> Generator[tuple[Job, Outcome], None, None]:
@@ -40,7 +40,7 @@ def run_on_ray(jobs: Iterable[Job], address: str) -> Generator[tuple[Job, Outcom
         OptionError: Ray is not installed, or there is no cluster at the address.
     """
     ray = _import_ray()
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise Ray sends usage statistics
     try:
         with _same_signal_handlers():
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
@@ -87,14 +87,14 @@ def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
 
 
 def _measure_far(job: Job, clip: bytes) -> Outcome:
-    """On a node: `measure` with the clip's file that came along."""
+    """Runs on a node: `measure` with the clip that was sent."""
     import torch
 
     torch.set_num_threads(1)
     here = job.codec.version()
     if here != job.version:
         return job.failed(f"the node's codec is {here}, the head's {job.version}")
-    # For one job only: Ray ends its processes without giving them a chance to tidy up.
+    # For one job only: Ray ends its processes without letting them clean up.
     with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
         path = Path(folder) / job.clip.path.name
         path.write_bytes(clip)
@@ -103,7 +103,7 @@ def _measure_far(job: Job, clip: bytes) -> Outcome:
 
 @contextmanager
 def _same_signal_handlers() -> Iterator[None]:
-    """Restore handlers afterwards: Ray takes SIGTERM, at which a run has to keep its results."""
+    """Restore signal handlers: Ray replaces that of SIGTERM, with which a run saves its results."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield

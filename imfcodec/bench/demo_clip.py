@@ -5,8 +5,8 @@ The portrait is the astronaut Eileen Collins (NASA, public domain) that scikit-i
 portrait ─► blink ─► open_mouth ─► turn_head ─► frame
               └───────────┴─────────── Pose at time t: smooth curves from a fixed seed
 
-It serves to try the codec and to see that it works. It is no measure of quality: skin that is
-stretched over a photograph is easier than a person.
+The clip shows that the codec works. It is no measure of quality: a distorted photograph is easier
+to code than a real person.
 """
 
 from __future__ import annotations

@@ -1,18 +1,17 @@
-"""Points that an earlier run measured, perhaps on another machine, taken from its results.json.
+"""Points that an earlier run measured, possibly on another machine, from its results.json.
 
-A point is taken where that run would have measured what this one would:
+A point is reused if measuring it here would give the same:
 
     clip      the same bytes (sha256) and number of frames
     coding    the same codec, setting, and digest of version and code
     metric    the same digest of code, libraries and models
 
-A file without digests is judged by what it does record: the codec's version, which names encoder
-and options, and the releases of the libraries that code pictures and measure them. The package's
-own release stands for its code there. Metrics whose model files it does not name (eyes, mouth,
-identity) cannot be judged and count as not measured.
+For a file without digests, other records are compared: the codec's version, which names encoder
+and options, and the releases of the libraries that code and measure pictures. The package's own
+release then stands for its code. Metrics whose model files are not recorded (eyes, mouth, identity)
+cannot be compared and count as not measured.
 
-Points that the earlier run had itself taken from another keep the source in which they were
-measured, and are judged by that.
+A point that the earlier run had itself reused keeps its original source and is compared with that.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _ID_DIGITS = 12
 _PICTURE_LIBRARIES = (
     *("imfcodec", "av", "libavcodec", "libavfilter", "libavformat", "libavutil", "libswscale"),
 )
-"""What reads sources, and codes and decodes pictures; its release fixes the encoders'."""
+"""Library that reads sources and codes and decodes pictures; it includes the encoders."""
 _METRIC_LIBRARIES = {
     "lpips": ("lpips", "torch", "torchvision", "numpy"),
     "ssim": ("scikit-image", "numpy"),
@@ -63,7 +62,7 @@ class Earlier:
     """The points of some earlier runs.
 
     Attributes:
-        refused: How many points that this run wants were there and not taken, by the reason.
+        refused: Number of requested points that were not reused, by reason.
     """
 
     refused: Counter[str] = field(default_factory=Counter)
@@ -72,7 +71,7 @@ class Earlier:
 
     @classmethod
     def load(cls, paths: Iterable[Path]) -> Earlier:
-        """Read results.json files; of a point that several have, the first that agrees is taken.
+        """Read results.json files; if several have a point, the first that agrees is reused.
 
         Raises:
             InputUnreadable: One is no such file.

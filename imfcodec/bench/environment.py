@@ -1,4 +1,4 @@
-"""Where a benchmark ran: machine, commit, versions."""
+"""The environment of a benchmark: machine, commit, versions."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def commit(folder: Path | None = None) -> str | None:
         folder: Of the code; this package's own without it.
 
     Returns:
-        The hash, with "-dirty" behind it where tracked or new files differ; None outside of a
-        checkout, and for a package that merely lies inside of somebody's checkout.
+        The hash, followed by "-dirty" if tracked or new files differ; None outside a checkout, and
+        for a package that only lies inside another checkout.
     """
     folder = folder or Path(imfcodec.__file__).parent
     if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:

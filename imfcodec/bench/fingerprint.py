@@ -1,7 +1,7 @@
-"""What a measured or made value depends on, as digests: the keys of the cache.
+"""Digests of everything that a value depends on: the keys of the cache.
 
-The package's version alone would not do: between two releases its code changes while the
-version stands still, and a stale value looks like any other.
+The package's version alone is not enough: the code changes between releases while the version does
+not, and a stale value looks like any other.
 """
 
 from __future__ import annotations

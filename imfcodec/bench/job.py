@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coded:
-    """A coded clip as bytes: what is kept, and what travels between machines.
+    """A coded clip as bytes, to be cached and sent between machines.
 
     Attributes:
         name: Of the file.
@@ -54,7 +54,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be measured; picklable, so that any process may do it.
+    """A point to measure; picklable, so that any process may do it.
 
     Attributes:
         clip, codec, setting: Which point.
@@ -77,21 +77,21 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job; ``coded`` is None where the point has failed."""
+    """Outcome of a job; ``coded`` is None if the point failed."""
 
     point: Point
     coded: Coded | None = None
 
 
 def failed_point(clip: str, codec: Codec, setting: str, reason: str) -> Point:
-    """A point that keeps its place in the results."""
+    """A failed point, which keeps its place in the results."""
     return Point(clip, codec.name, setting, error=" ".join(reason.split()))
 
 
 def measure(job: Job) -> Outcome:
-    """Code a clip, decode what was written, and score every frame.
+    """Code a clip, decode the written file, and score every frame.
 
-    What a codec, a file or libav raises makes a failed point; any other exception is a bug and
+    An error of a codec, a file or libav gives a failed point; any other exception is a bug and
     passes through.
     """
     try:
@@ -129,7 +129,7 @@ def _measure(job: Job, folder: Path) -> Outcome:
 
 
 def code(job: Job) -> Coded:
-    """Code a clip and do no more.
+    """Only code a clip.
 
     Raises:
         ImfcodecError, OSError, FFmpegError: The codec fails.

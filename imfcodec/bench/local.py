@@ -1,7 +1,7 @@
-"""Jobs in processes of this machine.
+"""Jobs in worker processes on this machine.
 
-A worker has one job at a time, so that memory is bounded, and a process that dies takes nothing
-but its own job with it: libraries written in C do crash.
+A worker has one job at a time, so that memory is bounded. A worker that crashes, as libraries in C
+may, loses only its own job.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ from types import FrameType
 from imfcodec.bench.job import Job, Outcome, measure
 
 LONGEST_S = 1800.0
-"""How long a job on a short clip may take: encoders have been seen to wait for themselves for
-ever."""
+"""Time limit in seconds of a job on a short clip: some encoders deadlock now and then."""
 
 LONGEST_S_PER_FRAME = 2.0
-"""The same for every frame of a clip, where that is more."""
+"""Time limit in seconds per frame of a clip, if that gives more."""
 
 _LOOK_S = 1.0
-"""From one look at the clock to the next."""
+"""Seconds between two checks of the time limit."""
 
 _STOP_S = 5.0
-"""How long a worker may take to stop the programs that it has started itself."""
+"""Seconds that a worker has to stop the programs that it started."""
 
 
 def run_locally(
@@ -166,7 +165,7 @@ def _serve(connection: Connection, folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, args=(folder,), daemon=True).start()
-    tempfile.tempdir = folder  # whatever a job leaves behind goes with the run
+    tempfile.tempdir = folder  # the files that a job leaves are removed with the run
     import torch
 
     torch.set_num_threads(1)

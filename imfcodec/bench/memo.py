@@ -1,4 +1,4 @@
-"""Small values that are made once: JSON on disk, named by all that they depend on."""
+"""Small values that are computed once: JSON on disk, named by everything they depend on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What collects one metric of one clip, batch by batch."""
+"""Meters: each collects one metric of one clip, batch by batch."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class FrameMeter:
         self._values += self._measure(*batch.at(self._place))
 
     def score(self) -> Score:
-        """Mean, and the worst frames beside it."""
+        """Mean, and mean of the worst frames."""
         return frame_score(self._values, higher_is_better=self._higher_is_better)
 
 
@@ -122,7 +122,7 @@ class XpsnrMeter:
 
 
 class VmafMeter:
-    """VMAF of a clip, of a process that somebody else ends."""
+    """VMAF of a clip, from a process that the caller ends."""
 
     def __init__(self, vmaf: Vmaf) -> None:
         self._vmaf = vmaf
@@ -138,7 +138,7 @@ class VmafMeter:
 
 
 class IdentityMeter:
-    """Likeness of the face to that of the source."""
+    """Similarity of the face to that of the source."""
 
     def __init__(
         self, recogniser: Recogniser, track: FaceTrack, embeddings: npt.NDArray[np.float32]

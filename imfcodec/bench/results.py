@@ -1,4 +1,4 @@
-"""What a benchmark found: plain data, JSON on disk."""
+"""Results of a benchmark: plain data, JSON on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = "imfcodec-bench-1"
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is to be read.
+    """Description of a metric.
 
     Attributes:
         name: Key in `Point.scores`.
@@ -78,8 +78,8 @@ class Point:
         encode_s, decode_s: Of the whole of coding (reading the source included) and decoding.
         scores: By metric name.
         origin: `Source.id` of the run that measured it, None if this one did; "from" in JSON.
-        error: Why there is none of this, None if all went well. A failed point keeps its place:
-            means over clips name it instead of leaving it out.
+        error: Why the point failed, None if it did not. A failed point keeps its place: means
+            over clips count it as failed instead of leaving it out.
     """
 
     clip: str

@@ -32,14 +32,14 @@ NOT_MEASURED = "not measured: the run was stopped"
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is to measure.
+    """The plan of a run.
 
     Attributes:
-        clips: To measure on.
-        unusable: Asked for, but not to be measured on.
-        codecs: Those that cannot run here included.
+        clips: Clips to measure.
+        unusable: Requested clips that cannot be measured.
+        codecs: Codecs, including those that cannot run here.
         scoring: Metrics and models.
-        earlier: Points that need not be measured where they agree.
+        earlier: Points of earlier runs, reused if they agree.
     """
 
     clips: tuple[Clip, ...]
@@ -52,8 +52,8 @@ class Plan:
 class Run:
     """Measures a plan, point by point.
 
-    What is done stays done: each point goes into the cache when it is there, and `results` may
-    be asked for at any time, also after `measure` was interrupted.
+    Nothing is lost: each point goes into the cache as soon as it is measured, and `results` may be
+    called at any time, even after `measure` was interrupted.
 
     Attributes:
         from_cache, from_earlier: How many points came from the cache and from earlier runs.
@@ -93,7 +93,7 @@ class Run:
     def measure(self, advance: Advance | None = None) -> None:
         """Measure all points that are not known.
 
-        Clips come one after the other, so that a run which was stopped has whole clips.
+        Clips are measured one after the other, so that a stopped run has complete clips.
 
         Args:
             advance: Told of the progress, first of what was known already.
@@ -223,7 +223,7 @@ class Run:
         return coded
 
     def _find(self, job: Job) -> Found | None:
-        """What cache or earlier runs know of a job: of both, that which knows more."""
+        """The result of a job from the cache or an earlier run, whichever knows more metrics."""
         wanted = self._plan.scoring.wanted
         cached = self._cache.find(job, wanted)
         if cached is not None and not cached.missing:

@@ -4,8 +4,8 @@
                      ├─ pairs ─ batches ┼─ VMAF, a process of its own   ├─ scores
     decoded ─────────┘                  └─ motion error, XPSNR          ┘
 
-Memory holds one batch of frames and a few numbers for every frame. Where a face detector is
-given, the boxes of a clip are found before its first score and kept for the next ones.
+Memory holds one batch of frames and a few numbers per frame. If a face detector is given, the boxes
+of a clip are found before its first score and kept for the next scores.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _LEAST_SIDE: Final = {
 """Pixels on the short side below which a metric is not defined."""
 
 _PACKAGES: Final = {"ssim": "skimage", "ms_ssim": "pytorch_msssim"}
-"""Modules without which a metric is missing."""
+"""Modules that a metric needs."""
 
 _ONE_BY_ONE: Final[dict[str, Callable[[Picture, Picture], float]]] = {
     "psnr_rgb_db": lambda source, coded: capped_db(psnr_rgb_db(source, coded)),
@@ -73,7 +73,7 @@ _ONE_BY_ONE: Final[dict[str, Callable[[Picture, Picture], float]]] = {
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What to measure with.
+    """Options of the measurement.
 
     Attributes:
         metrics: Names out of `results.METRICS`; None takes all that can be measured.
@@ -102,9 +102,9 @@ class ScoreOptions:
 
 
 def missing_metrics(options: ScoreOptions) -> dict[str, str]:
-    """Those of the wanted metrics that cannot be measured here, with the reason.
+    """The requested metrics that cannot be measured here, with the reason.
 
-    Networks are loaded to find out, which may download an LPIPS backbone.
+    This loads the networks, which may download an LPIPS backbone.
     """
     reasons = {name: _why_missing(name, options) for name in options.wanted}
     return {name: reason for name, reason in reasons.items() if reason}
@@ -135,9 +135,9 @@ class Scorer:
     def score(self, clip: Clip, decoded: Iterator[Picture]) -> tuple[int, dict[str, Score]]:
         """Compare a decoded clip with its source, frame by frame.
 
-        A metric that is not defined for the clip is left out: those of pictures too small for them,
-        eyes, mouth and identity without a face, motion error where nothing moves. A frame
-        without any error counts as 100 dB in the mean of PSNR.
+        A metric that is not defined for the clip is left out: if the pictures are too small for it,
+        eyes, mouth and identity without a face, and motion error if nothing moves. A frame
+        without any error counts as 100 dB in the mean PSNR.
 
         Args:
             clip: The source.

@@ -22,10 +22,10 @@ class Mean:
         rate_kbps: Mean of the clips' rates; 0 where every clip failed.
         scores: Mean of each metric that at least one clip has.
         worst: Mean over the clips of the mean over their 5 % worst frames, where there is one.
-        counted: How many clips each of these means is over: a clip may lack a metric, as one
-            in which nothing moves has no motion error.
-        clips: How many clips were coded, decoded and scored.
-        failed: How many were not, which no mean says anything about.
+        counted: Number of clips in each of these means. A clip may lack a metric: without motion,
+            for example, it has no motion error.
+        clips: Number of clips that were coded, decoded and scored.
+        failed: Number of clips that failed; no mean includes them.
         encode_s, decode_s: Means per clip.
     """
 
@@ -55,9 +55,9 @@ class FamilyBdRate:
         points: The fewest points that carry a curve in any compared clip, (anchor, family).
         clips: How many clips were compared.
         no_overlap: Clips on which the curves share no value of the metric.
-        too_few_points: Clips on which a curve has not points enough.
-        partly_failed: Clips that were compared although a point of either side has failed
-            there: what is left of a family may be worse than the family.
+        too_few_points: Clips on which a curve has too few points.
+        partly_failed: Clips that were compared although a point of either side failed: the rest
+            of a family may be worse than the whole family.
     """
 
     family: str
@@ -91,8 +91,8 @@ def lacking(results: Results) -> dict[str, int]:
 def bd_rates(results: Results, metric: str) -> list[FamilyBdRate]:
     """BD-rates of ours against every anchor family and against the best of all anchors.
 
-    Where nothing of ours took part, every anchor is compared with every other. The floor is
-    not compared: its curve says nothing about motion.
+    If our codec took no part, every anchor is compared with every other. The floor is not
+    compared: its curve says nothing about motion.
 
     Args:
         results: Of a run.

@@ -120,7 +120,7 @@ class StreamWriter:
             case ExtensionPacket():
                 self._frame(TYPE_EXTENSION, packet, write_extension(packet))
             case IndexPacket() | EndPacket():
-                raise CorruptStream("finish writes the index and the end packet")
+                raise CorruptStream("index and end are written by finish")
 
     def finish(self, end_pts: int) -> None:
         """Writes the index if there is more than one key packet, and the end packet.
@@ -164,7 +164,7 @@ class StreamWriter:
     def _check_order(self, frame_number: int, pts: int) -> None:
         expected = self._timeline.next_frame
         if frame_number != expected:
-            raise CorruptStream(f"frame {frame_number} comes where frame {expected} is next")
+            raise CorruptStream(f"frame {frame_number} where frame {expected} comes next")
         if self._last_pts is not None and pts <= self._last_pts:
             raise CorruptStream(f"timestamp {pts} of frame {frame_number} does not rise")
 

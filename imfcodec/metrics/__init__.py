@@ -1,1 +1,1 @@
-"""Quality metrics: one file each, arrays in, numbers out."""
+"""Quality metrics, one per file: arrays in, numbers out."""

@@ -1,8 +1,8 @@
 """How much rate one codec saves over another at equal quality (Bjøntegaard's delta rate).
 
-Per clip: the Pareto front of each curve, a monotone cubic (PCHIP) through log rate as a function
-of the metric, of several curves the least rate at each value, and the mean distance of the two
-sides over the values of the metric that both reach.
+For each clip, a monotone cubic (PCHIP) interpolates the log rate over the metric on the Pareto
+front of each curve. Several curves are joined by the least rate at each value of the metric. The
+result is the mean distance of the two sides over the values of the metric that both reach.
 
     log rate │ anchor  ╭──
              │     ╭───╯ ╭─    percent = 100 (exp(mean distance) - 1): negative saves rate
@@ -26,10 +26,10 @@ import numpy.typing as npt
 from imfcodec.errors import OptionError
 
 MIN_POINTS: Final = 4
-"""Fewer points on the fronts of a side leave its shape to the interpolation."""
+"""Least number of points on the fronts of a side; with fewer, interpolation decides its shape."""
 
 _SAMPLES: Final = 8192
-"""Values of the metric at which the two sides are compared."""
+"""Number of values of the metric at which the two sides are compared."""
 
 
 class RatePoint(NamedTuple):
@@ -46,13 +46,13 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class BdRate:
-    """What a comparison gave.
+    """Result of a comparison.
 
     Attributes:
-        percent: Rate of the test curve against the anchor's at equal quality, less 100 %:
-            -60 says that the test needs 40 % of the anchor's rate.
+        percent: Change in rate of the test curve against the anchor at equal quality: -60 means
+            that the test needs 40 % of the anchor's rate.
         interval: The lowest and the highest value of the metric that both curves reach.
-        points: How many points carry each side, (anchor, test).
+        points: Number of points on the fronts of each side, (anchor, test).
     """
 
     percent: float
@@ -69,11 +69,11 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True)
 class NoBdRate:
-    """A comparison that would say nothing.
+    """A comparison that is not possible.
 
     Attributes:
-        reason: Which kind.
-        detail: The same with its numbers, for people.
+        reason: Kind of reason.
+        detail: The reason in words, with numbers.
     """
 
     reason: Refusal
@@ -84,7 +84,7 @@ class Envelope:
     """Several curves as one: the least rate at which any of them reaches a value of the metric.
 
     Attributes:
-        points: How many points carry it.
+        points: Number of points on its fronts.
         low, high: The lowest and the highest value of the metric that a curve reaches; both NaN
             where no curve can be interpolated.
     """
@@ -125,13 +125,13 @@ class Envelope:
 def bd_rate(
     anchor: Iterable[Points], test: Iterable[Points], *, higher_is_better: bool
 ) -> BdRate | NoBdRate:
-    """Compare two sides on one clip, each of one curve or the `Envelope` of several.
+    """Compare two sides on one clip; each is one curve or the `Envelope` of several.
 
-    Interpolation needs curves on which more rate is better; of each only its `front` counts.
+    Interpolation needs curves on which more rate is better, so only the `front` of each counts.
 
     Args:
-        anchor: Curves of what is compared with, each (rate, metric) in any order.
-        test: The same of the codec in question, in the same units.
+        anchor: Curves of the anchor, each (rate, metric) in any order.
+        test: Curves of the tested codec, in the same units.
         higher_is_better: Direction of the metric.
 
     Raises:
@@ -165,8 +165,7 @@ def bd_rate(
 def front(points: Points, *, higher_is_better: bool) -> Curve:
     """The Pareto front: points that are strictly better than every point of no higher rate.
 
-    It drops the points at which more rate does not help, and those whose metric is not a finite
-    number.
+    Points at which more rate is not better are dropped, and those whose metric is not finite.
 
     Args:
         points: (rate, metric), in any order.
@@ -181,7 +180,7 @@ def front(points: Points, *, higher_is_better: bool) -> Curve:
     sign = 1 if higher_is_better else -1
     finite = [RatePoint(*point) for point in points if math.isfinite(point[1])]
     if any(not 0 < point.rate < math.inf for point in finite):
-        raise ValueError("a rate has to be above 0 and finite")
+        raise ValueError("a rate must be above 0 and finite")
     kept: list[RatePoint] = []
     for point in sorted(finite, key=lambda point: (point.rate, -sign * point.quality)):
         if not kept or sign * point.quality > sign * kept[-1].quality:

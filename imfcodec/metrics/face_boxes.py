@@ -1,9 +1,9 @@
-"""Where the eyes and the mouth of a talking head are, frame by frame.
+"""The eyes and the mouth of a talking head, located in every frame.
 
     source frames ─ YuNet ─ one face followed ─ gaps filled ─► landmarks ─► boxes of one size
 
-A box moves with the face in whole pixels and keeps its size throughout a clip, so that crops of
-all frames make one batch. It is found on the source and used on both videos.
+A box moves with the face in whole pixels and keeps its size throughout a clip, so that the crops
+of all frames form one batch. It is found on the source and used on both videos.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from imfcodec.metrics.motion import Region
 from imfcodec.metrics.pictures import Picture
 
 MODEL_VARIABLE: Final = "IMFCODEC_YUNET"
-"""Environment variable that names the detector's file where no option does."""
+"""Environment variable that names the detector's file if no option does."""
 
 SCORE: Final = 0.7
-"""YuNet's confidence above which a box is a face; clear faces have 0.9 and more."""
+"""Confidence of YuNet above which a box is a face; clear faces have 0.9 or more."""
 
 LEAST_SEEN: Final = 0.5
-"""Share of the frames in which a face must be found: what is filled in should be the exception."""
+"""Share of the frames in which a face must be found, so that filled gaps are the exception."""
 
 MIN_BOX: Final = 32
-"""Shortest side of a box, pixels: LPIPS has no features of less."""
+"""Shortest side of a box in pixels, the least for LPIPS."""
 
 _SAME_FACE_OVERLAP: Final = 0.3
-"""Intersection over union with the face of the frame before, at least."""
+"""Least intersection over union with the face of the previous frame."""
 
 _EYES_SIZE: Final = (2.0, 0.8)
 _MOUTH_SIZE: Final = (1.4, 1.0)
@@ -92,7 +92,7 @@ class FaceFinder:
         if not model.is_file():
             raise OptionError(f"face detector {model}: no such file")
         logging = cv2.utils.logging
-        level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # it warns of what nobody asked for
+        level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # it prints irrelevant warnings
         try:
             self._net = cv2.FaceDetectorYN.create(str(model), "", (320, 320), SCORE)
         except (cv2.error, AttributeError) as error:
@@ -114,7 +114,7 @@ class FaceFinder:
         return faces
 
     def rows(self, picture: Picture) -> list[npt.NDArray[np.float32]]:
-        """What YuNet says of each face in a picture, uint8 RGB [H, W, 3].
+        """Output of YuNet for each face in a picture, uint8 RGB [H, W, 3].
 
         Returns:
             float32 [15] each, in pixels: left, top, width, height, five landmarks x and y, and
@@ -160,9 +160,9 @@ class FaceTrack:
 
 
 def follow_face(pictures: Iterable[Picture], finder: FaceFinder) -> FaceTrack | None:
-    """Follow the face of a clip; it is the largest one where it is first seen.
+    """Follow the face of a clip, the largest one in the first frame with a face.
 
-    Frames without it take landmarks between those before and after, or the nearest at the ends.
+    Frames without it get interpolated landmarks, or the nearest ones at the ends.
 
     Args:
         pictures: uint8 RGB [H, W, 3], all frames in order.
@@ -186,11 +186,11 @@ def follow_face(pictures: Iterable[Picture], finder: FaceFinder) -> FaceTrack | 
 
 
 def _same_face(faces: Sequence[Face], last: Face | None) -> Face | None:
-    """Which of the faces is the one that was seen last, None if none is."""
+    """The face that was seen last, among these; None if it is not among them."""
     if last is None:
         return max(faces, key=lambda face: face.area, default=None)
     best = max(faces, key=last.overlap, default=None)
-    # Behind a hand a face may move far; one that is alone comes back as the same.
+    # A face may move far behind a hand; if there is only one face, it is taken to be the same.
     if best is None or (len(faces) > 1 and best.overlap(last) < _SAME_FACE_OVERLAP):
         return None
     return best
@@ -213,7 +213,7 @@ def _unit(faces: Sequence[Face]) -> float:
 
 
 def _slice(middle: float, length: float, limit: int) -> slice:
-    """An interval of a length that is the same wherever it lies, pushed into the picture."""
+    """An interval of constant length around a centre, moved inside the picture."""
     pixels = min(limit, max(MIN_BOX, math.ceil(length)))
     start = min(max(0, round(middle - pixels / 2)), limit - pixels)
     return slice(start, start + pixels)

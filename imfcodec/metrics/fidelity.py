@@ -1,7 +1,7 @@
 """How close one picture is to another: PSNR and SSIM, on uint8 RGB [H, W, 3].
 
 Equal pictures have an infinite PSNR, and one such frame would make the mean of a video infinite.
-`capped_db` is what means are made of: a frame without any error counts as 100 dB.
+Means therefore use `capped_db`: a frame without any error counts as 100 dB.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from imfcodec.metrics.pictures import Picture, check_pictures
 __all__ = ["EQUAL_DB", "capped_db", "check_pictures", "psnr_rgb_db", "psnr_y_db"]
 
 EQUAL_DB: Final = 100.0
-"""What the PSNR of equal frames counts as in a mean: more than any error in 8 bits leaves."""
+"""PSNR of equal frames in a mean: higher than that of any error in 8 bits."""
 
 PEAK: Final = 255.0
 _BT709: Final = np.array((0.2126, 0.7152, 0.0722))
@@ -33,7 +33,7 @@ def psnr_rgb_db(source: Picture, coded: Picture) -> float:
         ValueError: The pictures differ in shape or are not uint8 RGB.
     """
     check_pictures(source, coded)
-    # Squares of differences of bytes are exact in integers, whatever the size of the picture.
+    # Integers keep the squared differences of bytes exact, whatever the size of the picture.
     difference = source.astype(np.int64) - coded
     return _psnr_db(float(np.mean(difference * difference)))
 
@@ -42,7 +42,7 @@ def psnr_y_db(source: Picture, coded: Picture) -> float:
     """PSNR of the BT.709 luma, in dB; infinite for equal lumas.
 
     The luma is Y' = 0.2126 R' + 0.7152 G' + 0.0722 B' on 0..255 (full range, not rounded), its
-    peak 255. On the limited range 16..235 the same error reads 1.3 dB more.
+    peak 255. On the limited range 16..235 the same error gives 1.3 dB more.
 
     Args:
         source: uint8 RGB [H, W, 3].

@@ -1,12 +1,11 @@
-"""Whether it is still the same person: cosine between embeddings of a face recogniser.
+"""Identity: cosine between embeddings of a face recogniser.
 
 The recogniser is MobileFaceNet (Chen 2018) trained as ArcFace (Deng 2019), batch normalisation
 folded into the convolutions:
 
     112x112 ─ 3x3 /2 ─ depthwise ─ ┌ /2, bottlenecks ┐ x3 ─ 1x1 ─ depthwise 7x7 ─ linear ─ 128
 
-The landmarks of the source frame align both frames: a face that moved away from where it should
-be costs likeness, as it should.
+The landmarks of the source frame align both frames, so that a misplaced face lowers the score.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from imfcodec.metrics.face_boxes import Landmarks
 from imfcodec.metrics.pictures import Picture
 
 SIDE: Final = 112
-"""Pixels of an aligned face."""
+"""Side of an aligned face in pixels."""
 
 _TEMPLATE: Final = np.array(
     [
@@ -39,7 +38,7 @@ _TEMPLATE: Final = np.array(
         [70.7299, 92.2041],
     ]
 )
-"""Where ArcFace's training put the five landmarks."""
+"""Positions of the five landmarks in ArcFace's training."""
 
 _BLOCKS: Final = r"dconv_\d+|res_\d+_block\d+"
 
@@ -54,7 +53,7 @@ class Recogniser:
             file: Tensors float32, named as convolution and `weight`, `bias` or `prelu`.
 
         Raises:
-            OptionError: OpenCV is not installed, or the file is no such network.
+            OptionError: OpenCV is not installed, or the file is not such a network.
         """
         try:
             import cv2
@@ -68,7 +67,7 @@ class Recogniser:
         except (OSError, SafetensorError) as error:
             raise OptionError(f"face recogniser {file}: {error}") from error
         found = (re.match(rf"({_BLOCKS})_conv_sep\.weight", name) for name in self._tensors)
-        # The stages are numbered as they follow: dconv_23 leads from stage 2 to 3, then res_3.
+        # Stages are numbered in order: dconv_23 leads from stage 2 to stage 3, then comes res_3.
         self._blocks = sorted((match[1] for match in found if match), key=_depth)
         try:
             with torch.inference_mode():
@@ -115,7 +114,7 @@ class Recogniser:
 
 
 def alignment(landmarks: Landmarks) -> npt.NDArray[np.float64]:
-    """The turn, scale and shift that bring landmarks nearest to ArcFace's template.
+    """The rotation, scale and shift that bring landmarks nearest to ArcFace's template.
 
     Args:
         landmarks: float64 [5, 2], pixels.
@@ -132,6 +131,6 @@ def alignment(landmarks: Landmarks) -> npt.NDArray[np.float64]:
 
 
 def _depth(block: str) -> tuple[int, int]:
-    """Where a block stands in the network: by stage, the one that leads into it first."""
+    """Sort key of a block: its stage, and within a stage the block that leads into it first."""
     numbers = [int(n) for n in re.findall(r"\d+", block)]
     return (numbers[0] % 10, -1) if "dconv" in block else (numbers[0], numbers[1])

@@ -1,4 +1,4 @@
-"""Whether the motion of the source is in the coded video."""
+"""Motion error: how well the coded video reproduces the motion of the source."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class MotionError:
 
         sum over t > 0 of |(x_t - x_{t-1}) - (y_t - y_{t-1})|  /  sum of |x_t - x_{t-1}|
 
-    x is the source, y the coded video, |.| the sum over pixels and channels. A frozen picture
-    scores exactly 1. Below 1 the motion is really there; above 1 the video flickers. The error
-    of single pictures cancels: a constant brightness offset scores 0.
+    x is the source, y the coded video, |.| the sum over pixels and channels. A still picture has a
+    motion error of exactly 1. Below 1, the coded video reproduces motion; above 1, it is worse than
+    a still picture. Constant errors cancel: a constant brightness offset has a motion error of 0.
 
-    A part of the picture that moves about, such as a mouth, is scored by naming its region in
-    each frame: both frames of a step are read there, so that a frozen picture still scores 1.
+    A moving part of the picture, such as a mouth, is scored by giving its region in each frame.
+    Both frames of a step are read there, so that a still picture still has an error of 1.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class MotionError:
         Args:
             source: uint8 RGB [H, W, 3].
             coded: The same.
-            region: Which part counts; the whole picture without it.
+            region: Part of the picture that counts; by default the whole picture.
 
         Raises:
             ValueError: The pictures differ in shape, from each other or from the frame before,
@@ -52,12 +52,12 @@ class MotionError:
                 np.subtract(new[region], old[region], dtype=np.int16)
                 for new, old in zip((source, coded), self._last, strict=True)
             )
-            # Integers: a frozen picture scores 1, not nearly 1, however long the video is.
+            # Integers: a still picture has exactly 1, however long the video is.
             self._error += int(np.abs(source_step - coded_step).sum(dtype=np.int64))
             self._motion += int(np.abs(source_step).sum(dtype=np.int64))
         # Readers may reuse their buffer for the next frame.
         self._last = (source.copy(), coded.copy())
 
     def value(self) -> float | None:
-        """The motion error so far; None while the source has not moved: there is no ratio."""
+        """The motion error so far; None while the source has not moved."""
         return self._error / self._motion if self._motion else None

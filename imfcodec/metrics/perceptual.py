@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from imfcodec.errors import OptionError
 
 _PART_PIXELS: Final = 4 * 256 * 256
-"""Pixels of source that one pass of the network takes: four pairs of 256x256, from where on a
-larger pass of AlexNet is no faster on a CPU, and one of SqueezeNet may be slower."""
+"""Source pixels in one pass of the network: four pairs of 256x256. A larger pass of AlexNet is
+no faster on a CPU, and one of SqueezeNet may be slower."""
 
 _REMEMBERED_BYTES: Final = 768 << 20
-"""Of source features that one network keeps: AlexNet's of some 300 pictures of 256x256."""
+"""Source features that one network keeps: for AlexNet, those of about 300 pictures of 256x256."""
 
 _EPSILON: Final = 1e-10
-"""As in the package: keeps the direction of a silent feature at 0."""
+"""As in the package: avoids a division by 0 if all features are 0."""
 
 _kept_libraries: list[Any] = []
 
@@ -34,8 +34,8 @@ _kept_libraries: list[Any] = []
 def _mend_torchvision() -> None:
     """Define the two operators whose absence keeps torchvision from importing on CPU torch.
 
-    A torchvision wheel built for CUDA registers shape functions for operators that live in a
-    library which does not load beside a CPU torch. Nothing here calls them.
+    A torchvision wheel built for CUDA registers shape functions for operators of a library that
+    does not load with a CPU torch. Nothing here calls them.
     """
     try:
         torch.ops.torchvision.nms  # noqa: B018 - the lookup itself is the question
@@ -47,7 +47,7 @@ def _mend_torchvision() -> None:
 
 
 def import_torchvision() -> Any:
-    """The torchvision module, mended where that is needed.
+    """The torchvision module, repaired if necessary.
 
     Raises:
         OptionError: It is not installed.
@@ -76,7 +76,7 @@ def load_lpips(net: str) -> nn.Module:
     if importlib.util.find_spec("lpips") is None:
         raise OptionError("LPIPS needs the lpips package: pip install 'imfcodec[bench]'")
     import_torchvision()
-    # torch.hub announces a download on stdout, which belongs to results.
+    # torch.hub reports a download on stdout, which is reserved for results.
     with warnings.catch_warnings(), redirect_stdout(sys.stderr or io.StringIO()):
         warnings.simplefilter("ignore")
         import lpips
@@ -92,12 +92,11 @@ def load_lpips(net: str) -> nn.Module:
 
 
 class Lpips:
-    """LPIPS of batches of 8-bit pictures: the package's network, laid out for speed.
+    """LPIPS of batches of 8-bit pictures: the network of the package, arranged for speed.
 
-    Pictures go through the backbone with channels innermost, a layer's distance is one weighted
-    sum over channels, and the features of sources are remembered: a benchmark compares many
-    codecs with the same source. The values are those of the package's own forward pass up to the
-    order of additions.
+    Pictures pass the backbone with channels innermost, and a layer's distance is one weighted sum
+    over channels. Features of sources are kept, as a benchmark compares many codecs with the same
+    source. The values equal those of the package's own forward pass up to the order of additions.
     """
 
     def __init__(self, net: str) -> None:
@@ -152,7 +151,7 @@ class Lpips:
         return total
 
     def _source_features(self, source: npt.NDArray[np.uint8]) -> list[Tensor]:
-        """`_features`, out of the memory where they are in it; the oldest leave it first."""
+        """`_features` of a source, cached; the oldest are dropped first."""
         key = hashlib.sha256(f"{source.shape}".encode() + source.tobytes()).digest()
         if key in self._remembered:
             self._remembered.move_to_end(key)

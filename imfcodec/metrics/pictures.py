@@ -1,4 +1,4 @@
-"""What every metric takes: pictures uint8 RGB [H, W, 3] of one size."""
+"""Input of every metric: pictures uint8 RGB [H, W, 3] of one size."""
 
 from __future__ import annotations
 

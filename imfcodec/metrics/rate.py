@@ -1,10 +1,10 @@
-"""What a coded video costs."""
+"""Rate of a coded video."""
 
 from __future__ import annotations
 
 
 def rate_kbps(size_bytes: int, audio_bytes: int, duration_s: float) -> float:
-    """The rate of a file less its audio, in kbit/s of 1000 bits.
+    """The rate of a file without its audio, in kbit/s of 1000 bits.
 
     Everything else counts: key frames, headers, checksums and index.
 

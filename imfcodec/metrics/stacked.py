@@ -1,7 +1,7 @@
 """Two pictures as one YUV frame, source above coded, for filters that compare videos.
 
-One frame holds the pair, so the two cannot lose step and one pipe carries both. The luma is
-BT.709, limited range; 4:4:4, so that odd sizes need no padding.
+One frame holds the pair, so the two stay in step and need only one pipe. The luma is BT.709,
+limited range; the format is 4:4:4, so that odd sizes need no padding.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def ms_ssim(source: Picture, coded: Picture) -> float:
 
     _check(source, coded, MS_SSIM_SIDE, "MS-SSIM")
     x, y = (
-        # float64: in float32 the variances of flat pictures drown in rounding.
+        # float64: in float32, rounding errors exceed the variances of flat pictures.
         torch.from_numpy(np.ascontiguousarray(p.transpose(2, 0, 1)))[None].double()
         for p in (source, coded)
     )

@@ -1,7 +1,7 @@
-"""VMAF (model vmaf_v0.6.1) through the ffmpeg binary that imageio-ffmpeg carries.
+"""VMAF (model vmaf_v0.6.1) through the ffmpeg binary in the package imageio-ffmpeg.
 
-The model was made for 1080p on a living-room screen. On small pictures it ranks codecs; its
-absolute value says little. It looks at the luma alone.
+The model was made for 1080p on a living-room screen. For small pictures it can rank codecs, but
+its absolute value means little. Only the luma is scored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOG: Final = "vmaf.json"
 
 @cache
 def vmaf_missing() -> str | None:
-    """Why VMAF cannot be measured here, None if it can."""
+    """The reason why VMAF cannot be measured here; None if it can."""
     try:
         listed = subprocess.run(
             [ffmpeg_binary("VMAF"), "-hide_banner", "-filters"],
@@ -50,9 +50,9 @@ def vmaf_missing() -> str | None:
 
 
 class Vmaf:
-    """VMAF of a video pair, streamed to a process of its own; use as a context manager.
+    """VMAF of a video pair, streamed to a separate process; use as a context manager.
 
-    Nothing but the scores touches the disk, and only a few frames are held at a time.
+    Only the scores are written to disk, and only a few frames are in memory at a time.
     """
 
     def __init__(self, width: int, height: int, rate: Fraction) -> None:
@@ -148,6 +148,6 @@ class Vmaf:
         self._folder.cleanup()
 
     def _last_words(self) -> str:
-        """Let the process end, and say what it complained of."""
+        """Let the process end; return its error message."""
         _, complaint = self._process.communicate()
         return complaint.decode(errors="replace").strip() or f"exit {self._process.returncode}"

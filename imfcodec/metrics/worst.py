@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 
 SHARE: Final = 0.05
-"""Of the frames that count as the worst."""
+"""Share of the frames that count as the worst."""
 
 
 def worst_mean(values: Sequence[float], *, higher_is_better: bool) -> tuple[float, int]:
-    """Mean over the worst 5 % of the frames, one at least, and the very worst of them.
+    """Mean over the worst 5 % of the frames, at least one, and the worst frame.
 
     Args:
         values: One per frame, in order.

@@ -1,6 +1,6 @@
-"""XPSNR through libavfilter (Helmrich 2020): PSNR weighted by how visible an error is.
+"""XPSNR through libavfilter (Helmrich 2020): PSNR weighted by the visibility of errors.
 
-Blocks that are busy in space or time count less. The luma alone is scored.
+Blocks with much detail or motion count less. Only the luma is scored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LUMA: Final = "lavfi.xpsnr.xpsnr.y"
 
 
 def xpsnr_missing() -> str | None:
-    """Why XPSNR cannot be measured here, None if it can."""
+    """The reason why XPSNR cannot be measured here; None if it can."""
     if "xpsnr" in av.filter.filters_available:
         return None
     return "the libavfilter that PyAV carries has no xpsnr filter"
@@ -98,7 +98,7 @@ def _graph(width: int, height: int, rate: Fraction) -> Graph:
     split = graph.add("split")
     source = graph.add("crop", f"{width}:{height}:0:0")
     coded = graph.add("crop", f"{width}:{height}:0:{height}")
-    # The first input is what the weights come from.
+    # The weights come from the first input.
     compare = graph.add("xpsnr")
     sink = graph.add("buffersink")
     pairs.link_to(split)

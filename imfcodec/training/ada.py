@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation (Karras 2020): few data, and D does not learn them off."""
+"""Adaptive discriminator augmentation (Karras 2020): keeps D from memorising few data."""
 
 from __future__ import annotations
 

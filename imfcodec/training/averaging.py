@@ -1,4 +1,4 @@
-"""Averaged weights, which are what ships."""
+"""Averaged weights, which are the ones exported."""
 
 from __future__ import annotations
 

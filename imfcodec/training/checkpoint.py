@@ -1,4 +1,4 @@
-"""What a run needs to go on: weights, averages, optimiser states. Safetensors and JSON."""
+"""The state of a run: weights, averages, optimiser states. Safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def save_state(
         folder: The run's folder.
         modules: By name; one is called "ema".
         optimisers: By name; Adam's moments and step counts are kept.
-        numbers: Scalars to go on with.
+        numbers: Scalars of the state.
 
     Raises:
         OutputFailed: The disk is full or the folder cannot be written.
@@ -79,7 +79,7 @@ def load_state(
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": states, "param_groups": groups})
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputUnreadable(f"{path} is no checkpoint of this run: {error}") from error
+        raise InputUnreadable(f"{path} is not a checkpoint of this run: {error}") from error
     return numbers
 
 

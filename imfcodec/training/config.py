@@ -1,4 +1,4 @@
-"""Everything that a training run depends on."""
+"""The configuration of a training run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imfcodec.errors import OptionError
 
 @dataclass(frozen=True)
 class Stage:
-    """One leg of progressive training.
+    """One stage of progressive training.
 
     Attributes:
         size: Side of the pictures in pixels.
@@ -39,48 +39,48 @@ class TrainConfig:
     Attributes:
         stages: Progressive sizes, in order.
         model: Sizes of the network.
-        seed: Of weights, pairs, augmentation and noise. Batch n is a function of seed and n.
+        seed: Seed of weights, pairs, augmentation and noise. Batch n depends on seed and n only.
         learning_rate: Peak rate of the generator; linear warm-up, cosine down to a twentieth.
         discriminator_rate: Rate of the discriminator.
         warmup_steps: Steps of the linear warm-up.
-        betas: Of Adam, generator and discriminator alike.
+        betas: Betas of Adam, for generator and discriminator.
         clip_norm: Largest norm of the generator's gradient.
-        ema: Decay of the averaged weights, which are what ships.
+        ema: Decay of the averaged weights, which are the ones exported.
         l1: Weight of the L1 term, mean over three octaves.
         perceptual: Weight of the perceptual term.
         perceptual_net: "squeeze" or "alex" (LPIPS), "vgg" (the paper's, four scales), or a sum of
             them: "squeeze+vgg".
         structure: Weight of 1 - SSIM of the luma.
-        gan: Weight of the hinge GAN term once it is in.
-        feature_matching: Weight of feature matching once the GAN is in.
-        gan_start: Share of all steps before the GAN comes in; 1 leaves it out.
+        gan: Weight of the hinge GAN term after `gan_start`.
+        feature_matching: Weight of feature matching after `gan_start`.
+        gan_start: Share of all steps before the GAN starts; 1 means no GAN.
         r1: Weight of the R1 penalty, taken every ``r1_every`` steps.
         r1_every: See ``r1``.
         ada_target: Target of the sign of the discriminator's real logits (ADA).
         flow: Weight of optical-flow supervision; it falls linearly to 0.
         flow_end: Share of all steps at which it reaches 0.
-        motion: Weight of the error of the difference between a frame and its neighbour; costs a
-            second pass through the receiver's network.
-        motion_start: Share of all steps before that comes in.
+        motion: Weight of the error of the difference between a frame and its neighbour; it costs
+            a second pass through the receiver's network.
+        motion_start: Share of all steps before the motion term starts.
         rate: Weight of a bit of token rate (the lambda of rate against quality).
-        noise_steps: Steps over which quantisation noise is brought in.
+        noise_steps: Steps over which quantisation noise rises to full strength.
         two_references: Share of the steps that see more than one reference (2 to 4).
         decoded_references: Share of references that are AV1-decoded key frames.
         hard: Share of targets that are the most different of three candidates.
         near: Share of targets at most ``near_frames`` frames of the shard away from their first
             reference, as in a stream whose references are renewed often.
         near_frames: See ``near``.
-        still: Share of targets that are their first reference's own frame.
-        sent: Share of the steps whose pairs a sender has seen, with the tokens that it chose
-            (`imfcodec train tokens`); E_T learns nothing in them.
+        still: Share of targets that are the frame of their first reference.
+        sent: Share of the steps that use pairs and tokens of a sender (`imfcodec train tokens`);
+            E_T learns nothing in them.
         renormalise: Whether tokens are normalised by running statistics (see
             `model.token_normalisation`) instead of by those of each batch.
         affine: Share of the pairs that are rotated, zoomed, sheared and shifted as a whole.
-        recolour: How far brightness, tint and saturation of the pairs are changed, 0 to 1.
-        minutes: Of the whole run, over all its resumptions; None for no limit. Whichever of steps
-            and minutes is nearer its end then drives learning rate, GAN and flow weight, so that
-            a leased machine's time ends with a finished schedule. Such a run does not repeat bit
-            for bit.
+        recolour: Strength of changes of brightness, tint and saturation, 0 to 1.
+        minutes: Time limit of the whole run, including resumed parts; None for no limit. The
+            schedules of learning rate, GAN and flow weight then follow steps or minutes, whichever
+            is nearer its end, so that they are complete when the time is over. Such a run is not
+            reproducible bit for bit.
         accumulate: Passes per optimiser step.
         precision: "fp32", "bf16" or "fp16" (autocast; fp16 with a loss scaler).
         compile: Whether torch.compile is used.
@@ -134,10 +134,10 @@ class TrainConfig:
         if not self.stages:
             raise OptionError("training needs at least one stage")
         if self.precision not in ("fp32", "bf16", "fp16"):
-            raise OptionError(f"precision is fp32, bf16 or fp16, not {self.precision!r}")
+            raise OptionError(f"precision must be fp32, bf16 or fp16, not {self.precision!r}")
         for net in self.perceptual_net.split("+"):
             if net not in ("squeeze", "alex", "vgg"):
-                raise OptionError(f"a perceptual net is squeeze, alex or vgg, not {net!r}")
+                raise OptionError(f"a perceptual net must be squeeze, alex or vgg, not {net!r}")
         if min(self.log_steps, self.checkpoint_steps) < 1 or self.warmup_steps < 0:
             raise OptionError(
                 "steps between log lines and checkpoints are at least 1, those of the warm-up 0"

@@ -32,7 +32,7 @@ from imfcodec.training.sent_tokens import SentPairs, SentTokens, load_sent
 Pictures = npt.NDArray[np.uint8]
 
 RATE_SHARE = 4
-"""One pair of so many has its token rate measured; a process's batch should be a multiple."""
+"""One pair in this many has its token rate measured; batches should be multiples."""
 
 
 class DecodedReference(NamedTuple):
@@ -192,12 +192,12 @@ class Batch:
 
     Attributes:
         current: x_c, to be rebuilt.
-        neighbour: The frame beside x_c in time, of the first pairs only or of all.
+        neighbour: The neighbouring frame of x_c in time, for the first pairs or for all.
         references: Decoded key frames x_r, one tensor per reference.
-        flow: Optical flow from x_c to the first reference, `optical_flow` [B, 3, f, f]; None when
-            nobody wants it.
+        flow: Optical flow from x_c to the first reference, `optical_flow` [B, 3, f, f]; None if
+            not requested.
         other_flows: That of the further references and of the neighbour, where E_T sees it.
-        sent: What a sender chose for these pairs; None: E_T is to say.
+        sent: Tokens that a sender chose for these pairs; None takes those of E_T.
     """
 
     current: Tensor
@@ -212,7 +212,7 @@ class ClipDrawer:
     """Draws an identity, then one of its clips, by weight.
 
     Identities, not clips, are drawn uniformly (times their largest weight), so that a person with
-    a hundred clips counts once.
+    100 clips counts once.
     """
 
     def __init__(self, clips: Sequence[Clip]) -> None:
@@ -236,12 +236,12 @@ class ClipDrawer:
 class PairSampler:
     """Draws batches: a clip, references and a target frame.
 
-    A share of the targets are the most different of three candidates: large motion is rare in
-    talking heads and is what has to be learned. A share of the batches are frames that a sender
-    has seen, with the tokens that it chose, flipped and moved as it saw them.
+    Some targets are the most different of three candidates: large motion is rare in talking heads,
+    but must be learned. Some batches are frames of a sender with the tokens that it chose, flipped
+    and moved as the sender saw them.
 
-    Batch n is a function of the seed and n alone: a resumed run sees what it would have seen,
-    and several processes each take their part of the same batch.
+    Batch n depends on the seed and n only. A resumed run therefore sees the same batches, and
+    several processes each take their part of one batch.
     """
 
     CANDIDATES = 3
@@ -257,7 +257,7 @@ class PairSampler:
         self.device = device
         self.drawer = ClipDrawer(shard.clips)
         if config.sent and shard.sent is None:
-            raise OptionError("nobody has sent tokens for this shard: imfcodec train tokens SHARD")
+            raise OptionError("the shard has no sent tokens: run imfcodec train tokens SHARD")
         self._resident: tuple[Tensor, Tensor] | None = None
         if device != "cpu":
             self._resident = (_to_device(shard.frames, device), _to_device(shard.refs, device))

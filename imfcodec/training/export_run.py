@@ -16,13 +16,13 @@ from imfcodec.weights import WeightsFile
 
 
 def export_run(run: Path, clips: Sequence[Path], folder: Path, name: str) -> WeightsFile:
-    """Write a run's averaged weights, list them in the folder's manifest, begin their card.
+    """Write a run's averaged weights, list them in the manifest, and begin their model card.
 
     Args:
         run: The run's folder.
         clips: Training clips that the entropy tables are fitted on.
-        folder: Of the weights; its default they become.
-        name: Theirs.
+        folder: Folder of the weights; the new ones become its default.
+        name: Name of the weights.
 
     Returns:
         The new file.
@@ -34,7 +34,7 @@ def export_run(run: Path, clips: Sequence[Path], folder: Path, name: str) -> Wei
     try:
         config = TrainConfig.from_json((run / "config.json").read_text())
     except OSError as error:
-        raise InputUnreadable(f"{run} is no training run: {error}") from error
+        raise InputUnreadable(f"{run} is not a training run: {error}") from error
     file, _ = export(run / EMA_FILE, config.model, clips, folder, name)
     register(folder, file, config.model, json.loads(config.to_json()))
     add_entry(folder, file, run, config)

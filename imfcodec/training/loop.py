@@ -1,4 +1,4 @@
-"""The training loop, top to bottom."""
+"""The training loop, from top to bottom."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def train(
     wandb: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
-    """Train until the last step, or until ``minutes`` are over.
+    """Train until the last step, or until ``minutes`` have passed.
 
     Args:
         config: What is trained and how.
@@ -70,13 +70,13 @@ def train(
         validation: Folder of the validation shard, None for no validation.
         run: Folder of the run.
         device: "cpu", "cuda", or "auto".
-        resume: Go on from the run's last checkpoint. On a CPU the run then continues bit for
-            bit as if it had never stopped.
+        resume: Continue from the run's last checkpoint. On a CPU, the result is then bit for bit
+            that of an uninterrupted run.
         initial: Averaged weights of another run to start from.
-        restoration: R, as `train_restoration` wrote it; without it that of ``initial``, or none.
-            It stays as it is.
-        minutes: Stop cleanly and save once these are over.
-        workers: Processes that plan batches; None: what suits the device.
+        restoration: R, as written by `train_restoration`; None takes that of ``initial``, if it
+            has one. R is not trained further.
+        minutes: Save and stop after this many minutes.
+        workers: Processes that plan batches; None chooses by the device.
         wandb: Project of Weights & Biases to log to as well.
         say: Called with each log line.
 
@@ -84,9 +84,9 @@ def train(
         The last logged figures.
 
     Raises:
-        OptionError: The run's configuration is another one, or there is no GPU.
+        OptionError: The run has another configuration, or there is no GPU.
         InputUnreadable: A shard or checkpoint cannot be read.
-        OutputFailed: A checkpoint cannot be written; the one before is whole.
+        OutputFailed: A checkpoint cannot be written; the previous one stays intact.
     """
     begun = time.monotonic()
     processes = join(device)
@@ -244,7 +244,7 @@ def train(
             real_logits = [x[: len(real)] for x in logits]
             judge_loss = hinge_discriminator(real_logits, [x[len(real) :] for x in logits])
             terms["judge"] = judge_loss.detach()
-            # One probability for all processes: what they augment must be alike.
+            # All processes use one probability, so that their augmentation is alike.
             sureness = torch.cat([x.detach().flatten() for x in real_logits]).sign().mean()
             ada.observe(float(processes.mean(sureness)), stage.batch)
             if penalise:
@@ -319,9 +319,9 @@ def _restored(
 def _prefetch(
     sampler: PairSampler, config: TrainConfig, first: int, processes: Processes, workers: int
 ) -> Iterator[Batch]:
-    """Batches from a thread, so that reading hides behind computing.
+    """Batches from a prefetch thread, so that reading does not delay computing.
 
-    With accumulation a step's batch is cut once more, each piece a batch of its own.
+    With accumulation, the batch of a step is divided further, each part a batch of its own.
     """
     queue: Queue[Batch | BaseException] = Queue(maxsize=2)
     over = Event()
@@ -380,6 +380,6 @@ def _parallel(module: nn.Module, processes: Processes) -> Any:
 
 
 def _synchronised(module: Any, now: bool) -> Any:
-    """Gradients travel between processes only with the last pass of a step."""
+    """Processes exchange gradients only in the last pass of a step."""
     parallel = isinstance(module, nn.parallel.DistributedDataParallel)
     return nullcontext() if now or not parallel else module.no_sync()

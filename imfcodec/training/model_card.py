@@ -12,7 +12,7 @@ NAME = "MODEL_CARD.md"
 
 
 def add_entry(folder: Path, file: WeightsFile, run: Path, config: TrainConfig) -> None:
-    """Append what is known of new weights; what they are worth has to be measured.
+    """Append the known facts of new weights; their quality has to be measured.
 
     A file that has an entry keeps it.
 

@@ -1,4 +1,4 @@
-"""A network for one clip: the whole machinery, end to end, in minutes on a CPU."""
+"""A network for one clip: prepare, train, export and encode in minutes on a CPU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIDE = 128  # pixels
 
 @dataclass(frozen=True)
 class OverfitReport:
-    """What came out.
+    """Result of an overfit run.
 
     Attributes:
         weights: The exported file.
@@ -47,7 +47,7 @@ def overfit(
     initial: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> OverfitReport:
-    """Prepare a clip, train on nothing else, export the weights and encode the clip with them.
+    """Prepare a clip, train on it alone, export the weights and encode the clip with them.
 
     Args:
         clip: Any video.

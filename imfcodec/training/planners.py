@@ -1,4 +1,4 @@
-"""Material worked out ahead, in processes of their own where a GPU would wait for one."""
+"""Prefetch of training data: worker processes prepare it if a GPU would have to wait."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import torch
 
 T = TypeVar("T")
 
-AHEAD = 2  # results per process that are worked out or wait
+AHEAD = 2  # prefetched results per worker, in work or waiting
 
 
 def planners_for(device: str, trainers: int) -> int:
-    """How many processes plan for each of ``trainers``: none beside a CPU, which is busy itself."""
+    """Number of workers for each of ``trainers``: none on a CPU, which is busy itself."""
     if device == "cpu":
         return 0
     return max(1, (os.cpu_count() or 1) // trainers - 1)
@@ -26,7 +26,7 @@ def planners_for(device: str, trainers: int) -> int:
 def ahead(
     make: Callable[[], Callable[..., T]], requests: Iterable[tuple[Any, ...]], workers: int
 ) -> Generator[T]:
-    """What a function makes of each request, in order; the same whatever the number of processes.
+    """Results of a function for each request, in order; the number of workers changes nothing.
 
     Args:
         make: Returns the function; called once in each process, and sent there.

@@ -60,7 +60,7 @@ def join(device: str) -> Processes:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
-        raise OptionError("no GPU: --device cuda needs one that torch can use")
+        raise OptionError("there is no GPU: --device cuda needs one that torch can use")
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return Processes(0, 1, device)

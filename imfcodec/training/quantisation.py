@@ -31,7 +31,7 @@ class TokenQuantiser(nn.Module):
 
         Args:
             token: [B, d_m].
-            neighbour: Of the frame beside it in time, [B, d_m].
+            neighbour: Token of the neighbouring frame in time [B, d_m].
             noise: Uniform in -1/2..1/2, [B, d_m].
         """
         difference = (token - neighbour + noise * self.step).float().abs()

@@ -18,11 +18,11 @@ from imfcodec.sender.token_smoothing import smooth
 
 @dataclass(frozen=True)
 class RefinedRun:
-    """A key frame's token and those of the frames behind it.
+    """The token of a key frame and the tokens of the frames after it.
 
     Attributes:
         tokens: Unquantised, the key frame's first: float32 [n, d_m].
-        curvature: Of those behind it [n - 1, d_m, d_m], see `Refined`.
+        curvature: Curvature of the tokens after the first [n - 1, d_m, d_m], see `Refined`.
     """
 
     tokens: npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ class RefinedRun:
     ) -> RefinedRun:
         """Tokens of a key frame and of pictures in a row, uint8 [H, W, 3], as a sender finds them.
 
-        The tracker stands where it has followed the frames before them.
+        The tracker has followed the frames before them.
         """
         flow = [tracker.follow(picture[None])[0] for picture in pictures]
         refined = latents.beside(pictures, flow)

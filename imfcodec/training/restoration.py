@@ -1,4 +1,4 @@
-"""R, reference restoration, trained by itself: decoded key frames and what they were made of."""
+"""Trains R, reference restoration, on its own: decoded key frames against their sources."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ VALIDATION_NETS = ("alex", "squeeze")
 
 @dataclass(frozen=True)
 class RestorationConfig:
-    """How R is trained.
+    """Configuration of the training of R.
 
     Attributes:
         model: Sizes of the network that R belongs to.
-        side: Of the patches, pixels.
+        side: Side of the patches in pixels.
         batch: Patches per step.
         steps: Optimiser steps.
-        minutes: Of the whole run; whichever of steps and minutes is nearer its end drives the
-            learning rate. None: no limit.
+        minutes: Time limit of the run, None for no limit. The learning rate follows steps or
+            minutes, whichever is nearer its end.
         learning_rate: Peak rate; linear warm-up, cosine down to a twentieth.
         warmup_steps: Steps of the warm-up.
-        ema: Decay of the averaged weights, which are what is written.
-        l1, perceptual: Weights of the loss's terms.
+        ema: Decay of the averaged weights, which are the ones written.
+        l1, perceptual: Weights of the terms of the loss.
         perceptual_net: As in `PerceptualLoss`.
-        clean: Share of patches that were never coded: R is to leave alone what is sharp.
-        seed: Of weights and patches.
+        clean: Share of patches that were never coded, so that R learns to leave them unchanged.
+        seed: Seed of weights and patches.
         precision: "fp32", "bf16" or "fp16".
         log_steps: Steps between log lines and checkpoints.
     """
@@ -82,9 +82,9 @@ class RestorationConfig:
 
 
 class Patches:
-    """Draws patches of decoded references with those of their source.
+    """Draws patches of decoded references and the same patches of their sources.
 
-    Batch n is a function of the seed and n alone.
+    Batch n depends on the seed and n only.
     """
 
     def __init__(self, shard: Shard, config: RestorationConfig) -> None:
@@ -142,8 +142,8 @@ def train_restoration(
         validation: Folder of the validation shard, None for no validation.
         run: Folder of the run.
         device: "cpu", "cuda" or "auto".
-        initial: What another such run wrote, to start from.
-        workers: Processes that draw patches; None: what suits the device.
+        initial: File of another such run to start from.
+        workers: Processes that draw patches; None chooses by the device.
         say: Called with each log line.
 
     Returns:
@@ -157,7 +157,7 @@ def train_restoration(
     """
     processes = join(device)
     if processes.count > 1:
-        raise OptionError("what restores key frames is trained in one process, without torchrun")
+        raise OptionError("restoration is trained in one process, without torchrun")
     device = processes.device
     if (run / FILE).exists():
         raise OptionError(f"{run} holds a run already: choose another folder")

@@ -1,6 +1,4 @@
-"""What a run leaves to look at: metrics.jsonl, sample grids, token plots, and for TensorBoard and
-Weights & Biases.
-"""
+"""The log of a run: metrics.jsonl, sample grids, token plots, TensorBoard, Weights & Biases."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from imfcodec.training.png import write_png
 
 
 class RunLog:
-    """Collects the terms of each step and writes their means now and then."""
+    """Collects the terms of each step and writes their means at intervals."""
 
     def __init__(self, run: Path, step: int, peak_flops: float, wandb: str | None = None) -> None:
         """Append to the run's files.

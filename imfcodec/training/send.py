@@ -1,12 +1,12 @@
 """A sender's tokens for a shard's frames, to train the receiver's network on.
 
     decoded key frame ─ R ─ x_r ─┬─ look ─ flow ─ E_T ─ refine ─ smooth ─ choose ─► t of each
-    frames behind or before it ──┘
+    frames after or before it ───┘
 
-E_T's tokens with noise for rounding are not what arrives: a sender improves them, and chooses
-integers that make good for each other and stay where nothing changes. That takes it far too long
-to be asked in each step of training; so it is asked once, of pictures that are flipped, recoloured
-and moved like those of all training: without, the network learns the people by heart.
+The receiver does not get E_T's tokens with rounding noise: a sender refines them, and chooses
+integers that compensate each other's errors and stay constant where nothing changes. That takes far
+too long for every training step, so it is done once. The pictures are flipped, recoloured and moved
+as in all training; otherwise the network would memorise the people.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ SAY_EVERY = 50  # runs
 
 @dataclass(frozen=True)
 class SendConfig:
-    """Which tokens are wanted.
+    """Configuration of `train tokens`.
 
     Attributes:
-        runs: How many runs of successive frames.
-        frames: In each.
-        reach: A run begins at most so many frames from its key frame.
-        quantisers: Quantiser levels, one drawn for each run.
+        runs: Number of runs of successive frames.
+        frames: Frames in each run.
+        reach: Largest distance of a run's first frame from its key frame, in frames.
+        quantisers: Quantiser steps; one is drawn for each run.
         affine: Share of the runs that are rotated, zoomed, sheared and shifted as a whole.
-        recolour: How far brightness, tint and saturation are changed, 0 to 1.
-        seed: Of all that is drawn. Run n is a function of the seed and n.
+        recolour: Strength of changes of brightness, tint and saturation, 0 to 1.
+        seed: Seed of all choices. Run n depends on the seed and n only.
     """
 
     runs: int = 2000
@@ -60,7 +60,7 @@ class SendConfig:
 
     def __post_init__(self) -> None:
         if self.runs < 1 or self.frames < 2 or self.reach < 1 or not self.quantisers:
-            raise OptionError("there is nothing to send: a run has two frames or more, near a key")
+            raise OptionError("a run of tokens needs at least two frames, near a key frame")
 
 
 class SentRun(NamedTuple):
@@ -78,7 +78,7 @@ class RunSender:
     """Draws runs of a shard's frames and chooses their tokens."""
 
     def __init__(self, shard: Shard, weights: Weights, config: SendConfig) -> None:
-        """Prepare to draw from clips that have enough frames beside a decoded key frame.
+        """Prepare to draw from clips that have enough frames around a decoded key frame.
 
         Args:
             shard: Shows its decoded key frames as they are.
@@ -86,7 +86,7 @@ class RunSender:
             config: What is wanted.
 
         Raises:
-            OptionError: No clip is long enough; or the weights know no such quantiser level.
+            OptionError: No clip is long enough, or the weights have no such quantiser step.
         """
         self._shard = shard
         self._weights = weights
@@ -130,7 +130,7 @@ class RunSender:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Indices of the frames between the key frame and a run, and of the run's.
 
-        Behind the key frame in order, before it backwards, as a sender follows them.
+        After the key frame they are in order, before it backwards, as in a sender.
         """
         count = self._config.frames
         room = {1: clip.count - 1 - key, -1: key}  # at least one side has enough
@@ -159,8 +159,8 @@ def send_tokens(
 
     Raises:
         InputUnreadable: The folder is no shard.
-        OptionError: Its clips are too short, or the weights know no such quantiser level.
-        WeightsCorrupt: The weights are.
+        OptionError: Its clips are too short, or the weights have no such quantiser step.
+        WeightsCorrupt: The weights are corrupt.
         OutputFailed: The disk is full.
     """
     shard = Shard(folder)

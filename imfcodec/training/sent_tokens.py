@@ -1,4 +1,4 @@
-"""Tokens as a sender chose them for a shard's frames: what the receiver's network is shown.
+"""Tokens that a sender chose for a shard's frames, to train the receiver's network on.
 
 ``sent.safetensors`` lies beside ``frames.u8``; see `SentTokens` for what is in it.
 """

@@ -1,4 +1,4 @@
-"""What is trained together, and one pass through it."""
+"""The network and the token quantiser, trained together, and one pass through them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pass(NamedTuple):
         token: Of x_c, normalised and without noise [B, d_m].
         bits: Mean bits per token, scalar.
         displacement: Of the first reference [B, 2, h, w]; empty for the plain alignment.
-        neighbour: The frame beside x_c, rebuilt [B, 3, S, S]; empty when not asked for.
+        neighbour: The neighbouring frame of x_c, rebuilt [B, 3, S, S]; empty if not requested.
     """
 
     picture: Tensor
@@ -47,7 +47,7 @@ class Trainee(nn.Module):
     ) -> Pass:
         """Rebuild the targets of a batch as a receiver would.
 
-        From what E_T says, with noise for rounding; or from what a sender has chosen.
+        The tokens are those of E_T with noise for rounding, or those that a sender chose.
 
         Args:
             batch: Pictures of which the token encoder sees every pixel.

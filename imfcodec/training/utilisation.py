@@ -1,4 +1,4 @@
-"""How much of what the machine can compute goes into training."""
+"""Utilisation: training operations as a share of the machine's peak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the averaged weights are worth on held-out pairs, always the same ones."""
+"""Quality of the averaged weights on held-out pairs, always the same ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKENS = 64  # frames of one clip whose tokens are plotted
 
 
 class Validation:
-    """PSNR and LPIPS of rounded tokens on fixed pairs, beside the frozen reference's."""
+    """PSNR and LPIPS of rounded tokens on fixed pairs, and of the frozen reference."""
 
     def __init__(self, shard: Shard, config: TrainConfig, device: str) -> None:
         """Draw the pairs, one reference each, whatever the training sees."""

@@ -336,7 +336,7 @@ def test_ours_is_shown_without_an_anchor_that_cannot_be_had() -> None:
     ] * 3
     assert len(shown.worst) == 3
     assert sorted(shown.unshown) == [
-        f"av1-half beside ours on {clip}: its coded clip is not here"
+        f"av1-half next to ours on {clip}: its coded clip is not here"
         for clip in ("anna", "bert", "cora")
     ]
 

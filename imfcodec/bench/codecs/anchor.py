@@ -1,4 +1,4 @@
-"""What every codec of others has in common."""
+"""What all anchors, the codecs of others, have in common."""
 
 from __future__ import annotations
 

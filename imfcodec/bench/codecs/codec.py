@@ -1,4 +1,4 @@
-"""What the benchmark asks of a codec."""
+"""The interface of a codec in the benchmark."""
 
 from __future__ import annotations
 

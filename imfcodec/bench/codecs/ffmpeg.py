@@ -1,4 +1,4 @@
-"""Encoders that PyAV's build lacks, through the ffmpeg binary that imageio-ffmpeg carries.
+"""Encoders that PyAV's build lacks, through the ffmpeg binary of imageio-ffmpeg.
 
     clip ─ Sampling ─ RGB to YUV ─ pipe ─ ffmpeg ─ elementary stream on disk
     elementary stream ─ ffmpeg ─ pipe ─ YUV to RGB ─ Sampling ─ frames

@@ -51,7 +51,7 @@ class Frozen:
 
     @property
     def role(self) -> str:
-        """What everybody has to beat."""
+        """The floor: what every codec must beat."""
         return "floor"
 
     @property

@@ -1,4 +1,4 @@
-"""Settings of our own codec: names of points that say how they were made.
+"""Settings of our own codec: the name of a point describes its options.
 
 crf34-q1-k2.5-r8
   │    │  │    └─ steps of refinement; left out: the sender's default
@@ -63,7 +63,7 @@ def with_setting(options: EncodeOptions, setting: str) -> EncodeOptions:
     """
     match = _SETTING.fullmatch(setting)
     if not match:
-        raise OptionError(f"{setting!r} is no setting; crf34-q2 and crf34-q2-k3 are")
+        raise OptionError(f"{setting!r} is no setting; examples are crf34-q2 and crf34-q2-k3")
     numbers = {part: match[part.option] for part in PARTS}
     given = {p.option: p.kind(n) if n is not None else None for p, n in numbers.items()}
     return replace(options, **given)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which codecs there are, and how they are chosen by name."""
+"""All codecs, and their choice by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fewer pixels and fewer pictures: what a codec does when its rate gets too low."""
+"""Fewer pixels and fewer pictures, as codecs use them at very low rates."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An encoder in a process of its own, begun again where it hangs.
+"""An encoder in a separate process, which is started again if it hangs.
 
-SVT-AV1 sometimes waits for its own threads for ever, and nothing inside a process can end that.
+SVT-AV1 sometimes waits for its own threads for ever, and nothing inside the process can end that.
 
     parent ─ task as JSON ─► python -m imfcodec.bench.codecs.watched ─ a dot per packet, result ─►
 """

@@ -1,12 +1,12 @@
-"""Results as people read them: curves, tables, and a page that shows the pictures.
+"""The report: curves, tables, and a page with pictures.
 
 results ─┬─ curves ─ figures ─ drawings ───────────┐
          ├─ showcase ─ shots ─ media (video, PNG) ─┼─ page ─► index.html
          └─ points_csv                             ┘
 
-drawings.py and shots.py keep what they make, so that the same report is made in seconds.
+drawings.py and shots.py cache their files, so that the same report takes seconds.
 
-showcase.py chooses what is shown by rules that are fixed before anybody has looked at it.
+showcase.py chooses the pictures by fixed rules.
 """
 
 from imfcodec.bench.report.write import write_report

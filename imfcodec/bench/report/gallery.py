@@ -156,7 +156,7 @@ def _shown(
         try:
             made.append((anchor, make(_where(anchor))))
         except _FAILURES as error:
-            line = f"{anchor.codec} beside ours on {anchor.clip}: {error}"
+            line = f"{anchor.codec} next to ours on {anchor.clip}: {error}"
             if line not in unshown:
                 unshown.append(line)
     return made

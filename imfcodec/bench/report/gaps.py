@@ -1,4 +1,4 @@
-"""What a run did not measure: said first, so that no mean hides it."""
+"""What a run did not measure: shown first, so that no mean hides it."""
 
 from __future__ import annotations
 

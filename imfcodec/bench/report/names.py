@@ -1,4 +1,4 @@
-"""Where a curve's name may stand in a figure. All lengths in points (1/72 inch)."""
+"""Places the name of a curve in a figure. All lengths are in points (1/72 inch)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 _GAP: Final = 7.0
-"""Between a point and the name beside it."""
+"""Distance between a point and its name."""
 
 _LIFT: Final = 10.0
-"""By how much a name moves up or down to get out of the way."""
+"""Step by which a name moves up or down to find a free place."""
 
 
 class Box(NamedTuple):

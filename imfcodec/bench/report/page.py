@@ -1,4 +1,4 @@
-"""index.html: one file that loads nothing, of template, style and script beside this module."""
+"""index.html: one self-contained file, from the template, style and script in this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BD-rates as tables, with everything that a reader needs to doubt them."""
+"""BD-rates as tables, with intervals and counts so that a reader can judge them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Videos and stills of points for the page, each made once.
 
-Decoding a clip again takes far longer than everything else on the page, so what was made of a
-coded clip is kept under the clip's identity, and a second report of the same points decodes
-nothing.
+Decoding a clip again takes far longer than everything else on the page. Videos and stills of a
+coded clip are therefore cached, and a second report of the same points decodes nothing.
 """
 
 from __future__ import annotations

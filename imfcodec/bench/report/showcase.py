@@ -1,9 +1,9 @@
-"""Which pictures the page shows: chosen by rule, so that nobody can pick the pretty ones.
+"""Which pictures the page shows: chosen by rule, so that nobody can pick the best ones.
 
 The codec is the first of ours, at the setting whose mean rate is nearest to
-`SHOWN_RATE_KBPS`. The clips are spread evenly from its worst to its best. Beside it stands,
-clip by clip, the best anchor of no more than `RATE_TOLERANCE` times its rate; where every anchor
-needs more, the best of those within that factor of the lowest of their rates.
+`SHOWN_RATE_KBPS`. The clips are spaced evenly from its worst to its best. Each is compared with the
+best anchor of at most `RATE_TOLERANCE` times its rate. If every anchor needs more, it is the best
+of those within that factor of their lowest rate.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from imfcodec.bench.summary import means
 
 SHOWN_RATE_KBPS: Final = 5.0
 RATE_TOLERANCE: Final = 1.25
-"""An anchor may have this much more rate: it has no point at just the same."""
+"""Largest ratio of an anchor's rate to ours, as no anchor has a point at exactly our rate."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One clip of ours beside an anchor.
+    """One clip: our point and that of an anchor.
 
     Attributes:
         ours: The point that is shown.

@@ -89,13 +89,13 @@ def worst_table(results: Results) -> Table:
 
 
 def _mean_row(results: Results, mean: Mean, *cells: str) -> Row:
-    """A row of means, behind the names of codec and setting."""
+    """A row of means, after the names of codec and setting."""
     codec = next(codec for codec in results.codecs if codec.name == mean.codec)
     return Row((codec.label, mean.setting, *cells), codec.role == "ours")
 
 
 def clips_table(results: Results, pairs: tuple[Pair, ...]) -> Table:
-    """Clip by clip, the codec that the page shows and the anchor beside it."""
+    """For each clip, the codec that the page shows and the anchor that it is compared with."""
     metrics = measured_metrics(results)
     labels = {codec.name: codec.label for codec in results.codecs}
     rows = []
@@ -132,7 +132,7 @@ def coding_speed_table(results: Results) -> Table:
         codec = codecs[name]
         rows.append(Row((codec.label, setting, *speeds), codec.role == "ours"))
     heading = ("codec", "setting", "encode, frames/s", "decode, frames/s")
-    return Table("Coding during this run, several jobs beside each other", heading, tuple(rows), 2)
+    return Table("Coding during this run, several jobs at the same time", heading, tuple(rows), 2)
 
 
 def speed_tables(speed: SpeedResult) -> tuple[Table, Table]:

@@ -1,4 +1,4 @@
-"""Writes everything that a run leaves behind."""
+"""Writes all files of a run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How fast the codec is, where its time goes and what memory it takes, beside two anchors.
+"""Speed, time per stage and memory of the codec, compared with two anchors.
 
-Every figure comes from a process of its own, which is given as many cores as there are threads,
-warms up on a few frames and then runs the whole command once.
+Every figure comes from a separate process, which has as many cores as threads, warms up on a few
+frames and then runs the whole command once.
 """
 
 from imfcodec.bench.speed.measure import measure_speed

@@ -1,7 +1,7 @@
-"""The commands that are timed; each is called once, in a process of its own.
+"""The commands that are timed; each is called once, in a separate process.
 
-Our commands are the spines behind `imfcodec encode` and `imfcodec decode`. An anchor is encoded
-by its benchmark codec and decoded into the same kind of file as ours.
+Our commands are the functions that `imfcodec encode` and `imfcodec decode` call. An anchor is
+encoded by its benchmark codec and decoded into the same kind of file as ours.
 """
 
 from __future__ import annotations

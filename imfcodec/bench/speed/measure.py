@@ -1,4 +1,4 @@
-"""Runs each command in a process of its own, one at a time."""
+"""Runs each command in a separate process, one at a time."""
 
 from __future__ import annotations
 

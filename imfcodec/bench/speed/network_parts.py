@@ -1,4 +1,4 @@
-"""Time inside the blocks of the network, without a word of it in the network's code."""
+"""Time inside the blocks of the network, measured with hooks from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a speed measurement found: plain data, JSON on disk."""
+"""Results of a speed measurement: plain data, JSON on disk."""
 
 from __future__ import annotations
 

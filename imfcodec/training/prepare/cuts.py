@@ -14,11 +14,11 @@ CELL = 8
 """Side of a cell in pixels of the scanned picture: noise and compression drop out."""
 
 CUT_LEVELS = 16.0
-"""Mean change of luma below which nothing is a cut: a face that fills the picture and turns
-quickly reaches 14."""
+"""Smallest mean change of luma at a cut; a face that fills the picture and turns quickly reaches
+14."""
 
 CUT_RATIO = 2.5
-"""... and how far it must exceed the usual change: pans and handheld cameras stay inside."""
+"""... and smallest ratio to the usual change, so that pans and handheld cameras are no cuts."""
 
 USUAL_FRAMES = 9
 """Over how many changes the usual one is taken: their second largest. So one cut or flash does
@@ -47,7 +47,7 @@ def luma_cells(picture: npt.NDArray[np.uint8]) -> Cells:
 
 
 class CutDetector:
-    """Tells the first frame of every shot but the first from the others."""
+    """Detects the first frame of every shot except the first."""
 
     def __init__(self) -> None:
         self._previous: Cells | None = None

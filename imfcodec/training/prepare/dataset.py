@@ -1,4 +1,4 @@
-"""The output folder: two shards, the journal behind them, and a manifest of it all."""
+"""The output folder: two shards, their journal, and a manifest."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SHARD_FILES = ("index.json", "frames.u8", "refs.u8", LANDMARKS)
 
 
 class Dataset:
-    """Takes sources one at a time, each wholly or not at all.
+    """Takes sources one at a time, each completely or not at all.
 
     As a context manager it writes the indices and the manifest of what is finished, whether the
     body succeeds or not.
     """
 
     def __init__(self, out: Path, options: PrepareOptions, detector: str | None) -> None:
-        """Create the folder, or open it where an earlier run with the same options left off.
+        """Create the folder, or continue an earlier run with the same options.
 
         Args:
             out: the folder.
@@ -50,7 +50,7 @@ class Dataset:
             out.mkdir(parents=True, exist_ok=True)
             foreign = any(out.iterdir()) and not (out / JOURNAL).exists()
             if foreign and not options.overwrite:
-                raise OutputExists(f"{out}: is not empty; name another folder")
+                raise OutputExists(f"{out} is not empty; name another folder")
             self._journal = Journal(out / JOURNAL, self._options, anew=options.overwrite)
             try:
                 if options.overwrite:
@@ -144,7 +144,7 @@ class Dataset:
 
 
 def _essential(options: PrepareOptions, detector: str | None) -> Json:
-    """What the contents of the shards depend on; files by their content, not by their path."""
+    """Everything that the shards depend on; files count by content, not by path."""
     return {
         "size": options.size,
         "stride": options.stride,

@@ -1,4 +1,4 @@
-"""Faces: YuNet finds them, overlap follows them."""
+"""Faces: YuNet detects them, and overlap tracks them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from imfcodec.metrics.face_boxes import MODEL_VARIABLE, FaceFinder
 from imfcodec.training.landmarks import VALUES
 
 SAME_FACE_OVERLAP = 0.3
-"""Intersection over union of a face with itself some frames later, at least."""
+"""Smallest intersection over union of a face with itself some frames later."""
 
 MAX_MISSES = 2
-"""Detections in a row that a track survives without its face: a hand, a turned head."""
+"""Successive detections in which a track may miss its face, as with a hand or a turned head."""
 
 STEADY_PRESENCE = 0.7
 """Share of the detections between its first and its last in which a steady face is found."""
 
 STEADY_SHARE = 0.5
-"""Share of its shot that a steady face lasts: what only passes by is not who talks."""
+"""Share of its shot in which a steady face is present; a passer-by is not the speaker."""
 
 
 @dataclass(frozen=True)

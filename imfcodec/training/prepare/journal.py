@@ -1,4 +1,4 @@
-"""The record of finished sources, from which an interrupted run goes on.
+"""The record of finished sources, from which an interrupted run continues.
 
 A file of JSON lines: the options first, then one line per source, written and synced when its
 clips are on the disk. A line that is cut off by a crash does not count.

@@ -1,4 +1,4 @@
-"""Who is in a clip, how often to draw it, and on which side of the split it falls."""
+"""Who is in a clip, how often it is drawn, and on which side of the split it is."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Split = Literal["train", "val"]
 SPLITS: tuple[Split, Split] = ("train", "val")
 
 STUDIO_NOTE = "alpha_composited_bg"
-STUDIO_WEIGHT = 0.3  # spokespeople on plain grounds are plentiful and all alike
+STUDIO_WEIGHT = 0.3  # spokespeople on plain backgrounds are numerous and similar
 DRAWN_WEIGHT = 0.5  # generated and drawn faces
-PHOTO_WEIGHT = 0.15  # what moves in them is made up
+PHOTO_WEIGHT = 0.15  # their motion is synthetic
 REAL_KINDS = ("", "real")
 
 

@@ -1,4 +1,4 @@
-"""What can be asked of `prepare`."""
+"""Options of `prepare`, checked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from imfcodec.errors import OptionError
 
 SIDE_MULTIPLE = 32
-"""The network sees sides of this multiple only."""
+"""Sides of the network's pictures are multiples of this."""
 
 MIN_SIDE, MAX_SIDE = 64, 1024
-"""Pixels: the smallest picture of libsvtav1, and more than the network is meant for."""
+"""Pixels: the smallest picture of libsvtav1, and more than the network is made for."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class PrepareOptions:
         detect_every: frames from one detection to the next.
         labels: CSV of identities, None if each source is an identity of its own.
         val_share: share of the identities that goes to validation, 0..1.
-        min_frames: shots of which fewer frames would be kept are dropped.
-        max_frames_per_shot: only so many frames are kept of a shot, None for all.
-        overwrite: whether to begin anew in a folder that already holds something.
+        min_frames: shots with fewer kept frames are dropped.
+        max_frames_per_shot: largest number of kept frames per shot, None for all.
+        overwrite: whether to start again in a folder that is not empty.
     """
 
     size: int = 256
@@ -58,7 +58,7 @@ class PrepareOptions:
             if getattr(self, name) < least:
                 raise OptionError(f"{name} must be {least} or more, not {getattr(self, name)}")
         if not 0 <= self.val_share <= 1:
-            raise OptionError(f"the share of validation must be 0 to 1, not {self.val_share}")
+            raise OptionError(f"the validation share must be 0 to 1, not {self.val_share}")
         longest = self.max_frames_per_shot
         if longest is not None and longest < self.min_frames:
             raise OptionError(

@@ -1,4 +1,4 @@
-"""A photograph: its largest face becomes a portrait that can be made to move."""
+"""A photograph: its largest face becomes a portrait to animate."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from imfcodec.video import resize
 from imfcodec.video.reader import MAX_SIDE
 
 MAX_BYTES: Final = 64 * 2**20
-"""Of a file: more is no photograph."""
+"""Largest file of a photograph in bytes."""
 
 GROUND: Final = 128
-"""What lies behind a cut-out portrait, 8-bit grey."""
+"""Background of a cut-out portrait, 8-bit grey."""
 
 
 class Portrait(NamedTuple):

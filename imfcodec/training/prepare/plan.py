@@ -1,4 +1,4 @@
-"""What becomes of a shot: which of its frames are kept and where they are cropped."""
+"""The plan of a shot: which of its frames are kept, and where they are cropped."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ FACE_SHARE: Final = 0.5
 shoulders are in it, as in a video call."""
 
 MIN_FACE_SHARE: Final = 0.25
-"""A face that moves so far that a crop around all its places would show it smaller than this is
-no talking head."""
+"""Smallest share of the face in the crop: a face that moves so far that a crop around all its
+positions would show it smaller is no talking head."""
 
 MIN_FACE_PX: Final = 64
 """Height of the smallest useful face in source pixels: below it lips and eyes are a few pixels

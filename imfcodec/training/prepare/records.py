@@ -1,4 +1,4 @@
-"""What is known of a source and of its shots, as it stands in the journal and the manifest."""
+"""Records of a source and its shots, as in the journal and the manifest."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def prepare(
     begun = time.perf_counter()
     sources = find_sources(videos, photos)
     if not options.face and any(source.photo for source in sources):
-        raise OptionError("photographs move by their faces: they do not go with --no-face")
+        raise OptionError("photographs need faces to be animated: they exclude --no-face")
     labels = Labels.read(options.labels, options.val_share)
     wanted = options.face or options.detector is not None
     detector = FaceDetector(options.detector) if wanted else None
@@ -125,7 +125,7 @@ def prepare(
                 dataset.commit(record)
                 fresh.append(record)
             elif earlier.size_bytes != source.size_bytes:
-                warnings.append(f"{source.path}: has changed since it was prepared; is left as is")
+                warnings.append(f"{source.path}: has changed since then; its clips are kept")
             meter.end()
         records = list(dataset.records)
     for split in SPLITS:

@@ -1,10 +1,10 @@
-"""Stills that move: a portrait becomes a short clip, and training sees one person more.
+"""Animated stills: a portrait becomes a short clip, so that training sees one more person.
 
-Photographs of faces are plentiful where videos of faces are not. What moves here is what a head
-does in front of a camera: it turns, nods, tilts and shifts like a dome, the mouth opens and widens,
-lids fall, eyes and brows move, what lies below sways; the ground beside the head stands still. All
-of it is a smooth map of the photograph, nearly everywhere one to one: teeth, what is behind a head
-and its far side are to be learned from video.
+Photographs of faces are far more numerous than videos of faces. The animation imitates a head in
+front of a camera: it turns, nods, tilts and shifts like a dome, the mouth opens and widens, lids
+close, eyes and brows move, and the body sways; the background stands still. The animation is a
+smooth map of the photograph, almost everywhere one to one. Teeth, the background behind a head and
+its far side must be learned from video.
 """
 
 from __future__ import annotations
