@@ -21,6 +21,7 @@ from av.audio.stream import AudioStream
 from av.error import FFmpegError
 
 from imfcodec.errors import OptionError, UnsupportedVideo
+from imfcodec.video.downmix import MonoMixer
 from imfcodec.video.opus import FRAME_SAMPLES, OpusParameters, opus_packet_samples
 from imfcodec.video.timing import AUDIO_RATE, ticks
 
@@ -60,7 +61,6 @@ class AudioTrack(Protocol):
     """Packets of the source in, Opus packets out."""
 
     parameters: OpusParameters
-    damaged: int
 
     def feed(self, packet: Packet[AudioStream]) -> Iterator[AudioPacketOut]:
         """Take one packet of the source, in the order of the file."""
@@ -68,6 +68,10 @@ class AudioTrack(Protocol):
 
     def finish(self) -> Iterator[AudioPacketOut]:
         """Take the end of the source."""
+        ...
+
+    def complaints(self) -> list[str]:
+        """What the result lacks or what was mended, one sentence each; complete at the end."""
         ...
 
 
@@ -87,7 +91,7 @@ def check_bitrate(bitrate: int) -> None:
 
 
 class OpusTranscoder:
-    """Decode, mix to mono, resample to 48 kHz, encode as Opus speech in 20 ms packets.
+    """Decode, resample to 48 kHz, mix to mono, encode as Opus speech in 20 ms packets.
 
     libav's `aresample` keeps the sound on its timestamps: it fills gaps of 10 ms or more with
     silence, and trims overlaps. A gap of more than 2 seconds, or a change of the source's format,
@@ -95,7 +99,6 @@ class OpusTranscoder:
 
     Attributes:
         parameters: Opus parameters of the packets.
-        damaged: number of source packets that could not be decoded.
     """
 
     def __init__(self, stream: AudioStream, origin_s: Fraction, bitrate: int) -> None:
@@ -106,14 +109,16 @@ class OpusTranscoder:
             origin_s: time of the first picture in the source, seconds.
             bitrate: bits per second.
         """
-        self.damaged = 0
+        self._damaged = 0
+        self._overlap = 0  # samples of the source that came twice
+        self._replaced: list[str] = []
         self._decoder = stream.codec_context
         self._time_base = stream.time_base or Fraction(1, AUDIO_RATE)
         self._origin_s = origin_s
-        self._shift = 0
         self._expected: int | None = None  # expected position of the source's next sample
         self._written = 0  # end of the samples passed to the encoder
         self._resampler: AudioResampler | None = None
+        self._mixer = MonoMixer(["FC"])
         self._source_format: tuple[str, str, int] | None = None
         encoder = CodecContext.create("libopus", "w")
         assert isinstance(encoder, AudioCodecContext)
@@ -137,11 +142,25 @@ class OpusTranscoder:
         yield from self._drain_resampler(pad=False)
         yield from self._packets(None)
 
+    def complaints(self) -> list[str]:
+        """Damage, overlaps, and channels that were taken in place of the mix."""
+        found = []
+        if self._damaged:
+            found.append(f"{self._damaged} damaged sound packets were skipped")
+        if self._overlap > AUDIO_RATE // 10:
+            found.append(f"{self._overlap / AUDIO_RATE:.1f} s of overlapping sound were dropped")
+        if self._replaced:
+            found.append(
+                "the sound's channels cancel each other in a mono mix; there, channel "
+                f"{' and '.join(self._replaced)} is used alone"
+            )
+        return found
+
     def _decode(self, packet: Packet[AudioStream] | None) -> Iterator[AudioPacketOut]:
         try:
             frames = self._decoder.decode(packet)
         except FFmpegError:
-            self.damaged += 1
+            self._damaged += 1
             return
         for frame in frames:
             yield from self._take(frame)
@@ -152,60 +171,74 @@ class OpusTranscoder:
         length = ticks(Fraction(frame.samples, frame.sample_rate))
         position = self._place(frame)
         if position + length <= 0:
-            return  # before the first picture
+            return  # before the origin
         source_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         gap = position - (self._expected or 0)
         if self._resampler is None or source_format != self._source_format or gap > _MAX_FILL:
             yield from self._drain_resampler(pad=True)
-            self._start_segment(position)
+            self._start_segment(frame, position)
             self._source_format = source_format
+        elif gap < -_JITTER:
+            self._overlap -= gap
         self._expected = position + length
         frame.pts = position
         frame.time_base = Fraction(1, AUDIO_RATE)
         for block in self._resample(frame):
-            yield from self._packets(block)
+            yield from self._packets(self._mixed(block))
 
     def _place(self, frame: AudioFrame) -> int:
         if frame.pts is None:
             return self._expected or 0
-        seconds = frame.pts * self._time_base - self._origin_s
-        position = ticks(seconds) + self._shift
-        if self._expected is not None and position < self._expected - _MAX_FILL:
-            # The source's clock was restarted: continue from the expected position.
-            self._shift += self._expected - position
-            position = self._expected
-        return position
+        return ticks(frame.pts * self._time_base - self._origin_s)
 
-    def _start_segment(self, position: int) -> None:
+    def _start_segment(self, frame: AudioFrame, position: int) -> None:
         self._resampler = AudioResampler(
-            format="flt",
-            layout="mono",
+            format="fltp",
+            layout=frame.layout,
             rate=AUDIO_RATE,
             frame_size=FRAME_SAMPLES,
             options={
                 "async": "1",
                 "min_hard_comp": "0.01",
-                # Earlier samples are cut: those before the first frame, and those that overlap.
+                # Cut samples before this point: of the first frame, or overlapping ones.
                 "first_pts": str(max(position, self._written)),
             },
         )
+        self._note_mixer()
+        self._mixer = MonoMixer([channel.name for channel in frame.layout.channels])
+
+    def _note_mixer(self) -> None:
+        self._replaced += [name for name in self._mixer.replaced if name not in self._replaced]
 
     def _resample(self, frame: AudioFrame) -> list[AudioFrame]:
         assert self._resampler is not None
         try:
             return self._resampler.resample(frame)
-        except (FFmpegError, ValueError):  # a channel layout that cannot be mixed to mono
-            self.damaged += 1
+        except (FFmpegError, ValueError):  # a channel layout that libav cannot resample
+            self._damaged += 1
             self._resampler = None
             return []
 
     def _drain_resampler(self, *, pad: bool) -> Iterator[AudioPacketOut]:
-        if self._resampler is None:
-            return
-        for block in self._resampler.resample(None):
-            # Inside the track, the encoder needs whole frames; it would join two segments.
-            yield from self._packets(_padded(block) if pad else block)
+        if self._resampler is not None:
+            for block in self._resampler.resample(None):
+                # The encoder must see whole frames inside the track, or it would join segments.
+                yield from self._packets(self._mixed(block, pad=pad))
         self._resampler = None
+        self._note_mixer()
+
+    def _mixed(self, block: AudioFrame, *, pad: bool = False) -> AudioFrame:
+        """Planar samples, mixed to mono; with ``pad``, filled up with silence to a whole packet."""
+        samples = self._mixer.mix(np.asarray(block.to_ndarray(), np.float32))[None]
+        if pad:
+            samples = np.pad(samples, ((0, 0), (0, FRAME_SAMPLES - samples.shape[1])))
+        mono = AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples, np.float32), format="flt", layout="mono"
+        )
+        mono.sample_rate = AUDIO_RATE
+        mono.pts = block.pts
+        mono.time_base = block.time_base
+        return mono
 
     def _packets(self, block: AudioFrame | None) -> Iterator[AudioPacketOut]:
         if block is not None and block.pts is not None:
@@ -216,18 +249,6 @@ class OpusTranscoder:
             yield AudioPacketOut(packet.pts + self.parameters.pre_skip, bytes(packet), duration)
 
 
-def _padded(block: AudioFrame) -> AudioFrame:
-    if block.samples == FRAME_SAMPLES:
-        return block
-    samples = np.zeros((1, FRAME_SAMPLES), np.float32)
-    samples[:, : block.samples] = block.to_ndarray()
-    padded = AudioFrame.from_ndarray(samples, format="flt", layout="mono")
-    padded.sample_rate = AUDIO_RATE
-    padded.pts = block.pts
-    padded.time_base = block.time_base
-    return padded
-
-
 class OpusPassthrough:
     """Opus packets of the source, unchanged, on the clock of the pictures.
 
@@ -235,7 +256,6 @@ class OpusPassthrough:
 
     Attributes:
         parameters: Opus parameters of the source.
-        damaged: number of dropped packets, empty or with contradictory timestamps.
     """
 
     def __init__(self, stream: AudioStream, origin_s: Fraction) -> None:
@@ -257,7 +277,7 @@ class OpusPassthrough:
         self.parameters = OpusParameters.from_extradata(context.extradata)
         if self.parameters.channels > 2:
             raise UnsupportedVideo("Opus with more than two channels cannot be copied")
-        self.damaged = 0
+        self._damaged = 0
         self._time_base = stream.time_base or Fraction(1, AUDIO_RATE)
         self._origin_s = origin_s
         self._expected = 0
@@ -267,7 +287,7 @@ class OpusPassthrough:
         data = bytes(packet)
         duration = opus_packet_samples(data)
         if not duration:
-            self.damaged += 1
+            self._damaged += 1
             return
         pts = self._expected
         if packet.pts is not None:
@@ -278,7 +298,7 @@ class OpusPassthrough:
         if pts < 0:
             return  # before the first picture
         if pts < self._expected:
-            self.damaged += 1
+            self._damaged += 1
             return
         self._expected = pts + duration
         yield AudioPacketOut(pts, data, duration)
@@ -286,3 +306,7 @@ class OpusPassthrough:
     def finish(self) -> Iterator[AudioPacketOut]:
         """Nothing is held back."""
         yield from ()
+
+    def complaints(self) -> list[str]:
+        """Packets that were dropped."""
+        return [f"{self._damaged} damaged sound packets were skipped"] if self._damaged else []

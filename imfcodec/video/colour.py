@@ -129,16 +129,3 @@ def is_grey(pix_fmt: VideoFormat) -> bool:
 def bit_depth(pix_fmt: VideoFormat) -> int:
     """Bits of the deepest component."""
     return max(part.bits for part in pix_fmt.components)
-
-
-def colour_losses(colour: Colour) -> list[str]:
-    """Properties that a conversion to 8-bit BT.709 RGB loses, one sentence each."""
-    losses = []
-    if colour.transfer in HDR_TRANSFERS:
-        losses.append("the video is HDR; it is coded as SDR without tone mapping")
-    if colour.primaries not in NARROW_PRIMARIES:
-        losses.append(
-            f"colour primaries {colour.primaries} (H.273) are not converted: "
-            "colours will look less saturated"
-        )
-    return losses

@@ -51,7 +51,7 @@ class RgbConverter:
             height: height of the result, pixels.
 
         Returns:
-            uint8 [height, width, 3].
+            uint8 [height, width, 3]; transparent pixels are composed on black.
 
         Raises:
             av.error.FFmpegError: swscale does not know the pixel format.
@@ -61,16 +61,20 @@ class RgbConverter:
         frame.color_range = RANGE_FULL if colour.full_range else 1
         # swscale converts deep full-range samples by a shift: 1023 -> 255.75 instead of 255.
         deep = colour.full_range and bit_depth(frame.format) > 8
+        alpha = any(part.is_alpha for part in frame.format.components)
         converted = self._swscale.reformat(
             frame,
             width=width,
             height=height,
-            format="gbrp10le" if deep else "rgb24",
+            format="rgba" if alpha else "gbrp10le" if deep else "rgb24",
             interpolation=_scaling((frame.width, frame.height), (width, height)),
             dst_color_range=RANGE_FULL,
             threads=1,
         )
         rgb = converted.to_ndarray()
+        if alpha:
+            opacity = rgb[..., 3:].astype(np.uint16)
+            return ((rgb[..., :3] * opacity + 127) // 255).astype(np.uint8)
         if deep:
             return ((rgb.astype(np.uint32) * 255 + 511) // 1023).astype(np.uint8)
         if is_grey(frame.format) and not colour.full_range:

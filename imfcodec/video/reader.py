@@ -1,7 +1,8 @@
 """A video file or pipe to upright RGB pictures and Opus packets, in one pass.
 
-    demux ─┬─ video packets ─ decode ─ place in time ─ convert, scale ─ turn ──► PictureFrame
-           └─ audio packets ─ transcode or copy ───────────────────────────────► AudioPacketOut
+    demux ─ splice ─┬─ video packets ─ decode ─ filter ─ place in time ─ convert ─ turn
+                    │                                                    ─► PictureFrame
+                    └─ audio packets ─ transcode or copy ─► AudioPacketOut
 
 The first picture is decoded at once: its time is the origin of both tracks, and only a decoded
 frame has the true size, pixel format and rotation. The reader never seeks, so the source may be a
@@ -11,7 +12,8 @@ pipe. Memory holds a few frames, whatever the duration.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -20,11 +22,13 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final
 
 import av
+import numpy as np
 from av import Packet, VideoFrame
 from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from imfcodec.errors import InputUnreadable, NoFrames, NoVideoStream, OptionError, UnsupportedVideo
@@ -36,16 +40,30 @@ from imfcodec.video.audio import (
     OpusTranscoder,
     check_bitrate,
 )
-from imfcodec.video.colour import Colour, bit_depth, colour_losses, resolve_colour
+from imfcodec.video.colour import Colour, bit_depth, resolve_colour
 from imfcodec.video.convert import Rgb, RgbConverter
 from imfcodec.video.failures import reading
+from imfcodec.video.filters import PictureFilter
 from imfcodec.video.info import AudioInfo, MediaInfo
 from imfcodec.video.opus import OpusParameters
 from imfcodec.video.orientation import Orientation
-from imfcodec.video.timing import FrameClock, nominal_duration
+from imfcodec.video.signature import head_of, is_iso_media, still_picture
+from imfcodec.video.splice import Splicer
+from imfcodec.video.timing import AUDIO_RATE, FrameClock, nominal_duration
+from imfcodec.video.tracks import choose_audio, choose_video, track_warnings
 
 MAX_SIDE: Final = 8192
 """Largest width and height that is decoded, in pixels."""
+
+_PRIMING_SAMPLES: Final = 2400
+"""Samples before the picture that are only the priming of an audio encoder: AAC has up to 2112."""
+
+_ALPHA: Final = "the video has transparency; it is composed on black"
+
+_INDEX_AT_END: Final = (
+    "the index of this MP4 file is at its end, where a pipe cannot go; name the file instead, or "
+    "move the index to the front (ffmpeg -movflags +faststart)"
+)
 
 _MAX_EARLY_BYTES: Final = 64 << 20
 """Largest amount of audio before the first picture in the file; it is held in memory."""
@@ -66,7 +84,8 @@ class PictureFrame:
     """One picture of the source.
 
     Attributes:
-        pts: ticks of the reader's time base since the first picture; strictly increasing.
+        pts: ticks of the reader's time base since the first picture or the sound before it;
+            strictly increasing.
         rgb: uint8 [H, W, 3], upright.
         duration: ticks that it is shown according to the source, 0 if the source does not say.
     """
@@ -119,7 +138,8 @@ class MediaReader:
             raise OptionError(f"a picture cannot be scaled to {size[0]}x{size[1]}")
         self.warnings = []
         self._name = _name(source)
-        self._container = _open(source, self._name)
+        self._is_piped_mp4 = _is_piped_mp4(source)
+        self._container = _open(source, self._name, piped_mp4=self._is_piped_mp4)
         try:
             self._prepare(mode, audio_bitrate, size)
         except BaseException:
@@ -175,47 +195,63 @@ class MediaReader:
 
     def _prepare(self, mode: AudioMode, bitrate: int, size: tuple[int, int] | None) -> None:
         self._video = self._choose_video()
+        self._decoder = self._open_decoder()
         self._audio = self._choose_audio(mode)
+        self._packets = 0  # of the video
+        self._decoded = 0
+        self._before_key = -1  # packets before the first key frame; -1 until that came
         self._damaged = 0
         self._cut_short = ""
+        self._time_base = self._video.time_base or Fraction(1, 90000)
+        self._filter = PictureFilter(self._time_base)
         self._converter = RgbConverter()
         self._colours: dict[tuple[str, int, int, int, int, int, int], Colour] = {}
         self._items = self._read()
         self._early, self._first = self._read_first_picture()
-        self._orientation = Orientation.of(self._first)
         self._stored_size = (self._first.width, self._first.height)
         self._scaled_size = self._orientation.size(*size) if size else self._stored_size
         self.info = self._describe()
-        self._clock = FrameClock(self.info.time_base, self.info.nominal_duration)
+        self._clock = FrameClock(
+            self.info.time_base, self.info.nominal_duration, self._origin(mode)
+        )
         self._warn_about_first_picture()
         self._track = self._open_track(mode, bitrate)
         self.audio_parameters = self._track.parameters if self._track else None
 
     def _choose_video(self) -> VideoStream:
-        streams = [
-            stream
-            for stream in self._container.streams.video
-            if not stream.disposition & Disposition.attached_pic
-        ]
-        if not streams:
-            raise NoVideoStream(f"{self._name}: it has no video")
-        if len(streams) > 1:
-            self._warn(f"of {len(streams)} video tracks only the first is used")
-        video = streams[0]
+        tracks = self._container.streams.video
+        video = choose_video(tracks, has_sound=bool(self._container.streams.audio))
+        if video is None:
+            raise NoVideoStream(f"{self._name}: there is no video in it")
+        for warning in track_warnings("video", tracks, video):
+            self._warn(warning)
         if video.codec_context is None:
-            raise UnsupportedVideo(f"{self._name}: no decoder is available for its video")
+            raise UnsupportedVideo(f"{self._name}: there is no decoder for its video")
         _check_size(video.codec_context.width, video.codec_context.height)
-        # The limit also holds if the size changes later; it is checked before allocating memory.
-        video.codec_context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
         return video
 
+    def _open_decoder(self) -> VideoCodecContext:
+        """The track's own decoder; libvpx's where the track has transparency."""
+        own = self._video.codec_context
+        decoder: VideoCodecContext = own
+        if own.name in ("vp8", "vp9") and self._video.metadata.get("alpha_mode") == "1":
+            with suppress(ValueError, FFmpegError):  # PyAV's libav may lack it
+                alpha = CodecContext.create("libvpx" if own.name == "vp8" else "libvpx-vp9", "r")
+                assert isinstance(alpha, VideoCodecContext)
+                alpha.extradata = own.extradata
+                decoder = alpha
+            self._warn(_ALPHA)
+        # The limit holds for every size that the stream changes to, before memory is taken.
+        decoder.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
+        return decoder
+
     def _choose_audio(self, mode: AudioMode) -> AudioStream | None:
-        streams = self._container.streams.audio
-        if not streams:
-            return None
-        if mode is not AudioMode.NONE and len(streams) > 1:
-            self._warn(f"of {len(streams)} sound tracks only the first is kept")
-        return streams[0]
+        tracks = self._container.streams.audio
+        audio = choose_audio(tracks)
+        if audio is not None and mode is not AudioMode.NONE:
+            for warning in track_warnings("sound", tracks, audio):
+                self._warn(warning)
+        return audio
 
     def _open_track(self, mode: AudioMode, bitrate: int) -> AudioTrack | None:
         if self._audio is None or mode is AudioMode.NONE:
@@ -223,7 +259,7 @@ class MediaReader:
         if self._audio.codec_context is None:
             self._warn("there is no decoder for the sound track; it is left out")
             return None
-        origin_s = (self._first.pts or 0) * self.info.time_base
+        origin_s = (self._clock.origin or 0) * self.info.time_base
         if mode is AudioMode.COPY:
             return OpusPassthrough(self._audio, origin_s)
         return OpusTranscoder(self._audio, origin_s, bitrate)
@@ -238,11 +274,13 @@ class MediaReader:
             size_bytes += item.size
             if size_bytes > _MAX_EARLY_BYTES:
                 raise UnsupportedVideo(f"{self._name}: audio and video are not interleaved")
+        if self._is_piped_mp4:
+            raise InputUnreadable(f"{self._name}: {_INDEX_AT_END}")
         raise NoFrames(f"{self._name}: no picture of the video can be decoded")
 
     def _describe(self) -> MediaInfo:
-        video, frame = self._video, self._first
-        time_base = video.time_base or Fraction(1, 90000)
+        video = self._video
+        time_base = self._time_base
         width, height = self._orientation.size(*self._stored_size)
         aspect = video.sample_aspect_ratio or Fraction(1)
         if self._orientation.transposed:
@@ -262,9 +300,9 @@ class MediaReader:
             nominal_duration=nominal_duration(time_base, rate, video.guessed_rate),
             rotation=self._orientation.rotation,
             mirrored=self._orientation.mirrored,
-            colour=self._colour(frame),
-            bit_depth=bit_depth(frame.format),
-            pix_fmt=frame.format.name,
+            colour=self._source_colour,
+            bit_depth=bit_depth(self._source_format),
+            pix_fmt=self._source_format.name,
             codec=video.codec_context.name,
             container=self._container.format.name,
             duration_s=duration_s,
@@ -282,10 +320,28 @@ class MediaReader:
 
     # Reading
 
+    def _origin(self, mode: AudioMode) -> int:
+        """The source's time that becomes 0, in ticks: sound before the first picture is kept."""
+        first = self._first.pts or 0
+        track = self._audio
+        if track is None or mode is AudioMode.NONE or track.start_time is None:
+            return first
+        sound_s = track.start_time * (track.time_base or Fraction(0))
+        early = [p.pts * p.time_base for p in self._early if p.pts is not None and p.time_base]
+        lead_s = first * self._time_base - min([sound_s, *early])
+        context = track.codec_context
+        rate = (context.sample_rate if context is not None else 0) or AUDIO_RATE
+        if lead_s <= Fraction(_PRIMING_SAMPLES, rate):
+            return first
+        return first - round(lead_s / self._time_base)
+
     def _read(self) -> Iterator[VideoFrame | Packet[Any]]:
-        """Demux to the end, or to the point where the file is cut off; decode the video."""
+        """Demux to the end, or to where the file is cut; decode and filter the video."""
         wanted = [self._video, self._audio] if self._audio else [self._video]
         packets = self._container.demux(*wanted)
+        rate = self._video.average_rate or self._video.guessed_rate
+        step_s = nominal_duration(self._time_base, rate) * self._time_base
+        self._splicer = Splicer(self._video.index, step_s)
         while True:
             try:
                 packet = next(packets, None)
@@ -296,29 +352,69 @@ class MediaReader:
                 break
             if packet is None:
                 break
-            if not packet.size:
-                continue  # an empty packet would signal the end of the stream to the decoder
-            if packet.stream_index == self._video.index:
-                yield from self._decode(packet)
-            else:
-                yield packet
+            # An empty packet would tell the decoder that the stream ends.
+            if packet.size:
+                yield from self._sort(self._splicer.push(packet))
+        yield from self._sort(self._splicer.finish())
         yield from self._decode(None)
+        yield from self._filter.finish()
 
-    def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
+    def _sort(self, packets: Iterable[Packet[Any]]) -> Iterator[VideoFrame | Packet[Any]]:
+        for packet in packets:
+            if packet.stream_index != self._video.index:
+                yield packet
+                continue
+            # What an edit list hides is no loss.
+            self._decoded += packet.is_discard
+            self._packets += 1
+            if packet.is_keyframe and self._before_key < 0:
+                self._before_key = self._packets - 1
+            yield from self._decode(packet)
+
+    def _decode(self, packet: Packet[Any] | None) -> Iterator[VideoFrame]:
         try:
-            return self._video.decode(packet)
+            frames = self._decoder.decode(packet)
         except FFmpegError:
             self._damaged += 1
-            return []
+            return
+        for frame in frames:
+            self._decoded += 1
+            if not hasattr(self, "_source_format"):
+                self._source_format = frame.format
+                self._source_colour = self._colour(frame)
+                self._orientation = Orientation.of(frame)
+            if any(part.is_alpha for part in frame.format.components):
+                self._warn(_ALPHA)
+            colour = self._colour(frame)
+            with reading(self._name):
+                yield from self._filter.push(frame, colour)
 
     def _picture(self, frame: VideoFrame) -> PictureFrame:
         colour = self._colour(frame)
-        if (frame.width, frame.height) != self._stored_size:
-            self._warn("the picture size changes within the video; all are scaled to the first")
         with reading(self._name):
-            rgb = self._converter.convert(frame, colour, *self._scaled_size)
+            rgb = self._scaled(frame, colour)
         pts = self._clock.place(frame.pts)
         return PictureFrame(pts, self._orientation.apply(rgb), frame.duration or 0)
+
+    def _scaled(self, frame: VideoFrame, colour: Colour) -> Rgb:
+        """A picture at the size of the first; one of another aspect gets black bars."""
+        size = (frame.width, frame.height)
+        if size == self._stored_size:
+            return self._converter.convert(frame, colour, *self._scaled_size)
+        self._warn("the picture size changes within the video; later pictures are fitted into it")
+        width, height = self._scaled_size
+        # Of the scaled picture's pixels; both pictures are taken to have the same pixel aspect.
+        ratio_x, ratio_y = width / self._stored_size[0], height / self._stored_size[1]
+        factor = min(self._stored_size[0] / size[0], self._stored_size[1] / size[1])
+        inner = (
+            min(width, max(1, round(size[0] * factor * ratio_x))),
+            min(height, max(1, round(size[1] * factor * ratio_y))),
+        )
+        rgb = np.zeros((height, width, 3), np.uint8)
+        x, y = (width - inner[0]) // 2, (height - inner[1]) // 2
+        picture = self._converter.convert(frame, colour, *inner)
+        rgb[y : y + inner[1], x : x + inner[0]] = picture
+        return rgb
 
     def _colour(self, frame: VideoFrame) -> Colour:
         """Check that a frame is supported and resolve its colour, once per kind of frame."""
@@ -353,25 +449,45 @@ class MediaReader:
             self.warnings.append(message)
 
     def _warn_about_first_picture(self) -> None:
-        frame = self._first
-        for loss in colour_losses(self.info.colour):
-            self._warn(loss)
-        if any(part.is_alpha for part in frame.format.components):
-            self._warn("transparency is dropped")
-        if frame.interlaced_frame:
-            self._warn("the video is interlaced; it is coded as it is, without deinterlacing")
         if not self._orientation.exact:
             self._warn("the rotation is not a multiple of 90 degrees; the nearest is used")
 
     def _summarise(self) -> None:
+        """Say with counts what was mended, and what the result lacks."""
         for complaint in self._clock.complaints():
             self._warn(complaint)
+        if self._filter.deinterlaced:
+            self._warn("the video is interlaced; it was deinterlaced")
+        if self._filter.tone_mapped:
+            self._warn("the video is HDR; it was tone-mapped to SDR")
+        if self._filter.gamut_mapped:
+            self._warn("the video has wide-gamut colours; they were mapped to BT.709")
+        if self._splicer.restarts:
+            self._warn(f"the input's clock was restarted {_times(self._splicer.restarts)}")
+        for gap_s in self._splicer.gaps_s:
+            self._warn(f"a gap of {gap_s:.1f} s in the input was closed")
+        if self._before_key > 0:
+            self._warn(f"{self._before_key} video packets before the first key frame were dropped")
+        declared = self._video.frames
+        lost = self._packets - self._decoded - max(self._before_key, 0) - self._damaged
+        if declared > self._packets:
+            self._warn(
+                f"the input declares {declared} frames and only {self._decoded} could be read "
+                f"({declared - self._decoded} are missing)"
+            )
+        elif lost > 0:
+            self._warn(f"{lost} of {self._packets} video packets gave no picture")
         if self._damaged:
             self._warn(f"{self._damaged} damaged video packets were skipped")
-        if self._track is not None and self._track.damaged:
-            self._warn(f"{self._track.damaged} damaged audio packets were skipped")
+        if self._track is not None:
+            for complaint in self._track.complaints():
+                self._warn(complaint)
         if self._cut_short:
             self._warn(f"the input ends early: {self._cut_short}")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _mode(audio: AudioMode | str) -> AudioMode:
@@ -388,7 +504,7 @@ def _name(source: str | Path | BinaryIO) -> str:
     return str(getattr(source, "name", "input"))
 
 
-def _open(source: str | Path | BinaryIO, name: str) -> InputContainer:
+def _open(source: str | Path | BinaryIO, name: str, *, piped_mp4: bool) -> InputContainer:
     with reading(name):
         if source == "-":
             if sys.stdin is None:
@@ -397,15 +513,32 @@ def _open(source: str | Path | BinaryIO, name: str) -> InputContainer:
         elif isinstance(source, str | Path):
             if not Path(source).exists():
                 raise InputUnreadable(f"{name}: no such file")
-            file = f"file:{source}"  # so that a colon in a path does not mean a protocol
+            file = f"file:{source}"  # a colon in a path is no protocol
         else:
             file = source
-        return av.open(
-            file,
-            mode="r",
-            container_options={"format_whitelist": DEMUXERS, "protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
+        if still := still_picture(head_of(source), name):
+            raise UnsupportedVideo(f"{name}: {still} is no video that can be read")
+        try:
+            return av.open(
+                file,
+                mode="r",
+                container_options={"format_whitelist": DEMUXERS, "protocol_whitelist": "file"},
+                metadata_errors="replace",
+            )
+        except (FFmpegError, OSError, ValueError) as error:
+            if piped_mp4:
+                raise InputUnreadable(f"{name}: {_INDEX_AT_END}") from error
+            raise
+
+
+def _is_piped_mp4(source: str | Path | BinaryIO) -> bool:
+    file = sys.stdin.buffer if source == "-" else source
+    if isinstance(file, str | Path):
+        return False
+    try:
+        return not file.seekable() and is_iso_media(head_of(file))
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _check_size(width: int, height: int) -> None:

@@ -37,26 +37,27 @@ def ticks(seconds: Fraction, rate: int = AUDIO_RATE) -> int:
 class FrameClock:
     """Turns the timestamps of decoded frames into a strictly increasing count from zero.
 
-    The first frame is the origin. A frame without timestamp follows its predecessor by the
-    nominal duration. A frame that is not later than its predecessor is moved to one tick after it.
-    If the clock falls back by more than a second, it was restarted: time then continues from the
-    previous frame.
+    The first frame is the origin unless another one is given. A frame without timestamp follows its
+    predecessor by the nominal duration. A frame that is not later than its predecessor is moved to
+    one tick after it. If the clock falls back by more than a second, it was restarted: time then
+    continues from the previous frame.
 
     Attributes:
-        origin: the first frame's timestamp in the source, ticks; None before any frame.
+        origin: the source's timestamp that becomes 0, ticks; None before any frame.
         missing: number of frames without timestamp.
         corrected: number of frames whose timestamp was moved.
         restarts: number of times that the source's clock was restarted.
     """
 
-    def __init__(self, time_base: Fraction, nominal: Fraction) -> None:
+    def __init__(self, time_base: Fraction, nominal: Fraction, origin: int | None = None) -> None:
         """Start a clock.
 
         Args:
             time_base: seconds per tick.
             nominal: ticks per frame.
+            origin: timestamp that becomes 0, ticks; None takes the first frame's.
         """
-        self.origin: int | None = None
+        self.origin = origin
         self.missing = 0
         self.corrected = 0
         self.restarts = 0
@@ -72,14 +73,11 @@ class FrameClock:
             pts: timestamp in the source, ticks; None if it has none.
 
         Returns:
-            Ticks since the first frame, greater than all earlier results.
+            Ticks since the origin, greater than all earlier results.
         """
         if self.origin is None:
-            self.missing += pts is None
             self.origin = pts or 0
-            self._last = 0
-            return 0
-        follow = self._last + self._step
+        follow = self._last + self._step if self._last >= 0 else 0
         if pts is None:
             self.missing += 1
             self._last = follow

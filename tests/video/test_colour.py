@@ -137,21 +137,48 @@ def test_rgb_is_exact(tmp_path):
     assert reader.info.colour.matrix == 0
 
 
-def test_alpha_is_dropped_with_a_warning(tmp_path):
+def test_alpha_is_composed_on_black(tmp_path):
     path = tmp_path / "in.mkv"
-    encode(path, rgb_frames([gradient()], "yuva420p"))
+    frame = yuv_frame(gradient(), "yuva444p", 1, False, 8)
+    alpha = np.zeros((frame.height, frame.planes[3].line_size), np.uint8)
+    alpha[:, : frame.width // 2] = 255
+    frame.planes[3].update(alpha.tobytes())
+    encode(path, [frame], tags={"colorspace": 1, "color_range": 1})
     back, reader = read_one(path)
-    assert back.shape == gradient().shape
+    half = gradient().shape[1] // 2
+    assert np.abs(back[:, : half - 2].astype(int) - gradient()[:, : half - 2]).mean() < 2
+    assert back[:, half + 2 :].max() == 0
     assert any("transparency" in warning for warning in reader.warnings)
 
 
-def test_hdr_is_named(tmp_path):
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_is_tone_mapped(tmp_path, transfer):
+    """A grey ramp stays grey, rises, is brighter than its clipped code values, and rolls off."""
     path = tmp_path / "in.mkv"
-    tags = {"colorspace": 9, "color_trc": 16, "color_primaries": 9, "color_range": 1}
-    encode(path, [yuv_frame(gradient(), "yuv420p10le", 9, False, 10)], tags=tags)
-    _, reader = read_one(path)
-    assert any("HDR" in warning for warning in reader.warnings)
-    assert any("primaries" in warning for warning in reader.warnings)
+    tags = {"colorspace": 9, "color_trc": transfer, "color_primaries": 9, "color_range": 1}
+    ramp = np.linspace(0, 255, 256).round().astype(np.uint8)
+    grey = np.broadcast_to(ramp[None, :, None], (64, 256, 3)).copy()
+    encode(path, [yuv_frame(grey, "yuv420p10le", 9, False, 10)], tags=tags)
+    back, reader = read_one(path)
+    assert any("tone-mapped" in warning for warning in reader.warnings)
+    line = back[32].astype(int)
+    assert np.ptp(line, axis=1).max() <= 4
+    luma = line.mean(1)
+    assert (np.diff(luma) > -2).all()
+    assert luma[250] > luma[225] > luma[200] + 5  # highlights keep their gradation
+    assert luma[5] < 20
+    assert luma[250] > 235
+
+
+def test_wide_gamut_is_mapped(tmp_path):
+    path = tmp_path / "in.mkv"
+    tags = {"colorspace": 9, "color_trc": 14, "color_primaries": 9, "color_range": 1}
+    red = np.full((64, 64, 3), (180, 90, 90), np.uint8)
+    encode(path, [yuv_frame(red, "yuv420p10le", 9, False, 10)], tags=tags)
+    back, reader = read_one(path)
+    r, g, _ = back[32, 32].astype(int)
+    assert r - g > 100  # 90 if the primaries were taken for BT.709
+    assert any("wide-gamut" in warning for warning in reader.warnings)
 
 
 @pytest.mark.parametrize("matrix", [Matrix.BT709, Matrix.SMPTE170M])

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -301,24 +302,149 @@ def test_options_are_checked(tmp_path):
         MediaReader(path, audio="none", size=(0, 10))
 
 
-def test_a_change_of_size_is_scaled_and_named(tmp_path):
+def test_a_picture_of_another_shape_is_letterboxed(tmp_path):
     parts = []
-    for width, height in [(64, 48), (96, 64)]:
+    for width, height in [(64, 48), (96, 48), (48, 48)]:
         part = io.BytesIO()
-        frames = rgb_frames([gradient(width, height)] * 2, "yuv420p")
+        white = np.full((height, width, 3), 255, np.uint8)
+        frames = rgb_frames([white] * 2, "yuv420p")
         encode(part, frames, format="h264", codec="libx264", time_base=Fraction(1, 25), step=1)
         parts.append(part.getvalue())
     frames, media = pictures(io.BytesIO(b"".join(parts)))
-    assert [frame.rgb.shape for frame in frames] == [(48, 64, 3)] * 4
+    assert [frame.rgb.shape for frame in frames] == [(48, 64, 3)] * 6
     assert [frame.pts for frame in frames] == sorted({frame.pts for frame in frames})
     assert any("size changes" in warning for warning in media.warnings)
+    wide, tall = frames[2].rgb, frames[4].rgb
+    assert wide[:7].max() < 10
+    assert wide[41:].max() < 10
+    assert wide[10:38].min() > 240
+    assert tall[:, :7].max() < 10
+    assert tall[:, 10:54].min() > 240
 
 
-def test_interlaced_video_is_named(tmp_path):
+def test_interlaced_video_is_deinterlaced(tmp_path):
+    """A bar that has moved between the two fields of a frame: combed, if taken as progressive."""
     path = tmp_path / "in.mkv"
-    frames = rgb_frames([gradient(step=n) for n in range(3)], "yuv420p")
-    encode(path, frames, codec="libx264", options={"x264-params": "interlaced=1:tff=1"})
-    assert any("interlaced" in warning for warning in pictures(path)[1].warnings)
+    fields = [np.zeros((48, 64, 3), np.uint8) for _ in range(16)]
+    for n, field in enumerate(fields):
+        field[:, 3 * n : 3 * n + 10] = 255
+    woven = []
+    for top, bottom in zip(fields[::2], fields[1::2], strict=True):
+        frame = top.copy()
+        frame[1::2] = bottom[1::2]
+        woven.append(frame)
+    encode(
+        path,
+        rgb_frames(woven, "yuv420p"),
+        codec="libx264",
+        options={"x264-params": "interlaced=1:tff=1", "crf": "1"},
+    )
+    frames, media = pictures(path)
+    assert any("deinterlaced" in warning for warning in media.warnings)
+    assert [frame.pts for frame in frames] == [40 * n for n in range(8)]
+    for frame in frames[1:-1]:
+        lines = frame.rgb[8:40, :, 1].astype(int)
+        assert np.abs(np.diff(lines, axis=0)).mean() < 8  # 20 in the woven frames
+
+
+def two_tracks(path, sizes, counts, default: int | None) -> None:
+    with av.open(str(path), "w") as out:
+        tracks = []
+        for width, height in sizes:
+            track = out.add_stream("libx264", rate=25, width=width, height=height)
+            track.pix_fmt = "yuv420p"
+            tracks.append(track)
+        for n, track in enumerate(tracks):
+            track.disposition = (
+                av.stream.Disposition.default if n == default else av.stream.Disposition(0)
+            )
+        for track, (width, height), count in zip(tracks, sizes, counts, strict=True):
+            for n in range(count):
+                frame = av.VideoFrame.from_ndarray(gradient(width, height, n), format="rgb24")
+                frame.pts = n
+                out.mux(track.encode(frame))
+            out.mux(track.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "counts", "default", "chosen"),
+    [
+        ([(64, 48), (96, 64)], (5, 5), 0, (64, 48)),
+        ([(64, 48), (96, 64)], (5, 5), 1, (96, 64)),
+        ([(64, 48), (96, 64)], (5, 5), None, (96, 64)),
+        ([(256, 256), (64, 48)], (1, 5), 0, (64, 48)),
+    ],
+    ids=["default", "second default", "largest", "cover"],
+)
+def test_which_video_track(tmp_path, sizes, counts, default, chosen):
+    path = tmp_path / ("in.mp4" if default is not None else "in.ts")
+    two_tracks(path, sizes, counts, default)
+    frames, media = pictures(path)
+    assert (media.info.width, media.info.height) == chosen
+    assert len(frames) == 5
+    assert any("2 video tracks" in warning for warning in media.warnings)
+
+
+def test_a_cover_beside_sound_is_no_video(tmp_path):
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as out:
+        cover = out.add_stream("mjpeg", rate=1, width=64, height=64)
+        cover.pix_fmt = "yuvj420p"
+        sound = out.add_stream("aac", rate=48000, layout="mono")
+        out.mux(cover.encode(rgb_frames([gradient(64, 64)], "yuvj420p")[0]))
+        out.mux(cover.encode(None))
+        for n in range(20):
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+            )
+            frame.sample_rate, frame.pts = 48000, 1024 * n
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    with pytest.raises(NoVideoStream):
+        MediaReader(path, audio="opus")
+
+
+def test_frames_that_the_container_promised_are_counted(tmp_path):
+    path, front = tmp_path / "in.mp4", tmp_path / "front.mp4"
+    frames = rgb_frames([gradient(step=n % 5) for n in range(50)], "yuv420p")
+    encode(path, frames, codec="libx264")
+    with (
+        av.open(str(path)) as source,
+        av.open(str(front), "w", options={"movflags": "faststart"}) as out,
+    ):
+        track = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = track
+                out.mux(packet)
+    content = front.read_bytes()
+    frames, media = pictures(io.BytesIO(content[: len(content) - 1000]))
+    assert len(frames) < 50
+    (counted,) = [w for w in media.warnings if "declares 50 frames" in w]
+    assert f"{50 - len(frames)} are missing" in counted
+
+
+def test_packets_before_the_first_key_frame_are_counted(tmp_path):
+    whole = io.BytesIO()
+    encode(
+        whole,
+        rgb_frames([gradient(step=n % 7) for n in range(30)], "yuv420p"),
+        format="mpegts",
+        codec="libx264",
+        options={"g": "10", "sc_threshold": "0", "bf": "0"},
+        time_base=Fraction(1, 90000),
+        step=3600,
+    )
+    kept = io.BytesIO()
+    with av.open(io.BytesIO(whole.getvalue())) as source, av.open(kept, "w", "mpegts") as out:
+        track = out.add_stream_from_template(source.streams.video[0])
+        for n, packet in enumerate(p for p in source.demux() if p.size):
+            if n >= 4:
+                packet.stream = track
+                out.mux(packet)
+    frames, media = pictures(io.BytesIO(kept.getvalue()))
+    assert len(frames) == 20
+    assert any("6 video packets before the first key frame" in w for w in media.warnings)
 
 
 def test_no_foreign_module_is_imported():
@@ -328,3 +454,42 @@ def test_no_foreign_module_is_imported():
         "assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "what"),
+    [
+        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(56), "still picture .PNG"),
+        ("a.jpg", b"\xff\xd8\xff\xe0" + bytes(60), "still picture .JPEG"),
+        ("a.webp", b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02" + bytes(43), "animated WebP"),
+        ("a.webp", b"RIFF\0\0\0\0WEBPVP8 " + bytes(48), "still picture .WebP"),
+        ("a.heic", b"\0\0\0\x20ftypheic" + bytes(52), "still picture .HEIC"),
+    ],
+)
+def test_still_pictures_are_named(tmp_path, name, head, what):
+    path = tmp_path / name
+    path.write_bytes(head)
+    with pytest.raises(UnsupportedVideo, match=what):
+        MediaReader(path, audio="none")
+
+
+def test_an_mp4_whose_index_is_at_the_end_of_a_pipe_says_so(tmp_path):
+    path = tmp_path / "in.mp4"
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (256, 256, 3), np.uint8) for _ in range(20)]
+    encode(path, rgb_frames(noise, "yuv420p"), codec="libx264", options={"crf": "5"})
+    reading_end, writing_end = os.pipe()
+    content = path.read_bytes()
+
+    def feed():
+        with suppress(OSError), os.fdopen(writing_end, "wb") as pipe:
+            pipe.write(content)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    with (
+        os.fdopen(reading_end, "rb") as pipe,
+        pytest.raises(InputUnreadable, match="index of this MP4 file is at its end"),
+    ):
+        MediaReader(pipe, audio="none")
+    feeder.join()

@@ -1,0 +1,120 @@
+"""Decoded pictures to progressive SDR pictures, through libavfilter.
+
+    decoded ─ interlaced? bwdif ─ HDR or wide gamut? tone-mapping to BT.709 ─► progressive SDR
+
+bwdif turns each interlaced frame into one progressive frame. libswscale maps HLG and PQ to SDR in
+its perceptual intent, which keeps the gradation of highlights that SDR cannot show.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+import av
+from av import VideoFrame
+from av.filter import Graph
+
+from imfcodec.video.colour import HDR_TRANSFERS, NARROW_PRIMARIES, Colour
+
+_DEINTERLACE: Final = ("bwdif", "mode=send_frame:deint=interlaced")
+_TO_SDR: Final = (
+    "scale",
+    "out_primaries=bt709:out_transfer=bt709:out_range=full:intent=perceptual"
+    ":flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp",
+)
+_MIN_SIDE: Final = 3  # bwdif looks at neighbouring lines
+
+_Kind = tuple[str, int, int, Colour]
+
+
+class PictureFilter:
+    """Deinterlaces what is interlaced and tone-maps what is not SDR; passes the rest through.
+
+    Attributes:
+        deinterlaced: whether there were interlaced pictures.
+        tone_mapped: whether there were HDR pictures.
+        gamut_mapped: whether there were SDR pictures of wide primaries.
+    """
+
+    def __init__(self, time_base: Fraction) -> None:
+        """Take the seconds per tick of the pictures' pts."""
+        self.deinterlaced = False
+        self.tone_mapped = False
+        self.gamut_mapped = False
+        self._time_base = time_base
+        self._graph: Graph | None = None
+        self._kind: _Kind | None = None
+
+    def push(self, frame: VideoFrame, colour: Colour) -> list[VideoFrame]:
+        """Take the next picture.
+
+        Args:
+            frame: as decoded.
+            colour: what its samples mean.
+
+        Returns:
+            The pictures that are complete now; bwdif holds one back.
+
+        Raises:
+            av.error.FFmpegError: the filters refuse the picture.
+        """
+        kind = (frame.format.name, frame.width, frame.height, colour)
+        interlaced = frame.interlaced_frame and min(frame.width, frame.height) >= _MIN_SIDE
+        done: list[VideoFrame] = []
+        if kind != self._kind or (interlaced and not self.deinterlaced):
+            done = self.finish()
+            self.deinterlaced |= interlaced
+            self._kind = kind
+            self._graph = self._open(frame, colour)
+        if self._graph is None:
+            return [*done, frame]
+        if colour.matrix:
+            frame.colorspace = colour.matrix
+        frame.color_trc, frame.color_primaries = colour.transfer, colour.primaries
+        frame.color_range = 2 if colour.full_range else 1
+        self._graph.push(frame)
+        return [*done, *self._pull(self._graph)]
+
+    def finish(self) -> list[VideoFrame]:
+        """Give back what is still held."""
+        graph, self._graph, self._kind = self._graph, None, None
+        if graph is None:
+            return []
+        graph.push(None)
+        return self._pull(graph)
+
+    def _open(self, frame: VideoFrame, colour: Colour) -> Graph | None:
+        steps = [_DEINTERLACE] if self.deinterlaced else []
+        hdr = colour.transfer in HDR_TRANSFERS
+        wide = colour.primaries not in NARROW_PRIMARIES
+        self.tone_mapped |= hdr
+        self.gamut_mapped |= wide and not hdr
+        if hdr or wide:
+            steps += [_TO_SDR, ("format", "rgb24")]
+        if not steps:
+            return None
+        graph = Graph()
+        source = (
+            f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
+            f":time_base={self._time_base.numerator}/{self._time_base.denominator}"
+            f":range={'pc' if colour.full_range else 'tv'}:colorspace={colour.matrix}"
+        )
+        nodes = [graph.add("buffer", source)]
+        nodes += [graph.add(name, arguments) for name, arguments in steps]
+        nodes.append(graph.add("buffersink"))
+        graph.link_nodes(*nodes).configure()
+        return graph
+
+    def _pull(self, graph: Graph) -> list[VideoFrame]:
+        frames: list[VideoFrame] = []
+        while True:
+            try:
+                frame = graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return frames
+            assert isinstance(frame, VideoFrame)
+            if frame.pts is not None and frame.time_base:
+                frame.pts = round(frame.pts * frame.time_base / self._time_base)  # bwdif halves it
+            frame.time_base = self._time_base
+            frames.append(frame)
