@@ -28,14 +28,16 @@ class Limits:
         max_index_bytes: Payload of an index packet, in bytes.
         max_end_bytes: Payload of an end packet, in bytes.
         max_extension_bytes: Payload of an extension packet, in bytes.
-        max_frames_per_packet: Frames in one token packet.
+        max_frames_per_packet: Frames in one token packet, or leading frames in one key packet.
+        free_frames_per_packet: So many of them need no bytes of payload ...
+        max_frames_per_byte: ... and of more frames, each byte of payload carries at most so many.
         max_audio_per_packet: Codec packets in one audio packet.
         max_index_entries: Key frames in one index packet.
         max_wasted_bytes: Bytes checksummed in vain over the whole stream while searching for the
             next good packet. Above this limit, the reader gives up the rest.
     """
 
-    max_pixels: int = 4096 * 2304
+    max_pixels: int = 8192 * 8192
     max_header_bytes: int = 64 << 10
     max_key_config_bytes: int = 1 << 10
     max_audio_extradata_bytes: int = 4 << 10
@@ -48,6 +50,8 @@ class Limits:
     max_end_bytes: int = 64
     max_extension_bytes: int = 1 << 20
     max_frames_per_packet: int = 4096
+    free_frames_per_packet: int = 128
+    max_frames_per_byte: int = 16
     max_audio_per_packet: int = 1024
     max_index_entries: int = 1 << 16
     max_wasted_bytes: int = 64 << 20
@@ -68,6 +72,20 @@ def check_count(what: str, count: int, limit: int) -> None:
         raise CorruptStream(f"no {what}")
     if count > limit:
         raise LimitExceeded(f"{count} {what}, the limit is {limit}")
+
+
+def check_frames(count: int, payload_bytes: int, limits: Limits) -> None:
+    """Checks that the frames of a packet are in proportion to its bytes.
+
+    A frame costs a receiver far more work than its bytes do. Without this, a few bytes could ask
+    for thousands of frames.
+
+    Raises:
+        LimitExceeded: There are too many frames.
+    """
+    allowed = max(limits.free_frames_per_packet, limits.max_frames_per_byte * payload_bytes)
+    if count > allowed:
+        raise LimitExceeded(f"{count} frames in {payload_bytes} bytes, the limit is {allowed}")
 
 
 def check_size(what: str, size_bytes: int, limit_bytes: int) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from itertools import accumulate, pairwise
 
 from imfcodec.bitstream.cursor import Cursor
-from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, check_count, check_size
+from imfcodec.bitstream.limits import (
+    FORMAT_LIMITS,
+    Limits,
+    check_count,
+    check_frames,
+    check_size,
+)
 from imfcodec.bitstream.packets import (
     AudioPacket,
     EndPacket,
@@ -52,11 +58,12 @@ def write_key(packet: KeyPacket, timeline: Timeline) -> bytes:
         flags |= _KEY_LEAD | irregular * _KEY_LEAD_IRREGULAR
         fields.append(_write_lead(packet.lead, timeline, irregular))
     fields += [write_varint(len(packet.token)), packet.token, packet.picture]
-    return bytes([flags]) + b"".join(fields)
+    return _checked(bytes([flags]) + b"".join(fields), len(packet.lead))
 
 
 def read_key(payload: Cursor, timeline: Timeline, limits: Limits) -> KeyPacket:
     """Reads the payload of a key packet."""
+    payload_bytes = payload.left_bytes
     flags = payload.u8()
     frame_number = payload.varint()
     pts = payload.svarint()
@@ -65,7 +72,7 @@ def read_key(payload: Cursor, timeline: Timeline, limits: Limits) -> KeyPacket:
         config = payload.sized("key configuration", limits.max_key_config_bytes)
     lead: tuple[int, ...] = ()
     if flags & _KEY_LEAD:
-        count = _read_lead_count(payload, limits)
+        count = _read_lead_count(payload, payload_bytes, limits)
         irregular = bool(flags & _KEY_LEAD_IRREGULAR)
         lead = _read_pts(payload, frame_number - count, count, timeline, irregular)
     return KeyPacket(
@@ -95,18 +102,20 @@ def write_predicted_key(packet: PredictedKeyPacket, timeline: Timeline) -> bytes
         fields.append(write_svarint(packet.pts))
     if packet.lead:
         fields.append(_write_lead(packet.lead, timeline, irregular))
-    return b"".join(fields) + packet.token + packet.picture
+    return _checked(b"".join(fields) + packet.token + packet.picture, len(packet.lead))
 
 
 def read_predicted_key(payload: Cursor, timeline: Timeline, limits: Limits) -> PredictedKeyPacket:
     """Reads the payload of a predicted key packet; the timeline completes number and timestamp."""
+    payload_bytes = payload.left_bytes
     size_and_flags = payload.varint()
     size_bytes = size_and_flags >> _PREDICTED_TOKEN_SHIFT
     check_size("token", size_bytes, limits.max_predicted_key_bytes)
     named, origin = payload.u8(), payload.u8()
     irregular = bool(size_and_flags & _PREDICTED_IRREGULAR)
     own_pts = payload.svarint() if irregular else None
-    count = _read_lead_count(payload, limits) if size_and_flags & _PREDICTED_LEAD else 0
+    has_lead = size_and_flags & _PREDICTED_LEAD
+    count = _read_lead_count(payload, payload_bytes, limits) if has_lead else 0
     frame_number = timeline.unwrap(named, count)
     return PredictedKeyPacket(
         frame_number=frame_number,
@@ -129,9 +138,10 @@ def _write_lead(lead: tuple[int, ...], timeline: Timeline, irregular: bool) -> b
     return write_varint(len(lead)) + (_write_pts(lead, timeline) if irregular else b"")
 
 
-def _read_lead_count(payload: Cursor, limits: Limits) -> int:
+def _read_lead_count(payload: Cursor, payload_bytes: int, limits: Limits) -> int:
     count = payload.varint()
     check_count("leading frames", count, limits.max_frames_per_packet)
+    check_frames(count, payload_bytes, limits)
     return count
 
 
@@ -148,21 +158,28 @@ def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
         fields.append(bytes([packet.key]))
     if not regular:
         fields.append(_write_pts(packet.pts, timeline))
-    return b"".join(fields) + packet.payload
+    return _checked(b"".join(fields) + packet.payload, len(packet.pts))
 
 
 def read_tokens(payload: Cursor, timeline: Timeline, limits: Limits) -> TokenPacket:
     """Reads the payload of a token packet; the timeline completes number and timestamps."""
+    payload_bytes = payload.left_bytes
     count_and_flag = payload.varint()
     irregular = count_and_flag == _TOKENS_IRREGULAR
     if irregular:
         count_and_flag = payload.varint()
     count = count_and_flag >> _TOKENS_COUNT_SHIFT
     check_count("frames", count, limits.max_frames_per_packet)
+    check_frames(count, payload_bytes, limits)
     first_frame = timeline.unwrap(payload.u8())
     key = None if count_and_flag & _TOKENS_CHAINED else payload.u8()
     pts = _read_pts(payload, first_frame, count, timeline, irregular)
     return TokenPacket(first_frame=first_frame, pts=pts, payload=payload.rest(), key=key)
+
+
+def _checked(payload: bytes, frames: int) -> bytes:
+    check_frames(frames, len(payload), FORMAT_LIMITS)
+    return payload
 
 
 def _write_pts(pts: tuple[int, ...], timeline: Timeline) -> bytes:

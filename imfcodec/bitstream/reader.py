@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from imfcodec.bitstream.cursor import Cursor
 from imfcodec.bitstream.framing import SYNC_MARK, TYPE_NAMES, Fault, Frame, read_frame
 from imfcodec.bitstream.header import read_header
@@ -38,6 +40,15 @@ from imfcodec.errors import CorruptStream, LimitExceeded, UnsupportedVersion
 _PASSABLE = frozenset((TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_AUDIO, TYPE_INDEX, TYPE_EXTENSION))
 """Types that may be lost: later packets do not need them, or name what they need."""
 
+_TAIL_BYTES = 80
+"""An end packet is shorter: head, payload and checksum."""
+
+_REMEMBERED = 8
+"""A packet that is the same as one of so many before it is a repetition."""
+
+_REPEATABLE = frozenset((TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_INDEX, TYPE_END))
+"""Types of which a stream holds no packet twice; sound tells by its pts."""
+
 _MIN_FALSE_PACKET_COST_BYTES = 256
 """Least cost of a false packet: even an empty one takes time."""
 
@@ -73,6 +84,8 @@ class StreamReader:
         self._end_seen = False
         self._exhausted = False
         self._wasted_bytes = 0
+        self._lately: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED)
+        self.repetitions = 0
         self.sizes = SizeLedger()
         self.sizes.add_header(self.header, self._source.offset)
 
@@ -80,27 +93,34 @@ class StreamReader:
         return self
 
     def __next__(self) -> Packet | Damage:
-        """Returns the next packet, or a part of the file that yields none.
+        """Returns the next packet, or a stretch of the file that gave none.
 
         Raises:
             StopIteration: After the end of the file.
             UnsupportedVersion: The stream needs a newer reader.
-            InputUnreadable: The file cannot be read.
+            InputUnreadable: The file failed.
         """
-        if self._exhausted:
-            raise StopIteration
-        if not self._source.ensure(1):
-            self._exhausted = True
-            if self._end_seen:
-                raise StopIteration
-            return Damage(self._source.offset, 0, "the file ends without an end packet", True)
-        if self._end_seen:
-            return self._trailing_data()
-        frame = read_frame(self._source, 0, self._limits, is_first=self._is_first)
-        self._is_first = False
-        return self._pass_frame(frame) if isinstance(frame, Frame) else self._pass_fault(frame)
+        while not self._exhausted:
+            if not self._source.ensure(1):
+                self._exhausted = True
+                if self._end_seen:
+                    break
+                return Damage(self._source.offset, 0, "the file ends without an end packet", True)
+            frame = read_frame(self._source, 0, self._limits, is_first=self._is_first)
+            self._is_first = False
+            if isinstance(frame, Fault):
+                return self._trailing_data() if self._end_seen else self._pass_fault(frame)
+            item = self._pass_frame(frame)
+            if item is not None:
+                return item
+        raise StopIteration
 
-    def _pass_frame(self, frame: Frame) -> Packet | Damage:
+    def _pass_frame(self, frame: Frame) -> Packet | Damage | None:
+        """The packet in a frame, or the damage that it is; None if it repeats an earlier one."""
+        known = (frame.packet_type, frame.payload) in self._lately
+        known = known and frame.packet_type in _REPEATABLE
+        if self._end_seen and not known:
+            return self._trailing_data()
         try:
             packet = self._parse(frame)
         except UnsupportedVersion:
@@ -109,17 +129,32 @@ class StreamReader:
         except (CorruptStream, LimitExceeded) as error:
             return self._pass_malformed(frame, f"{TYPE_NAMES[frame.packet_type]}: {error}")
         self._source.skip(frame.size_bytes)
+        if known and not self._comes_next(packet):
+            self.repetitions += 1
+            self.sizes.add_damage(frame.size_bytes)
+            return None
+        self._lately.append((frame.packet_type, frame.payload))
         self.sizes.add_packet(packet, frame.size_bytes)
         match packet:
             case KeyPacket():
                 self._timeline.anchor(packet.frame_number, packet.pts)
             case PredictedKeyPacket():
-                self._timeline.pass_predicted_key(packet.frame_number, packet.pts)
+                lead = len(packet.lead)
+                self._timeline.pass_predicted_key(packet.frame_number, packet.pts, lead)
             case TokenPacket():
                 self._timeline.pass_frames(packet.first_frame, len(packet.pts))
             case EndPacket():
                 self._end_seen = True
         return packet
+
+    def _comes_next(self, packet: Packet) -> bool:
+        """Whether its frames are the next ones: where nothing moves, packets are all alike."""
+        match packet:
+            case PredictedKeyPacket():
+                return packet.frame_number - len(packet.lead) == self._timeline.next_frame
+            case TokenPacket():
+                return packet.first_frame == self._timeline.next_frame
+        return False
 
     def _parse(self, frame: Frame) -> Packet:
         payload = Cursor(frame.payload)
@@ -166,8 +201,8 @@ class StreamReader:
         start = self._source.offset
         self._source.skip(1)
         while self._wasted_bytes <= self._limits.max_wasted_bytes:
-            if not self._source.skip_to(SYNC_MARK):
-                return self._damage(start, reason, truncated=True)
+            if not self._source.skip_to(SYNC_MARK, _TAIL_BYTES):
+                return self._damage(start, reason, truncated=not self._skip_to_end_packet())
             frame = read_frame(self._source, 0, self._limits)
             if isinstance(frame, Frame) and self._is_sound_key(frame):
                 return self._damage(start, reason)
@@ -175,6 +210,18 @@ class StreamReader:
             self._source.skip(1)
         self._source.drain()
         return self._damage(start, f"{reason}; too much damage to continue", truncated=True)
+
+    def _skip_to_end_packet(self) -> bool:
+        """Goes to the end packet among the last bytes of the file, or to the end of the file."""
+        left = len(self._source.peek(0, _TAIL_BYTES))
+        for start in range(left):
+            frame = read_frame(self._source, start, self._limits)
+            is_last = isinstance(frame, Frame) and start + frame.size_bytes == left
+            if isinstance(frame, Frame) and is_last and frame.packet_type == TYPE_END:
+                self._source.skip(start)
+                return True
+        self._source.skip(left)
+        return False
 
     def _is_sound_key(self, frame: Frame) -> bool:
         try:

@@ -61,13 +61,19 @@ class ByteSource:
         self.skip(size)
         return data
 
-    def skip_to(self, mark: bytes) -> bool:
-        """Consumes the bytes up to the next `mark` in constant memory; false if there is none."""
+    def skip_to(self, mark: bytes, keep: int) -> bool:
+        """Consumes the bytes up to the next `mark` in constant memory.
+
+        Args:
+            mark: To look for.
+            keep: Bytes before the end of the file to leave if there is none; at least a mark.
+
+        Returns:
+            Whether there is one.
+        """
         while (found := self._ahead.find(mark)) < 0:
-            # The last bytes may be the beginning of a mark.
-            self.skip(len(self._ahead) - len(mark) + 1 if len(self._ahead) >= len(mark) else 0)
+            self.skip(max(0, len(self._ahead) - keep))
             if self._ended:
-                self.skip(len(self._ahead))
                 return False
             self._fill(_SCAN_BYTES)
         self.skip(found)

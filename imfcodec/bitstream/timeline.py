@@ -27,6 +27,7 @@ class Timeline:
         self._numerator = nominal_duration.numerator
         self._denominator = nominal_duration.denominator
         self._base = self._anchor = (0, 0)
+        self._gap = (0, 0)  # the last numbers that no packet has brought: first, and end
         self.next_frame = 0
         self.key_frame = 0
         self.nominal_floor = self._numerator // self._denominator
@@ -40,29 +41,38 @@ class Timeline:
         return self._regular_pts(self._base, frame_number)
 
     def unwrap(self, low_bits: int, lead: int = 0) -> int:
-        """Smallest frame number with these low 8 bits that is not below `next_frame` + ``lead``.
+        """Frame number with these low 8 bits.
 
+        It is the smallest one that is not below `next_frame` + ``lead``, unless the one before that
+        lies in the last gap: then a packet comes late and not after the loss of many others.
         ``lead`` is the number of leading frames before the frame.
         """
         first = self.next_frame + lead
-        return first + (low_bits - first) % 256
+        number = first + (low_bits - first) % 256
+        late = number - 256
+        return late if self._gap[0] + lead <= late < self._gap[1] else number
 
     def anchor(self, frame_number: int, pts: int) -> None:
         """Passes a key frame, from which regular timing then counts."""
         self._base = self._anchor = (frame_number, pts)
         self.key_frame = frame_number
+        self._gap = (0, 0)
         self.next_frame = frame_number + 1
 
-    def pass_predicted_key(self, frame_number: int, pts: int) -> None:
+    def pass_predicted_key(self, frame_number: int, pts: int, lead: int = 0) -> None:
         """Passes a predicted key frame, which is an anchor only if its timing is irregular."""
+        if frame_number < self.next_frame:
+            return  # it comes late
         regular = pts == self.nominal_key_pts(frame_number)
         self._anchor = self._base if regular else (frame_number, pts)
         self.key_frame = frame_number
-        self.next_frame = frame_number + 1
+        self.pass_frames(frame_number - lead, lead + 1)
 
     def pass_frames(self, first_frame: int, count: int) -> None:
-        """Passes the frames of a token packet."""
-        self.next_frame = first_frame + count
+        """Passes the frames of a packet."""
+        if first_frame > self.next_frame:
+            self._gap = (self.next_frame, first_frame)
+        self.next_frame = max(self.next_frame, first_frame + count)
 
     def _regular_pts(self, anchor: tuple[int, int], frame_number: int) -> int:
         anchor_frame, anchor_pts = anchor

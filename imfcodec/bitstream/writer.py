@@ -104,7 +104,7 @@ class StreamWriter:
                 coded = write_predicted_key(packet, self._timeline)
                 self._frame(TYPE_PREDICTED_KEY, packet, coded)
                 self._key_chain = [*chain, low_bits(packet.frame_number)]
-                self._timeline.pass_predicted_key(packet.frame_number, packet.pts)
+                self._timeline.pass_predicted_key(packet.frame_number, packet.pts, len(packet.lead))
                 self._last_pts = packet.pts
             case TokenPacket():
                 self._check_order(packet.first_frame, packet.pts[0])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import pytest
 
@@ -18,7 +19,8 @@ from imfcodec.bitstream import (
     write_header,
 )
 from imfcodec.bitstream.framing import SYNC_MARK
-from imfcodec.errors import ImfcodecError, UnsupportedVersion
+from imfcodec.bitstream.varint import write_varint
+from imfcodec.errors import ImfcodecError, LimitExceeded, UnsupportedVersion
 
 from .samples import (
     HEADER,
@@ -87,7 +89,11 @@ def test_every_single_bit_flip() -> None:
         assert found[0].offset == ENDS[hit]
         # What was not hit is as it was, and up to the damage nothing is missing.
         assert packets(items)[:hit] == WHOLE[:hit]
-        assert all(item in WHOLE for item in packets(items))
+        # The end is found behind any damage; its time is that of the last key frame that is left.
+        end = packets(items)[-1]
+        if isinstance(end, EndPacket):
+            assert end.frame_count == WHOLE[-1].frame_count
+        assert all(item in WHOLE for item in packets(items) if item is not end)
         assert WHOLE[hit] not in items
         if hit < 4:
             assert WHOLE[4:] == packets(items)[-len(WHOLE[4:]) :]
@@ -128,10 +134,10 @@ def test_a_lost_head_costs_all_up_to_the_next_key_packet() -> None:
 
 def test_no_further_key_packet() -> None:
     items = read_stream(STREAM[: ENDS[5]] + b"\xff" * 6 + STREAM[ENDS[5] + 6 :])
-    assert items[:-1] == WHOLE[:5]
-    assert isinstance(items[-1], Damage)
-    assert items[-1].truncated
-    assert items[-1].length_bytes == len(STREAM) - ENDS[5]
+    assert items[:5] == WHOLE[:5]
+    assert items[5:] == [damages(items)[0], WHOLE[-1]]
+    assert not damages(items)[0].truncated
+    assert damages(items)[0].length_bytes == ENDS[-2] - ENDS[5]
 
 
 def test_a_lost_head_of_a_predicted_key_packet_is_searched_behind() -> None:
@@ -139,7 +145,8 @@ def test_a_lost_head_of_a_predicted_key_packet_is_searched_behind() -> None:
     data = bytearray(STREAM)
     data[ENDS[7]] = 0xFF
     items = read_stream(bytes(data) + STREAM[ENDS[4] :])
-    assert packets(items) == WHOLE[:7] + WHOLE[4:]
+    new = [p for p in WHOLE[4:] if p not in WHOLE[:7] or isinstance(p, ExtensionPacket)]
+    assert packets(items) == WHOLE[:7] + new
 
 
 def test_missing_bytes() -> None:
@@ -155,10 +162,10 @@ def test_cleanly_lost_packets_show_in_frame_numbers() -> None:
 
 def test_loss_of_255_frames_is_counted() -> None:
     key = KeyPacket(0, 0, b"", b"")
-    lost = TokenPacket(1, tuple(512 * n for n in range(1, 256)), b"lost")
+    lost = TokenPacket(1, tuple(512 * n for n in range(1, 256)), b"lost" * 8)
     kept = TokenPacket(256, tuple(512 * n for n in range(256, 300)), b"kept")
     stream = write_stream((key, lost, kept), 512 * 300, HEADER)
-    items = read_stream(stream.replace(b"lost", b"gone"))
+    items = read_stream(stream.replace(b"lost", b"gone", 1))
     assert packets(items)[:2] == [key, kept]
 
 
@@ -340,3 +347,54 @@ def test_index_and_audio_survive_the_round() -> None:
     assert any(isinstance(item, IndexPacket) for item in WHOLE)
     assert any(isinstance(item, AudioPacket) for item in WHOLE)
     assert StreamReader(io.BytesIO(STREAM)).header == SOUND_HEADER
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 6, 7, 8, 9, 10])
+def test_a_repeated_packet_is_passed_over(number: int) -> None:
+    packet = STREAM[ENDS[number] : ENDS[number + 1]]
+    mark = SYNC_MARK if number == 0 else b""  # only the first key packet of all lacks it
+    for later in range(number + 1, min(number + 6, len(ENDS))):
+        reader = StreamReader(
+            io.BytesIO(STREAM[: ENDS[later]] + mark + packet + STREAM[ENDS[later] :])
+        )
+        assert list(reader) == WHOLE
+        assert reader.repetitions == 1
+
+
+def test_packets_that_are_alike_and_follow_each_other_are_no_repetition() -> None:
+    """Nothing moves: after 256 frames even the numbers look the same."""
+    items: list[Packet] = [KeyPacket(0, 0, b"", b"")]
+    items += [
+        TokenPacket(1 + 64 * n, tuple(512 * f for f in range(1 + 64 * n, 65 + 64 * n)), b"x", key=0)
+        for n in range(12)
+    ]
+    reader = StreamReader(io.BytesIO(write_stream(items, 512 * 800, HEADER)))
+    assert packets(list(reader))[:-1] == items
+    assert reader.repetitions == 0
+
+
+def test_a_late_packet_has_its_own_number() -> None:
+    key = KeyPacket(0, 0, b"", b"")
+    parts = [
+        TokenPacket(1 + 9 * n, tuple(512 * f for f in range(1 + 9 * n, 10 + 9 * n)), b"tok", key=0)
+        for n in range(4)
+    ]
+    stream = write_stream((key, *parts), 512 * 37, HEADER)
+    reader = StreamReader(io.BytesIO(stream))
+    ends = []
+    for _ in range(6):
+        next(reader)
+        ends.append(reader.sizes.total_bytes)
+    pieces = [stream[a:b] for a, b in pairwise(ends)]
+    swapped = stream[: ends[0]] + pieces[1] + pieces[0] + b"".join(pieces[2:])
+    got = packets(read_stream(swapped))
+    assert got[:-1] == [key, parts[1], parts[0], parts[2], parts[3]]
+
+
+def test_frames_are_in_proportion_to_bytes() -> None:
+    many = TokenPacket(1, tuple(512 * n for n in range(1, 2000)), b"few bytes", key=0)
+    with pytest.raises(LimitExceeded, match="1999 frames in"):
+        write_stream((KeyPacket(0, 0, b"", b""), many), 512 * 2000, HEADER)
+    head = write_varint(1999 << 1) + b"\x01\x00few bytes"
+    items = after_key(frame_bytes(write_varint(len(head) << 3 | 2), head))
+    assert "1999 frames in" in damages(items)[0].reason

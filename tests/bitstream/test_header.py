@@ -244,8 +244,8 @@ def test_ratio_over_zero() -> None:
 
 
 def test_too_many_pixels() -> None:
-    wide = Geometry(8192, 4096, 1, 1, 1, 1)
-    with pytest.raises(LimitExceeded, match="8192x4096"):
+    wide = Geometry(16384, 8192, 1, 1, 1, 1)
+    with pytest.raises(LimitExceeded, match="16384x8192"):
         write_header(replace(HEADER, geometry=wide))
     with pytest.raises(LimitExceeded, match="coded size 256x256"):
         read_header(io.BytesIO(write_header(HEADER)), Limits(max_pixels=65535))

@@ -58,7 +58,7 @@ def test_bytes() -> None:
 
 def test_more_of_them_than_eight_bits_count() -> None:
     lead = stamps(*range(1, 300))
-    key = PredictedKeyPacket(300, 300 * STEP, 0, b"tok", b"pic", lead=lead)
+    key = PredictedKeyPacket(300, 300 * STEP, 0, b"tok", b"picture" * 3, lead=lead)
     assert key in read_stream(write_stream((START, key), 301 * STEP, HEADER))
 
 
