@@ -188,6 +188,8 @@ class EncodeOptions:
         short_side: Short side in pixels to which a larger picture is reduced, 64 or more.
         audio: "opus" transcodes to Opus, "copy" keeps an Opus track, "none" drops the sound.
         audio_bitrate: Bit rate of the transcoded Opus track in bit/s.
+        begin_s: Time in the source at which the part to code begins, in seconds.
+        end_s: Time in the source at which it ends, in seconds; None for the end of the source.
         measure: Also rebuild what the receiver will see and report its PSNR.
         threads: Torch threads, 1 to 1024; None leaves the choice to torch.
         overwrite: Whether an existing output may be replaced.
@@ -208,6 +210,8 @@ class EncodeOptions:
     short_side: int = 256
     audio: str = "opus"
     audio_bitrate: int = 12_000
+    begin_s: float = 0.0
+    end_s: float | None = None
     measure: bool = False
     threads: int | None = None
     overwrite: bool = False

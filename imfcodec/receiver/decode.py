@@ -14,7 +14,10 @@ from imfcodec.errors import CorruptStream, DamagedStream
 from imfcodec.receiver.decoder import DecodedFrame, Decoder
 from imfcodec.receiver.report import DecodeReport, Progress
 from imfcodec.receiver.sources import open_stream
-from imfcodec.video import MediaWriter, OpusParameters, opus_packet_samples
+from imfcodec.video import MediaWriter, OpusParameters, check_files, opus_packet_samples
+
+MAX_SOUND = 48_000 * 3600 * 24 * 365
+"""Sound at a later time than this, in samples, is taken for damage: muxers would refuse it."""
 
 
 def decode(
@@ -39,6 +42,7 @@ def decode(
     """
     options = options or DecodeOptions()
     begun = time.perf_counter()
+    check_files(source, target, overwrite=options.overwrite)
     with ExitStack() as stack:
         decoder = Decoder(open_stream(source, stack), options)
         header = decoder.header
@@ -59,6 +63,7 @@ def decode(
             )
         )
         report = decoder.report
+        sound = _Sound(writer)
         for event in decoder.events():
             write_begun = time.perf_counter()
             if isinstance(event, DecodedFrame):
@@ -66,12 +71,12 @@ def decode(
                 if progress:
                     progress(report.frames, float(event.pts * header.time_base))
             elif audio is not None:
-                _write_audio(writer, event)
+                sound.write(event)
             report.stages.add("write", time.perf_counter() - write_begun)
         if report.frames == 0:
             raise CorruptStream("; ".join(["no frame can be rebuilt", *report.damage[:3]]))
         writer.close(decoder.end_pts)
-        report.warnings += writer.warnings
+        report.warnings += sound.complaints() + writer.warnings
     report.wall_s = time.perf_counter() - begun
     if (report.lost or report.damage) and not options.conceal:
         raise DamagedStream(_describe(report), report)
@@ -88,12 +93,30 @@ def _audio_parameters(decoder: Decoder) -> OpusParameters | None:
     return OpusParameters(audio.channels, audio.pre_skip, audio.extradata, audio.sample_rate)
 
 
-def _write_audio(writer: MediaWriter, packet: AudioPacket) -> None:
-    pts = packet.pts
-    for data in packet.packets:
-        samples = opus_packet_samples(data)
-        writer.write_audio(pts, data, samples)
-        pts += samples
+class _Sound:
+    """Writes sound in order; what repeats or overlaps earlier sound is dropped."""
+
+    def __init__(self, writer: MediaWriter) -> None:
+        self._writer = writer
+        self._end: int | None = None  # of what was written, samples at 48 kHz
+        self._dropped = 0
+
+    def write(self, packet: AudioPacket) -> None:
+        pts = packet.pts
+        for data in packet.packets:
+            samples = opus_packet_samples(data)
+            late = self._end is not None and pts < self._end
+            if late or not samples or not 0 <= pts < MAX_SOUND:
+                self._dropped += 1
+            else:
+                self._writer.write_audio(pts, data, samples)
+                self._end = pts + samples
+            pts += samples
+
+    def complaints(self) -> list[str]:
+        if not self._dropped:
+            return []
+        return [f"{self._dropped} repeated, late or broken sound packets were ignored"]
 
 
 def _describe(report: DecodeReport) -> str:

@@ -27,7 +27,7 @@ from imfcodec.bitstream import (
 )
 from imfcodec.config import DecodeOptions
 from imfcodec.entropy import TokenCoder
-from imfcodec.errors import CorruptStream, LimitExceeded, OptionError
+from imfcodec.errors import CorruptStream, ImfcodecError, LimitExceeded, OptionError
 from imfcodec.keyframe import Av1PictureDecoder
 from imfcodec.receiver.key_frames import KeyFrames
 from imfcodec.receiver.reconstruction import Reconstructor
@@ -35,7 +35,8 @@ from imfcodec.receiver.report import DecodeReport
 from imfcodec.video.geometry import MAX_CODED_PIXELS, CodingGeometry
 
 MAX_REPEATS = 1500
-"""Largest number of copies that fill a gap; after them the last picture stays on screen."""
+"""Most copies that stand in for lost frames, besides one for each frame that was rebuilt. Beyond
+that, the last picture stays: a few bytes must not ask for thousands of pictures."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,11 @@ class Decoder:
         self._arrived_frames = 0
         self._last: DecodedFrame | None = None
         self._chain_holds = False
-        self._key_number = 0
+        self._key_number = -1
+        self._held: npt.NDArray[np.int32] | None = None  # token of the last picture
+        self._picture = np.empty((0, 0, 3), np.uint8)
+        self._repeats_left = MAX_REPEATS
+        self._repeated = 0  # packets whose frames had been shown already
 
     def __iter__(self) -> Iterator[DecodedFrame]:
         """Frames in display order; a lost frame repeats the one before."""
@@ -165,7 +170,7 @@ class Decoder:
         try:
             with self._timed("key frame"):
                 key = self._keys.decode(packet)
-        except CorruptStream as error:
+        except (CorruptStream, LimitExceeded) as error:
             # The next frames were coded for this key frame; no older one can replace it.
             self._network.clear()
             self._fail(first, len(stamps), error)
@@ -176,6 +181,7 @@ class Decoder:
             reference = self._network.restore(key.picture, packet.restraint)
             self._network.set_reference(packet.slot, reference, key.token)
         self._key_number = packet.frame_number
+        self._held = None
         self._chain_holds = True
         self.report.key_frames += 1
         self.report.predicted_key_frames += isinstance(packet, PredictedKeyPacket)
@@ -183,6 +189,9 @@ class Decoder:
 
     def _tokens(self, packet: TokenPacket) -> Iterator[DecodedFrame]:
         count = len(packet.pts)
+        if packet.first_frame + count <= self._next_frame:
+            self._repeated += 1
+            return
         if packet.first_frame != self._next_frame:
             self._chain_holds = False
         key_token = None if packet.key is None else self._keys.token_of(packet.key)
@@ -209,21 +218,32 @@ class Decoder:
     def _rebuild(
         self, first: int, pts: tuple[int, ...], tokens: npt.NDArray[np.int32]
     ) -> Iterator[DecodedFrame]:
-        """Consecutive frames from their tokens, int32 [n, d_m]."""
+        """Consecutive frames from their tokens, int32 [n, d_m]; one that is held costs nothing."""
         step = self._network.batch
         for begin in range(0, len(tokens), step):
+            batch = tokens[begin : begin + step]
+            before = batch[:1] - 1 if self._held is None else self._held[None]
+            changed = (batch != np.concatenate([before, batch[:-1]])).any(1)
             with self._timed("network"):
-                pictures = self._network.rebuild(tokens[begin : begin + step])
-            yield from self._show(first + begin, pts[begin : begin + step], pictures)
+                rebuilt = self._network.rebuild(batch[changed]) if changed.any() else ()
+            self._held = batch[-1]
+            yield from self._show(first + begin, pts[begin : begin + step], changed, iter(rebuilt))
 
     def _show(
-        self, first: int, pts: tuple[int, ...], pictures: npt.NDArray[np.uint8]
+        self,
+        first: int,
+        pts: tuple[int, ...],
+        changed: npt.NDArray[np.bool_],
+        rebuilt: Iterator[npt.NDArray[np.uint8]],
     ) -> Iterator[DecodedFrame]:
-        for number, (stamp, picture) in enumerate(zip(pts, pictures, strict=True), first):
-            with self._timed("scale"):
-                shown = self.geometry.to_display(picture)
-            self._last = DecodedFrame(number, stamp, shown, key=self._key_number)
+        """Frames: the next rebuilt picture where it has changed, else the one before."""
+        for number, (stamp, new) in enumerate(zip(pts, changed, strict=True), first):
+            if new:
+                with self._timed("scale"):
+                    self._picture = self.geometry.to_display(next(rebuilt))
+            self._last = DecodedFrame(number, stamp, self._picture, key=self._key_number)
             self._next_frame = number + 1
+            self._repeats_left += 1
             self.report.frames += 1
             yield self._last
 
@@ -237,7 +257,9 @@ class Decoder:
         if self._last is None:
             return
         last, span = self._last, until_pts - self._last.pts
-        for n in range(1, min(missing, MAX_REPEATS) + 1):
+        copies = min(missing, self._repeats_left)
+        self._repeats_left -= copies
+        for n in range(1, copies + 1):
             pts = last.pts + n * span // (missing + 1)
             if last.pts < pts < until_pts and pts > self._last.pts:
                 self._last = replace(last, number=first + n - 1, pts=pts, lost=True)
@@ -249,12 +271,17 @@ class Decoder:
         behind = self._last is None or pts[0] > self._last.pts
         if number >= self._next_frame and behind and pts[0] >= 0:
             return True
+        last = number + len(pts) - 1
+        if last < self._next_frame and last <= self._key_number:
+            self._repeated += 1  # nothing is lost, and nothing that follows depends on it
+            return False
         self._chain_holds = False
         self.report.damage.append(f"frame {number} at pts {pts[0]} is out of order")
-        self.report.lose(self._next_frame, max(self._next_frame, number + len(pts) - 1))
+        if last >= self._next_frame:
+            self.report.lose(max(number, self._next_frame), last)
         return False
 
-    def _fail(self, first: int, count: int, error: CorruptStream) -> None:
+    def _fail(self, first: int, count: int, error: ImfcodecError) -> None:
         """Record frames that arrived but cannot be rebuilt; `_repeat` shows copies instead."""
         self._arrived_frames = max(self._arrived_frames, first + count)
         if not self.report.damage or str(error) not in self.report.damage[-1]:
@@ -270,6 +297,8 @@ class Decoder:
     def _close_books(self) -> None:
         if self._arrived_frames > self._next_frame:
             self.report.lose(self._next_frame, self._arrived_frames - 1)
+        if repeated := self._repeated + self._reader.repetitions:
+            self.report.warnings.append(f"{repeated} repeated or late packets were ignored")
         if self._last is not None:
             base = self.header.time_base
             end = self.end_pts

@@ -34,6 +34,7 @@ class LatentTokens:
         reference: Picture,
         steps: int,
         timed: Callable[[str], AbstractContextManager[None]] = lambda stage: nullcontext(),
+        advance: Callable[[int], None] = lambda frames: None,
     ) -> None:
         """Prepare a reference.
 
@@ -43,10 +44,12 @@ class LatentTokens:
             reference: x_r, RGB uint8 [H, W, 3], restored.
             steps: Refinement steps; 0 keeps the tokens of E_T.
             timed: Measures the time of a stage.
+            advance: Called with how many more frames are done.
         """
         self._model = model
         self._origin = to_tensor(reference[None])
         self._timed = timed
+        self._advance = advance
         with timed("token encoder"), torch.inference_mode():
             self.latent: npt.NDArray[np.float32] = model.key_token(self._origin).numpy()
         self.token = quantiser.quantise(self.latent)
@@ -78,4 +81,5 @@ class LatentTokens:
                     parts.append(self._refiner.improve(x, moved, said))
             else:
                 parts.append(unexamined(said))
+            self._advance(len(x))
         return Refined(*(torch.cat(part) for part in zip(*parts, strict=True)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -111,8 +111,13 @@ class StreamEncoder:
         size: tuple[int, int],
         time_base: Fraction,
         stages: StageTimes,
+        advance: Callable[[int], None] = lambda frames: None,
     ) -> None:
-        """Prepare for frames of one coded size (width, height) in pixels."""
+        """Prepare for frames of one coded size (width, height) in pixels.
+
+        ``advance`` is called with how many more frames are coded.
+        """
+        self._advance = advance
         self.key_config = b""
         self.key_frames = 0
         self.predicted_key_frames = 0
@@ -345,7 +350,10 @@ class StreamEncoder:
         coded = picture.coded
         predicted = picture.kind is KeyKind.PREDICTED
         steps = self._options.refine_steps
-        self._latents = LatentTokens(self._model, self._quantiser, reference, steps, self._timed)
+        self._advance(1)
+        self._latents = LatentTokens(
+            self._model, self._quantiser, reference, steps, self._timed, self._advance
+        )
         token = self._latents.token
         origin = self._last_key if picture.chained else self._base
         self._last_key = _SentKey(frame, reference, token[0])

@@ -4,9 +4,14 @@ In:     reader.py       MediaReader: one pass, upright RGB pictures and Opus pac
         info.py         MediaInfo: properties of the source
         colour.py       colour tags; rules for missing ones
         convert.py      swscale with its accurate paths; resize
+        signature.py    still pictures and other files that are no video
+        tracks.py       which video track and which sound track
+        splice.py       one clock for both where the source's clock jumps
+        filters.py      deinterlacing, tone mapping
         orientation.py  the display matrix
         timing.py       strictly increasing pts from the timestamps of the source
         audio.py        transcode to Opus, or copy
+        downmix.py      several channels to one
 Coding: geometry.py     display size <-> the size that the network sees
 Out:    writer.py       MediaWriter: one facade over
         muxed.py        mp4, mkv, webm
@@ -18,7 +23,7 @@ Both:   opus.py         packets outside a container
         failures.py     exceptions of PyAV and files become ours
 """
 
-from imfcodec.video.atomic import AtomicOutput
+from imfcodec.video.atomic import AtomicOutput, check_files
 from imfcodec.video.audio import AudioMode, AudioPacketOut
 from imfcodec.video.colour import Colour
 from imfcodec.video.containers import CONTAINERS
@@ -44,6 +49,7 @@ __all__ = [
     "MediaWriter",
     "OpusParameters",
     "PictureFrame",
+    "check_files",
     "opus_packet_samples",
     "resize",
     "writing",

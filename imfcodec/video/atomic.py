@@ -10,16 +10,52 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from imfcodec.errors import OutputExists, OutputFailed
+from imfcodec.errors import OptionError, OutputExists, OutputFailed
 from imfcodec.video.failures import writing
 
 _NAME_CHARS = 60
 """Characters of the target's name in the hidden name; file systems limit names to 255 bytes."""
+
+
+def check_files(
+    source: str | Path | BinaryIO, target: str | Path | BinaryIO, *, overwrite: bool
+) -> None:
+    """Refuse a target that is the source, by whatever name, or that exists.
+
+    Args:
+        source: path, "-" for standard input, or a file object.
+        target: path, "-" for standard output, or a file object.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        OptionError: both are one file.
+        OutputExists: the target exists and `overwrite` is false.
+    """
+    if not isinstance(target, str | Path) or target == "-":
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        if source == "-":
+            held = os.fstat(sys.stdin.fileno())
+        elif isinstance(source, str | Path):
+            held = Path(source).stat()
+        else:
+            held = os.fstat(source.fileno())
+        if stat.S_ISREG(held.st_mode) and os.path.samestat(held, Path(target).stat()):
+            raise OptionError(f"{target}: input and output are the same file")
+    with suppress(OSError):
+        if not overwrite and stat.S_ISREG(Path(target).stat().st_mode):
+            raise OutputExists(exists_message(target))
+
+
+def exists_message(target: str | Path) -> str:
+    """What to say of a file that may not be replaced."""
+    return f"{target} exists already; use --overwrite to replace it"
 
 
 class AtomicOutput:
@@ -121,7 +157,7 @@ class AtomicOutput:
 
     def _refuse_existing(self) -> None:
         if not self._overwrite and self.path.exists():
-            raise OutputExists(f"{self._name} exists already; use --overwrite to replace it")
+            raise OutputExists(exists_message(self._name))
 
     def _hidden_name(self) -> Path:
         name = self.path.name[:_NAME_CHARS]

@@ -56,6 +56,11 @@ class AudioPacketOut:
     data: bytes
     duration: int
 
+    @property
+    def samples(self) -> int:
+        """Samples at 48 kHz that the packet decodes to."""
+        return opus_packet_samples(self.data)
+
 
 class AudioTrack(Protocol):
     """Packets of the source in, Opus packets out."""
@@ -101,14 +106,18 @@ class OpusTranscoder:
         parameters: Opus parameters of the packets.
     """
 
-    def __init__(self, stream: AudioStream, origin_s: Fraction, bitrate: int) -> None:
+    def __init__(
+        self, stream: AudioStream, origin_s: Fraction, length_s: Fraction | None, bitrate: int
+    ) -> None:
         """Open the encoder.
 
         Args:
             stream: source, with a decoder.
-            origin_s: time of the first picture in the source, seconds.
+            origin_s: time in the source that becomes 0, seconds.
+            length_s: duration from there on that is kept, seconds; None keeps all.
             bitrate: bits per second.
         """
+        self._end = None if length_s is None else ticks(length_s)
         self._damaged = 0
         self._overlap = 0  # samples of the source that came twice
         self._replaced: list[str] = []
@@ -170,8 +179,8 @@ class OpusTranscoder:
             return
         length = ticks(Fraction(frame.samples, frame.sample_rate))
         position = self._place(frame)
-        if position + length <= 0:
-            return  # before the origin
+        if position + length <= 0 or (self._end is not None and position >= self._end):
+            return
         source_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         gap = position - (self._expected or 0)
         if self._resampler is None or source_format != self._source_format or gap > _MAX_FILL:
@@ -258,17 +267,19 @@ class OpusPassthrough:
         parameters: Opus parameters of the source.
     """
 
-    def __init__(self, stream: AudioStream, origin_s: Fraction) -> None:
+    def __init__(self, stream: AudioStream, origin_s: Fraction, length_s: Fraction | None) -> None:
         """Read the header.
 
         Args:
             stream: source.
-            origin_s: time of the first picture in the source, seconds.
+            origin_s: time in the source that becomes 0, seconds.
+            length_s: duration from there on that is kept, seconds; None keeps all.
 
         Raises:
             OptionError: the source is not Opus.
             UnsupportedVideo: the header is missing, or has more than two channels.
         """
+        self._end = None if length_s is None else ticks(length_s)
         context = stream.codec_context
         if context.codec.canonical_name != "opus":
             raise OptionError(
@@ -295,8 +306,8 @@ class OpusPassthrough:
             pts = heard + self.parameters.pre_skip
         if abs(pts - self._expected) <= _JITTER:
             pts = self._expected
-        if pts < 0:
-            return  # before the first picture
+        if pts < 0 or (self._end is not None and pts >= self._end):
+            return
         if pts < self._expected:
             self._damaged += 1
             return

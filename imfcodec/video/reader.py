@@ -55,6 +55,9 @@ from imfcodec.video.tracks import choose_audio, choose_video, track_warnings
 MAX_SIDE: Final = 8192
 """Largest width and height that is decoded, in pixels."""
 
+_SEEKING_S: Final = 10
+"""Everything before a part that begins earlier is read: seeking would gain little."""
+
 _PRIMING_SAMPLES: Final = 2400
 """Samples before the picture that are only the priming of an audio encoder: AAC has up to 2112."""
 
@@ -115,6 +118,8 @@ class MediaReader:
         audio: AudioMode | str,
         audio_bitrate: int = 12000,
         size: tuple[int, int] | None = None,
+        begin_s: Fraction = Fraction(0),
+        end_s: Fraction | None = None,
     ) -> None:
         """Open the source and decode its first picture.
 
@@ -124,6 +129,8 @@ class MediaReader:
             audio_bitrate: bits per second of transcoded audio.
             size: (width, height) of the yielded pictures; None keeps the size of the source.
                 Scaling and colour conversion are one pass.
+            begin_s: time in the source at which pictures and sound begin, seconds.
+            end_s: time in the source at which they end, seconds; None goes to the end.
 
         Raises:
             OptionError: an option is out of range, or audio cannot be copied as it is not Opus.
@@ -136,6 +143,9 @@ class MediaReader:
         check_bitrate(audio_bitrate)
         if size is not None and not all(0 < side <= MAX_SIDE for side in size):
             raise OptionError(f"a picture cannot be scaled to {size[0]}x{size[1]}")
+        if begin_s < 0 or (end_s is not None and end_s <= begin_s):
+            raise OptionError(f"no video lies between {float(begin_s):g} s and {_seconds(end_s)}")
+        self._begin_s, self._end_s = begin_s, end_s
         self.warnings = []
         self._name = _name(source)
         self._is_piped_mp4 = _is_piped_mp4(source)
@@ -158,11 +168,25 @@ class MediaReader:
             InputUnreadable: the source fails while it is read.
             UnsupportedVideo: a later picture breaks the limits.
         """
-        for item in chain(self._early, [self._first], self._items):
-            if isinstance(item, VideoFrame):
-                yield self._picture(item)
-            elif self._track is not None:
-                yield from self._track.feed(item)
+        shown = 0
+        end = None if self._length_s is None else self._length_s / self._time_base
+        for item in chain(self._early, self._waiting, self._items):
+            if isinstance(item, Packet):
+                if self._track is not None:
+                    yield from self._track.feed(item)
+                continue
+            if self._begin_s and item.pts is not None and item.pts < (self._clock.origin or 0):
+                continue
+            picture = self._picture(item)
+            if end is not None and picture.pts >= end:
+                break
+            shown += 1
+            yield picture
+        if not shown:
+            raise NoFrames(
+                f"{self._name}: there is no picture between {float(self._begin_s):g} s and "
+                f"{_seconds(self._end_s)}"
+            )
         if self._track is not None:
             yield from self._track.finish()
         self._summarise()
@@ -199,6 +223,7 @@ class MediaReader:
         self._audio = self._choose_audio(mode)
         self._packets = 0  # of the video
         self._decoded = 0
+        self._sought = False
         self._before_key = -1  # packets before the first key frame; -1 until that came
         self._damaged = 0
         self._cut_short = ""
@@ -211,11 +236,14 @@ class MediaReader:
         self._stored_size = (self._first.width, self._first.height)
         self._scaled_size = self._orientation.size(*size) if size else self._stored_size
         self.info = self._describe()
-        self._clock = FrameClock(
-            self.info.time_base, self.info.nominal_duration, self._origin(mode)
-        )
+        self._length_s = None if self._end_s is None else self._end_s - self._begin_s
+        self._waiting = [self._first]
+        origin = self._origin(mode) + round(self._begin_s / self._time_base)
+        self._clock = FrameClock(self._time_base, self.info.nominal_duration, origin)
         self._warn_about_first_picture()
         self._track = self._open_track(mode, bitrate)
+        if self._begin_s > _SEEKING_S:
+            self._seek(origin)
         self.audio_parameters = self._track.parameters if self._track else None
 
     def _choose_video(self) -> VideoStream:
@@ -261,8 +289,19 @@ class MediaReader:
             return None
         origin_s = (self._clock.origin or 0) * self.info.time_base
         if mode is AudioMode.COPY:
-            return OpusPassthrough(self._audio, origin_s)
-        return OpusTranscoder(self._audio, origin_s, bitrate)
+            return OpusPassthrough(self._audio, origin_s, self._length_s)
+        return OpusTranscoder(self._audio, origin_s, self._length_s, bitrate)
+
+    def _seek(self, origin: int) -> None:
+        """Go near the first picture that is wanted; where that fails, all before it is read."""
+        with suppress(FFmpegError, OSError, ValueError):
+            before = origin - round(_SEEKING_S / 2 / self._time_base)
+            self._container.seek(before, stream=self._video)
+            self._decoder.flush_buffers()
+            self._filter = PictureFilter(self._time_base)
+            self._early, self._waiting = [], []
+            self._items = self._read()
+            self._sought = True
 
     def _read_first_picture(self) -> tuple[list[Packet[Any]], VideoFrame]:
         early: list[Packet[Any]] = []
@@ -290,6 +329,9 @@ class MediaReader:
             duration_s = float(video.duration * time_base)
         elif self._container.duration:
             duration_s = self._container.duration / av.time_base
+        if duration_s is not None:
+            end_s = duration_s if self._end_s is None else min(duration_s, float(self._end_s))
+            duration_s = max(0.0, end_s - float(self._begin_s))
         rate = video.average_rate or None
         return MediaInfo(
             width=width,
@@ -470,7 +512,9 @@ class MediaReader:
             self._warn(f"{self._before_key} video packets before the first key frame were dropped")
         declared = self._video.frames
         lost = self._packets - self._decoded - max(self._before_key, 0) - self._damaged
-        if declared > self._packets:
+        if self._sought or self._end_s is not None:
+            pass  # of a part, nobody knows how many frames it should have
+        elif declared > self._packets:
             self._warn(
                 f"the input declares {declared} frames and only {self._decoded} could be read "
                 f"({declared - self._decoded} are missing)"
@@ -484,6 +528,10 @@ class MediaReader:
                 self._warn(complaint)
         if self._cut_short:
             self._warn(f"the input ends early: {self._cut_short}")
+
+
+def _seconds(time_s: Fraction | None) -> str:
+    return "the end" if time_s is None else f"{float(time_s):g} s"
 
 
 def _times(count: int) -> str:

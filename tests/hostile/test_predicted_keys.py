@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import imfcodec
 from imfcodec.bitstream import (
     Damage,
+    IndexPacket,
     KeyPacket,
     Limits,
     Packet,
@@ -21,11 +23,11 @@ from imfcodec.bitstream import (
     TokenPacket,
     write_header,
 )
-from imfcodec.bitstream.framing import write_frame
+from imfcodec.bitstream.framing import SYNC_MARK, write_frame
 from imfcodec.bitstream.packets import TYPE_END, TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS
 from imfcodec.bitstream.payloads import write_end, write_key, write_predicted_key, write_tokens
 from imfcodec.bitstream.timeline import Timeline
-from imfcodec.errors import CorruptStream, DamagedStream, LimitExceeded
+from imfcodec.errors import CorruptStream, DamagedStream
 from imfcodec.keyframe import Av1PictureEncoder
 from imfcodec.receiver import DecodedFrame
 from tests.conftest import moving_picture
@@ -64,7 +66,9 @@ def chained(small_video: Path, tiny_weights: str) -> bytes:
     return encoded(small_video, tiny_weights, chain_keys=True)
 
 
-def rewritten(stream: bytes, change: Callable[[Packet], Packet | None]) -> bytes:
+def rewritten(
+    stream: bytes, change: Callable[[Packet], Packet | None], *, marks: bool = False
+) -> bytes:
     """The stream with its packets changed or left out, whatever a writer would say to that."""
     reader = StreamReader(io.BytesIO(stream))
     data = write_header(reader.header)
@@ -74,13 +78,14 @@ def rewritten(stream: bytes, change: Callable[[Packet], Packet | None]) -> bytes
         changed = change(packet)
         match changed:
             case KeyPacket():
-                data += write_frame(TYPE_KEY, write_key(changed, timeline), with_mark=False)
+                with_mark = marks and changed.frame_number > 0
+                data += write_frame(TYPE_KEY, write_key(changed, timeline), with_mark=with_mark)
             case PredictedKeyPacket():
                 payload = write_predicted_key(changed, timeline)
                 data += write_frame(TYPE_PREDICTED_KEY, payload, with_mark=False)
             case TokenPacket():
                 data += write_frame(TYPE_TOKENS, write_tokens(changed, timeline), with_mark=False)
-            case None:
+            case None | IndexPacket():
                 pass
             case _:
                 data += write_frame(TYPE_END, write_end(changed, timeline), with_mark=False)
@@ -197,8 +202,9 @@ def test_the_end_of_a_chain_costs_no_more_than_itself(chained: bytes) -> None:
 def test_no_chain_is_longer_than_the_limit(stream: bytes, chained: bytes) -> None:
     two = Limits(max_key_chain=2)
     assert len(list(imfcodec.Decoder(io.BytesIO(stream), limits=two))) == FRAMES
-    with pytest.raises(LimitExceeded, match="more than 2 key pictures"):
-        list(imfcodec.Decoder(io.BytesIO(chained), limits=two))
+    decoder = imfcodec.Decoder(io.BytesIO(chained), limits=two)
+    assert [f.number for f in decoder if f.lost] == list(range(8, FRAMES))
+    assert any("more than 2 key pictures" in damage for damage in decoder.report.damage)
 
 
 def test_a_wrong_checksum_in_a_predicted_key_packet_costs_no_more(
@@ -277,22 +283,93 @@ def test_lost_frames_at_the_end_of_a_truncated_stream_are_reported(stream: bytes
     assert decoder.report.lost == [(4, 7)]
 
 
-def test_a_predicted_picture_has_the_size_of_the_stream(stream: bytes) -> None:
+@pytest.mark.parametrize("size", [(96, 96), (64, 32)])
+def test_a_picture_of_another_size_costs_only_its_own_frames(
+    stream: bytes, tmp_path: Path, size: tuple[int, int]
+) -> None:
     """A larger one is no picture to dav1d, a smaller one is refused."""
-    large = Av1PictureEncoder(96, 96).encode(moving_picture(0, 96, 96), 50)
-    small = Av1PictureEncoder(64, 32).encode(moving_picture(0, 64, 32), 50)
-    data = rewritten(stream, predicted_4(lambda p: replace(p, picture=large.config + large.data)))
+    other = Av1PictureEncoder(*size).encode(moving_picture(0, *size), 50)
+    picture = other.config + other.data
+    data = rewritten(stream, predicted_4(lambda p: replace(p, picture=picture)))
     assert_lost(stream, data, range(4, 8))
-    data = rewritten(stream, predicted_4(lambda p: replace(p, picture=small.config + small.data)))
-    with pytest.raises(LimitExceeded, match="64x32"):
-        frames_of(data)
+    report = imfcodec.decode(io.BytesIO(data), tmp_path / "a.mkv", conceal=True)
+    assert (report.frames, report.lost) == (FRAMES, [(4, 7)])
+    with pytest.raises(DamagedStream):
+        imfcodec.decode(io.BytesIO(data), tmp_path / "b.mkv")
 
 
-def test_a_predicted_key_packet_twice(stream: bytes) -> None:
-    """Its eight bits then name a frame 256 later: a long gap, and no way back."""
+def test_an_independent_picture_of_another_size_costs_all_up_to_the_next(
+    small_video: Path, tiny_weights: str
+) -> None:
+    file = io.BytesIO()
+    imfcodec.encode(
+        small_video,
+        file,
+        weights=tiny_weights,
+        keyframe_interval_s=0.16,
+        predict_keys=False,
+        choose_keys=False,
+        look_ahead=False,
+    )
+    small = Av1PictureEncoder(64, 32).encode(moving_picture(0, 64, 32), 50)
+
+    def change(packet: Packet) -> Packet:
+        if isinstance(packet, KeyPacket) and packet.frame_number == 4:
+            return replace(packet, picture=small.data, config=small.config)
+        return packet
+
+    assert_lost(file.getvalue(), rewritten(file.getvalue(), change, marks=True), range(4, 8))
+
+
+def packet_bytes(stream: bytes) -> list[bytes]:
+    """Header, and each packet."""
     reader = StreamReader(io.BytesIO(stream))
-    ends = [reader.sizes.total_bytes, *(reader.sizes.total_bytes for _ in reader)]
-    twice = stream[: ends[3]] + stream[ends[2] : ends[3]] + stream[ends[3] :]
-    frames = frames_of(twice)
-    assert [f.pts for f in frames] == sorted({f.pts for f in frames})
-    assert not any(f.lost for f in frames[:5])
+    ends = [0, reader.sizes.total_bytes, *(reader.sizes.total_bytes for _ in reader)]
+    return [stream[a:b] for a, b in pairwise(ends)]
+
+
+def test_any_packet_twice_costs_nothing(stream: bytes, chained: bytes, tmp_path: Path) -> None:
+    for name, data in (("plain", stream), ("chained", chained)):
+        whole, pieces = frames_of(data), packet_bytes(data)
+        for number in range(1, len(pieces)):
+            # Only the first key packet of all lacks its mark.
+            again = (SYNC_MARK if number == 1 else b"") + pieces[number]
+            for later in (number, min(number + 2, len(pieces) - 1)):
+                twice = b"".join([*pieces[: later + 1], again, *pieces[later + 1 :]])
+                path = tmp_path / f"{name}-{number}-{later}.mkv"
+                report = imfcodec.decode(io.BytesIO(twice), path, overwrite=True)
+                assert (report.frames, report.lost, report.damage) == (FRAMES, [], [])
+                assert any("1 repeated or late packets" in w for w in report.warnings)
+                frames = frames_of(twice)
+                assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(whole, frames, strict=True))
+
+
+def test_packets_in_another_order_lose_only_what_depends_on_them(stream: bytes) -> None:
+    whole, pieces = frames_of(stream), packet_bytes(stream)
+    for first in range(2, len(pieces) - 1):
+        swapped = list(pieces)
+        swapped[first : first + 2] = swapped[first : first + 2][::-1]
+        decoder = imfcodec.Decoder(io.BytesIO(b"".join(swapped)))
+        frames = list(decoder)
+        assert [f.pts for f in frames] == sorted({f.pts for f in frames})
+        assert len(frames) == FRAMES
+        assert decoder.report.lost_frames == sum(f.lost for f in frames) <= 8
+        for frame in frames:
+            if not frame.lost:
+                assert np.array_equal(frame.rgb, whole[frame.number].rgb)
+
+
+def test_gaps_ask_for_few_pictures(stream: bytes) -> None:
+    """Key packets that are 100,000 frames apart."""
+    header, key = packet_bytes(stream)[:2]
+    reader = StreamReader(io.BytesIO(stream))
+    packet = next(reader)
+    assert isinstance(packet, KeyPacket)
+    data = header + key
+    for n in range(1, 20):
+        later = replace(packet, frame_number=100_000 * n, pts=512 * 100_000 * n)
+        payload = write_key(later, Timeline(reader.header.nominal_duration))
+        data += write_frame(TYPE_KEY, payload, with_mark=True)
+    decoder = imfcodec.Decoder(io.BytesIO(data))
+    assert sum(1 for _ in decoder) < 1600
+    assert decoder.report.lost_frames == 19 * 100_000 - 19
