@@ -24,7 +24,7 @@ from imfcodec.bench.codecs.codec import Codec
 from imfcodec.bench.codecs.lineup import lineup
 from imfcodec.bench.report.showcase import Pair, worst_pairs
 from imfcodec.bench.results import Point, Results
-from imfcodec.receiver import Decoder
+from imfcodec.receiver.decoder import Decoder
 
 COUNT, COLUMNS = 10, 2
 

@@ -6,6 +6,7 @@ cli -> bench, training -> sender -> receiver -> model, entropy, keyframe, bitstr
     encode(src, dst, **options) -> EncodeReport      fields of `EncodeOptions`
     decode(src, dst, **options) -> DecodeReport      fields of `DecodeOptions`
     inspect(src) -> StreamSummary
+    Encoder(file, width=, height=, fps=)             takes frames as arrays
     Decoder(file)                                    iterates over frames with pts
 
 Nothing heavy is imported before it is used.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from imfcodec.api import decode, encode
     from imfcodec.receiver.decoder import Decoder
     from imfcodec.receiver.inspection import inspect
+    from imfcodec.sender.encoder import Encoder
 
 # By default torch's threads spin while they wait. If another process is busy, that makes the
 # network several times slower; on an idle machine it gains nothing (benchmarks/LOG.md). torch
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
-__all__ = ["Decoder", "__version__", "decode", "encode", "inspect"]
+__all__ = ["Decoder", "Encoder", "__version__", "decode", "encode", "inspect"]
 
 _HOMES = {
     "encode": "imfcodec.api",
     "decode": "imfcodec.api",
     "Decoder": "imfcodec.receiver.decoder",
+    "Encoder": "imfcodec.sender.encoder",
     "inspect": "imfcodec.receiver.inspection",
 }
 

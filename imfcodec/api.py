@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -42,7 +44,10 @@ def decode(
 
 
 def _options(kind: type[Options], options: dict[str, Any]) -> Options:
-    try:
-        return kind(**options)
-    except TypeError as error:
-        raise OptionError(str(error)) from error
+    known = [field.name for field in dataclasses.fields(kind)]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+            raise OptionError(f"there is no option {name!r}{hint}")
+    return kind(**options)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from imfcodec.errors import OptionError, WeightsCorrupt
 
 MAX_THREADS = 1024
+
+MAX_MODEL_SIZE = 4096
+"""Largest number of channels, blocks or pixels that the configuration of a network may name."""
 
 REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 
@@ -97,9 +102,14 @@ class ModelConfig:
             if not isinstance(fields, dict):
                 raise TypeError("not an object")
             tuples: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-            return cls(**tuples)
-        except (TypeError, ValueError) as error:
+            config = cls(**tuples)
+            check_types(config)
+        except (TypeError, ValueError, OptionError) as error:
             raise WeightsCorrupt(f"unreadable model configuration: {error}") from error
+        numbers = [n for v in tuples.values() for n in (v if isinstance(v, tuple) else (v,))]
+        if any(not 0 <= n <= MAX_MODEL_SIZE for n in numbers if isinstance(n, int)):
+            raise WeightsCorrupt(f"a size of the network is not 0 to {MAX_MODEL_SIZE}")
+        return config
 
 
 PAPER = ModelConfig(
@@ -158,6 +168,7 @@ class EncodeOptions:
     """Options of a sender.
 
     Attributes:
+        format: "imf" allows a file name that does not end in .imf; None refuses it.
         weights: Name, id or path of the weights; None takes the default weights.
         quantiser: Quantiser step, an index of the weights; a higher one means coarser tokens and
             fewer bits.
@@ -195,6 +206,7 @@ class EncodeOptions:
         overwrite: Whether an existing output may be replaced.
     """
 
+    format: str | None = None
     weights: str | None = None
     quantiser: int = 4
     key_crf: int = 34
@@ -231,10 +243,15 @@ class EncodeOptions:
         return 0 if self.latency == "low" else REFINE_STEPS
 
     def __post_init__(self) -> None:
+        check_types(self)
+        if self.begin_s < 0 or (self.end_s is not None and self.end_s <= self.begin_s):
+            raise OptionError(f"the part from {self.begin_s} s to {self.end_s} s is empty")
         if not 1 <= self.key_crf <= 63:
             raise OptionError(f"the key-frame CRF must be 1 to 63, not {self.key_crf}")
         if not -1 <= self.preset <= 13:
             raise OptionError(f"the key-frame preset must be -1 to 13, not {self.preset}")
+        if self.format not in (None, "imf"):
+            raise OptionError(f"the format of a stream is 'imf', not {self.format!r}")
         if self.latency not in ("normal", "low"):
             raise OptionError(f"the latency must be 'normal' or 'low', not {self.latency!r}")
         if self.refine is not None and not 0 <= self.refine <= MAX_REFINE_STEPS:
@@ -249,6 +266,8 @@ class DecodeOptions:
     """Options of a receiver.
 
     Attributes:
+        weights: Name, id or path of the weights, which must be those of the stream; None looks for
+            these by their id.
         format: Container of the output; None chooses it by the extension.
         codec: Video encoder of the output; None takes the container's default.
         crf: Quality (CRF) of that encoder; None takes the encoder's default.
@@ -259,6 +278,7 @@ class DecodeOptions:
         overwrite: Whether an existing output may be replaced.
     """
 
+    weights: str | None = None
     format: str | None = None
     codec: str | None = None
     crf: int | None = None
@@ -269,9 +289,40 @@ class DecodeOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.batch < 1:
             raise OptionError("the batch must be 1 or more")
         _check_threads(self.threads)
+
+
+def check_types(options: Any) -> None:
+    """Check that each field of a dataclass has the type that it declares.
+
+    Raises:
+        OptionError: One has another type; the message names it.
+    """
+    for name, kind in get_type_hints(type(options)).items():
+        value = getattr(options, name)
+        if not _is_of(value, kind):
+            wanted = str(kind).removeprefix("<class '").removesuffix("'>")
+            raise OptionError(f"{name} must be {wanted}, not {value!r}")
+
+
+def _is_of(value: object, kind: Any) -> bool:
+    if isinstance(kind, UnionType):
+        return any(_is_of(value, part) for part in get_args(kind))
+    if get_origin(kind) is tuple:
+        parts = get_args(kind)
+        if not isinstance(value, tuple):
+            return False
+        if parts[-1] is not Ellipsis and len(parts) != len(value):
+            return False
+        return all(_is_of(item, parts[0]) for item in value)
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, kind)
 
 
 def _check_threads(threads: int | None) -> None:

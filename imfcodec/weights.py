@@ -13,16 +13,16 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from imfcodec.config import ModelConfig
-from imfcodec.entropy import EntropyTables
 from imfcodec.errors import WeightsCorrupt, WeightsMissing
-from imfcodec.model.imf import IMF
+
+if TYPE_CHECKING:  # torch takes seconds to import, and finding a file needs none of it
+    from torch import Tensor
+
+    from imfcodec.entropy import EntropyTables
+    from imfcodec.model.imf import IMF
 
 FORMAT = "imfcodec-weights-1"
 FOLDER_VARIABLE = "IMFCODEC_WEIGHTS"
@@ -71,21 +71,44 @@ def folders() -> list[Path]:
     wheel, and ``weights/`` in the checkout.
     """
     package = Path(__file__).parent
-    data_home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    data_home = user_folder("XDG_DATA_HOME", ".local/share")
     chosen = os.environ.get(FOLDER_VARIABLE)
     return [
         *([Path(chosen)] if chosen else []),
-        data_home / "imfcodec" / "weights",
+        *([data_home / "imfcodec" / "weights"] if data_home else []),
         package / "released_weights",
         package.parent / "weights",
     ]
+
+
+def user_folder(variable: str, default: str) -> Path | None:
+    """A folder of the user's, by the XDG base directory specification.
+
+    Args:
+        variable: Of the environment that names it.
+        default: Its path in the home folder.
+
+    Returns:
+        The folder, which need not exist; None if the user has no home folder.
+    """
+    named = Path(os.environ.get(variable, ""))
+    if named.is_absolute():
+        return named
+    try:
+        return Path.home() / default
+    except RuntimeError:  # no HOME, and no such user
+        return None
 
 
 def available() -> list[WeightsFile]:
     """Every weights file in `folders`, each id once, sorted by name within a folder."""
     found: dict[bytes, WeightsFile] = {}
     for folder in folders():
-        for path in sorted(folder.glob("*.safetensors")):
+        try:
+            paths = sorted(folder.glob("*.safetensors"))
+        except OSError:  # a folder that may not be read
+            continue
+        for path in paths:
             if match := _NAME.fullmatch(path.name):
                 weights_id = bytes.fromhex(match["id"])
                 found.setdefault(weights_id, WeightsFile(match["name"], weights_id, path))
@@ -101,10 +124,11 @@ def find_by_id(weights_id: bytes) -> WeightsFile:
     for file in available():
         if file.id == weights_id:
             return file
-    user_folder = folders()[-3]
+    user = user_folder("XDG_DATA_HOME", ".local/share")
+    place = user / "imfcodec" / "weights" if user else "a folder of yours"
     raise WeightsMissing(
         f"the stream needs weights {weights_id.hex()}, which are not installed; put "
-        f"NAME-{weights_id.hex()}.safetensors into {user_folder} or into the folder that "
+        f"NAME-{weights_id.hex()}.safetensors into {place} or into the folder that "
         f"{FOLDER_VARIABLE} names"
     )
 
@@ -138,6 +162,13 @@ def load(file: WeightsFile) -> Weights:
         WeightsCorrupt: The hash differs, or the content is not that of a weights file.
         WeightsMissing: The file cannot be read.
     """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load as read_tensors
+
+    from imfcodec.entropy import EntropyTables
+    from imfcodec.model.imf import IMF
+
     try:
         data = file.path.read_bytes()
     except OSError as error:
@@ -148,21 +179,23 @@ def load(file: WeightsFile) -> Weights:
             f"{file.path} has sha256 {digest.hex()[:8]}..., but its name says {file.id.hex()}"
         )
     try:
-        with safe_open(file.path, framework="pt") as content:
-            metadata = content.metadata() or {}
-            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+        metadata = _metadata(data)
+        tensors = read_tensors(data)
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise WeightsCorrupt(f"{file.path} is not a safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise WeightsCorrupt(f"{file.path} is not in format {FORMAT}")
-    model = IMF(ModelConfig.from_json(metadata.get("config", "")))
+    config = ModelConfig.from_json(metadata.get("config", ""))
     try:
+        model = IMF(config)
         model.load_state_dict({k: v.float() for k, v in under("model.", tensors).items()})
-    except RuntimeError as error:
-        raise WeightsCorrupt(f"{file.path} does not fit its own configuration") from error
-    tables = EntropyTables.from_arrays(
-        {k: v.numpy() for k, v in under("entropy.", tensors).items()}
-    )
+        tables = EntropyTables.from_arrays(
+            {k: v.numpy() for k, v in under("entropy.", tensors).items()}
+        )
+    except WeightsCorrupt:
+        raise
+    except Exception as error:  # whatever torch and numpy make of sizes and types that are wrong
+        raise WeightsCorrupt(f"{file.path} does not fit its own configuration: {error}") from error
     if tables.token_size != model.config.token_size:
         raise WeightsCorrupt(f"{file.path} has tables for another token size")
     model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -175,6 +208,9 @@ def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> Weights
     Raises:
         OSError: The folder cannot be written.
     """
+    import torch
+    from safetensors.torch import save
+
     tensors = {
         f"model.{k}": (v.half() if v.dtype == torch.float32 else v).contiguous()
         for k, v in model.state_dict().items()
@@ -188,6 +224,13 @@ def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> Weights
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return WeightsFile(name, weights_id, path)
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The metadata of a safetensors file: its header is JSON behind its own length."""
+    size = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

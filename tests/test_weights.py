@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,3 +107,113 @@ def test_broken_content_is_refused(tmp_path: Path) -> None:
         save_file(tensors, odd, {**good, "config": config})
         with pytest.raises(WeightsCorrupt):
             weights.load(renamed(odd))
+
+
+def crafted(tmp_path: Path, tensors: dict[str, torch.Tensor], config: str) -> weights.WeightsFile:
+    path = tmp_path / "e.safetensors"
+    save_file(tensors, path, {"format": weights.FORMAT, "config": config})
+    return renamed(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token_size": "32"},
+        {"token_size": True},
+        {"token_size": -1},
+        {"token_size": 10**9},
+        {"token_size": 2.5},
+        {"stem_channels": 10**9},
+        {"feature_channels": 5},
+        {"feature_channels": [1, "x"]},
+        {"feature_channels": []},
+        {"attention_heads": 0},
+        {"attention_heads": 7},
+        {"attention_scales": [3, 5]},
+        {"stem_stride": 0},
+        {"fine": "nonsense"},
+        {"restoration_channels": [1]},
+        {"restoration_passes": 10**6},
+        {"motion_channels": None},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+def test_a_configuration_that_cannot_be_is_corrupt(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    tensors = load_file(write_tiny_weights(tmp_path).path)
+    config = json.dumps({**json.loads(TINY.to_json()), **change})
+    with pytest.raises(WeightsCorrupt):
+        weights.load(crafted(tmp_path, tensors, config))
+
+
+def test_tensors_that_cannot_be_are_corrupt(tmp_path: Path) -> None:
+    """Each tensor in turn as a number, empty, of another type, or not finite."""
+    tensors = load_file(write_tiny_weights(tmp_path).path)
+    tables = [name for name in tensors if name.startswith("entropy.")]
+    for name in [*tables, "model.latent_token_encoder.head.weight"]:
+        for value in (
+            torch.tensor(1),
+            torch.zeros(0),
+            tensors[name][None],
+            torch.full_like(tensors[name], -1),
+        ):
+            if name.startswith("model.") and value.shape == tensors[name].shape:
+                continue  # any numbers make a network
+            with suppress(WeightsCorrupt):  # some vectors may be negative
+                weights.load(crafted(tmp_path, {**tensors, name: value}, TINY.to_json()))
+    for name in ("entropy.step", "entropy.scales"):
+        for value in (float("nan"), float("inf"), 0.0):
+            odd = {**tensors, name: torch.full_like(tensors[name], value)}
+            with pytest.raises(WeightsCorrupt):
+                weights.load(crafted(tmp_path, odd, TINY.to_json()))
+
+
+def test_damaged_bytes_are_corrupt(tmp_path: Path) -> None:
+    data = write_tiny_weights(tmp_path).path.read_bytes()
+    header = 8 + int.from_bytes(data[:8], "little")
+    for position in [*range(8), *range(8, header, 97)]:
+        for flip in (1, 0x80):
+            broken = bytearray(data)
+            broken[position] ^= flip
+            path = tmp_path / "f.safetensors"
+            path.write_bytes(broken)
+            with suppress(WeightsCorrupt):  # a changed name of the preset is no harm
+                weights.load(renamed(path))
+
+
+def test_without_a_home_folder(tmp_path: Path) -> None:
+    """HOME unset and an unknown user: what is shipped is found all the same."""
+    program = (
+        "import pathlib\n"
+        "def no_home(): raise RuntimeError('Could not determine home directory.')\n"
+        "pathlib.Path.home = no_home\n"
+        "from imfcodec import weights\n"
+        "from imfcodec.bench.cache import default_cache_folder\n"
+        "print(weights.find(None).name, default_cache_folder())\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG", "HOME", "IMF"))}
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment, "PYTHONPATH": str(SHIPPED.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.startswith("fast ")
+
+
+def test_a_home_folder_that_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(self: Path, pattern: str) -> list[Path]:
+        if "denied" in str(self):
+            raise PermissionError(13, "Permission denied")
+        return list(globbed(self, pattern))
+
+    globbed = Path.glob
+    monkeypatch.setattr(Path, "glob", denied)
+    monkeypatch.delenv(weights.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "denied"))
+    assert weights.find(None).name == "fast"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
+import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +27,15 @@ from imfcodec.bench.results import Point, Score
 from imfcodec.metrics.rate import rate_kbps
 from imfcodec.video.atomic import AtomicOutput
 from imfcodec.video.failures import writing
+from imfcodec.weights import user_folder
 
 _ENTRY = "entry.json"
 _FORMAT = 1
 
 
 def default_cache_folder() -> Path:
-    """`imfcodec/bench` in the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``)."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification of these variables says to ignore a relative path.
-    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    """`imfcodec/bench` in the user's cache folder, or in the system's without a home folder."""
+    root = user_folder("XDG_CACHE_HOME", ".cache") or Path(tempfile.gettempdir())
     return root / "imfcodec" / "bench"
 
 

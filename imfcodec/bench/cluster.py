@@ -9,17 +9,13 @@ fails, so that versions are never mixed.
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
 import tempfile
-import threading
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from imfcodec.bench.job import Job, Outcome, measure
-from imfcodec.errors import OptionError
+from imfcodec.ray_cluster import connected, lost_errors
 
 _JOBS_PER_CPU = 2
 """Jobs sent to each CPU at a time: one that runs and one that waits."""
@@ -39,18 +35,8 @@ def run_on_ray(jobs: Iterable[Job], address: str) -> Generator[tuple[Job, Outcom
     Raises:
         OptionError: Ray is not installed, or there is no cluster at the address.
     """
-    ray = _import_ray()
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise Ray sends usage statistics
-    try:
-        with _same_signal_handlers():
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise OptionError(f"no Ray cluster at {address!r}: {error}") from error
-    try:
+    with connected(address) as ray:
         yield from _run(ray, iter(jobs))
-    finally:
-        # The driver's tasks end with its connection.
-        ray.shutdown()
 
 
 def _run(ray: Any, jobs: Iterator[Job]) -> Iterator[tuple[Job, Outcome]]:
@@ -72,15 +58,9 @@ def _run(ray: Any, jobs: Iterator[Job]) -> Iterator[tuple[Job, Outcome]]:
 
 
 def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
-    lost = (
-        ray.exceptions.WorkerCrashedError,
-        ray.exceptions.NodeDiedError,
-        ray.exceptions.OutOfMemoryError,
-        ray.exceptions.ObjectLostError,
-    )
     try:
         outcome = ray.get(reference)
-    except lost as error:
+    except lost_errors(ray) as error:
         return job.failed(f"lost by the cluster: {type(error).__name__}")
     assert isinstance(outcome, Outcome)
     return outcome
@@ -99,22 +79,3 @@ def _measure_far(job: Job, clip: bytes) -> Outcome:
         path = Path(folder) / job.clip.path.name
         path.write_bytes(clip)
         return measure(dataclasses.replace(job, clip=dataclasses.replace(job.clip, path=path)))
-
-
-@contextmanager
-def _same_signal_handlers() -> Iterator[None]:
-    """Restore signal handlers: Ray replaces that of SIGTERM, with which a run saves its results."""
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise OptionError("a cluster needs Ray: pip install 'imfcodec[cluster]'") from error
-    return ray

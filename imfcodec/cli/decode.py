@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from imfcodec.cli.batch import (
+    Done,
+    Task,
+    batch_options,
+    failed,
+    find_inputs,
+    make_folder,
+    plan,
+    single,
+    threads_each,
+)
+from imfcodec.cli.batch import run as run_batch
 from imfcodec.cli.options import json_option, overwrite_option, quiet_option
 from imfcodec.cli.output import Row, check_standard_streams, show_json, show_rows, show_warnings
 from imfcodec.cli.progress import progress, stream_duration_s
@@ -15,13 +29,14 @@ from imfcodec.cli.records import decode_record
 from imfcodec.cli.text import (
     frames_text,
     path_text,
+    plural,
     rate_text,
     sizes_text,
     speed_text,
     stages_text,
 )
 from imfcodec.config import DecodeOptions
-from imfcodec.errors import DamagedStream
+from imfcodec.errors import DamagedStream, ImfcodecError
 
 if TYPE_CHECKING:
     from imfcodec.receiver.report import DecodeReport
@@ -29,9 +44,16 @@ if TYPE_CHECKING:
 _DEFAULT = DecodeOptions()
 
 
-@click.command(short_help="Decode an .imf stream into a video.")
-@click.argument("source", metavar="IN.imf", type=click.Path())
-@click.argument("target", metavar="OUT", type=click.Path())
+@click.command(short_help="Decode .imf streams into videos.")
+@click.argument("names", metavar="IN.imf... [OUT]", nargs=-1, required=True, type=click.Path())
+@batch_options
+@click.option(
+    "--weights",
+    metavar="NAME|ID|PATH",
+    default=_DEFAULT.weights,
+    help="Weights of the network, which must be those that the stream names. Default: found by "
+    "the stream's id.",
+)
 @click.option(
     "--format",
     type=click.Choice(("mp4", "mkv", "webm", "y4m", "rgb")),
@@ -82,14 +104,55 @@ _DEFAULT = DecodeOptions()
 @overwrite_option
 @json_option
 @quiet_option
-def decode(source: str, target: str, as_json: bool, quiet: bool, **options: Any) -> None:
+def decode(names: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
     """Decode the stream IN.imf into the video OUT (.mp4, .mkv, .webm, .y4m, .rgb).
+
+    With --output-dir DIR, decode any number of streams, files or folders, into videos in DIR:
+    .mp4, or what --format says.
 
     "-" stands for standard input or output. If OUT is "-", --format is required and the summary
     goes to stderr. If the stream is damaged, each lost frame repeats the last good frame; OUT is
     still complete, and the exit code is 14.
     """
+    batch = {name: options.pop(name) for name in ("output_dir", "skip_existing", "jobs", "ray")}
     chosen = DecodeOptions(**options)
+    if batch["output_dir"] is None:
+        _decode_one(*single(names, batch), chosen, as_json=as_json, quiet=quiet)
+        return
+    folder = Path(batch.pop("output_dir"))
+    tasks = plan(find_inputs(names, frozenset((".imf",))), folder, f".{chosen.format or 'mp4'}")
+    make_folder(folder)
+    if batch["jobs"] > 1 and chosen.threads is None:
+        chosen = dataclasses.replace(chosen, threads=threads_each(batch["jobs"]))
+    work = partial(decode_task, bars=batch["jobs"] == 1 and not (as_json or quiet))
+    click.get_current_context().exit(
+        run_batch(tasks, work, chosen, as_json=as_json, quiet=quiet, **batch)
+    )
+
+
+def decode_task(task: Task, options: DecodeOptions, *, bars: bool = False) -> Done:
+    """Decode one of several streams."""
+    from imfcodec.receiver.decode import decode as run
+
+    source, exit_code = task.source, 0
+    try:
+        with progress(
+            path_text(source), partial(stream_duration_s, source), wanted=bars
+        ) as advance:
+            report = run(source, task.target, options, advance)
+    except DamagedStream as error:
+        report, exit_code = cast("DecodeReport", error.report), error.exit_code
+    except ImfcodecError as error:
+        return failed(error)
+    line = f"{frames_text(report)}, {report.fps:.1f} fps"
+    if report.lost or report.damage:
+        line += f", damaged: {plural(report.lost_frames, 'frame')} lost"
+    return Done(line, decode_record(report), report.warnings, exit_code)
+
+
+def _decode_one(
+    source: str, target: str, options: DecodeOptions, *, as_json: bool, quiet: bool
+) -> None:
     check_standard_streams(source, target)
     from imfcodec.receiver.decode import decode as run
 
@@ -105,7 +168,7 @@ def decode(source: str, target: str, as_json: bool, quiet: bool, **options: Any)
         with progress(
             "decode", partial(stream_duration_s, source), wanted=not (as_json or quiet)
         ) as advance:
-            report = run(source, target, chosen, advance)
+            report = run(source, target, options, advance)
     except DamagedStream as error:
         show(cast("DecodeReport", error.report))
         raise

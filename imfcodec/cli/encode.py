@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imfcodec.cli.batch import (
+    VIDEO_SUFFIXES,
+    Done,
+    Task,
+    batch_options,
+    failed,
+    find_inputs,
+    make_folder,
+    plan,
+    single,
+    threads_each,
+)
+from imfcodec.cli.batch import run as run_batch
 from imfcodec.cli.options import json_option, overwrite_option, quiet_option
 from imfcodec.cli.output import Row, check_standard_streams, show_json, show_rows, show_warnings
 from imfcodec.cli.progress import progress, video_duration_s
@@ -25,6 +39,7 @@ from imfcodec.cli.text import (
     stages_text,
 )
 from imfcodec.config import KEY_PRESET, LIVE_KEY_PRESET, REFINE_STEPS, EncodeOptions
+from imfcodec.errors import ImfcodecError
 
 if TYPE_CHECKING:
     from imfcodec.sender.report import EncodeReport
@@ -64,9 +79,50 @@ class Interval(click.ParamType[float | None]):
             self.fail(f"{value!r} is neither a number of seconds nor none", param, ctx)
 
 
-@click.command(short_help="Encode a video into an .imf stream.")
-@click.argument("source", metavar="IN", type=click.Path())
-@click.argument("target", metavar="OUT.imf", type=click.Path())
+class Time(click.ParamType[float]):
+    """Seconds, minutes and seconds, or hours, minutes and seconds: 90, 1:30, 0:01:30.5."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the text of an option; a number is one already."""
+        if isinstance(value, int | float):
+            return float(value)
+        if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", value, re.ASCII):
+            self.fail(f"{value!r} is no time such as 90, 1:30 or 0:01:30.5", param, ctx)
+        seconds = 0.0
+        for part in value.split(":"):
+            seconds = 60 * seconds + float(part)
+        return seconds
+
+
+@click.command(short_help="Encode videos into .imf streams.")
+@click.argument("names", metavar="IN... [OUT.imf]", nargs=-1, required=True, type=click.Path())
+@batch_options
+@click.option(
+    "--from",
+    "begin_s",
+    type=Time(),
+    metavar="TIME",
+    default=_DEFAULT.begin_s,
+    help="Time in IN at which to begin: seconds or h:mm:ss. Default: the beginning.",
+)
+@click.option(
+    "--to",
+    "end_s",
+    type=Time(),
+    metavar="TIME",
+    default=_DEFAULT.end_s,
+    help="Time in IN at which to end: seconds or h:mm:ss. Default: the end.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(("imf",)),
+    default=_DEFAULT.format,
+    help="Allow a name of OUT that does not end in .imf. Default: such a name is refused.",
+)
 @click.option(
     "--weights",
     metavar="NAME|ID|PATH",
@@ -194,20 +250,57 @@ class Interval(click.ParamType[float | None]):
 @overwrite_option
 @json_option
 @quiet_option
-def encode(source: str, target: str, as_json: bool, quiet: bool, **options: Any) -> None:
+def encode(names: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
     """Encode the video IN into the stream OUT.imf.
 
+    With --output-dir DIR, encode any number of videos, files or folders, into streams in DIR.
+
     IN is any common video file. "-" stands for standard input or output; if OUT is "-", the
-    summary goes to stderr. The file OUT appears only when it is complete.
+    summary goes to stderr. An output file appears only when it is complete.
     """
+    batch = {name: options.pop(name) for name in ("output_dir", "skip_existing", "jobs", "ray")}
     chosen = EncodeOptions(**options)
+    if batch["output_dir"] is None:
+        _encode_one(*single(names, batch), chosen, as_json=as_json, quiet=quiet)
+        return
+    folder = Path(batch.pop("output_dir"))
+    tasks = plan(find_inputs(names, VIDEO_SUFFIXES), folder, ".imf")
+    make_folder(folder)
+    if batch["jobs"] > 1 and chosen.threads is None:
+        chosen = dataclasses.replace(chosen, threads=threads_each(batch["jobs"]))
+    work = partial(encode_task, bars=batch["jobs"] == 1 and not (as_json or quiet))
+    click.get_current_context().exit(
+        run_batch(tasks, work, chosen, as_json=as_json, quiet=quiet, **batch)
+    )
+
+
+def encode_task(task: Task, options: EncodeOptions, *, bars: bool = False) -> Done:
+    """Encode one of several videos."""
+    from imfcodec.sender.encode import encode as run
+
+    source, target = task.source, task.target
+    try:
+        with progress(
+            path_text(source), partial(video_duration_s, source, options), wanted=bars
+        ) as advance:
+            report = run(source, target, options, advance)
+    except ImfcodecError as error:
+        return failed(error)
+    rate = rate_text(report.rate_kbps, report.sizes, report.duration_s)
+    line = f"{frames_text(report)}, {rate}, {bytes_text(report.sizes.total_bytes)}, "
+    return Done(line + f"{report.fps:.1f} fps", encode_record(report), report.warnings)
+
+
+def _encode_one(
+    source: str, target: str, options: EncodeOptions, *, as_json: bool, quiet: bool
+) -> None:
     check_standard_streams(source, target)
     from imfcodec.sender.encode import encode as run
 
     with progress(
-        "encode", partial(video_duration_s, source), wanted=not (as_json or quiet)
+        "encode", partial(video_duration_s, source, options), wanted=not (as_json or quiet)
     ) as advance:
-        report = run(source, target, chosen, advance)
+        report = run(source, target, options, advance)
     source_bytes = file_bytes(source)
     err = target == "-"
     if as_json:

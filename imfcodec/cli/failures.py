@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from imfcodec.cli.options import wants_json
-from imfcodec.cli.output import flush_results, show_error, silence_results
+from imfcodec.cli.output import flush_results, show_error, show_json_error, silence_results
 from imfcodec.errors import ImfcodecError
 
 SIGNALS: Final = {signal.SIGINT: "Interrupted (Ctrl-C).", signal.SIGTERM: "Terminated."}
@@ -44,11 +44,12 @@ def stop_on_signals() -> None:
 
 
 @contextmanager
-def failures(ctx: click.Context) -> Iterator[None]:
+def failures(ctx: click.Context, *, as_json: bool = False) -> Iterator[None]:
     """Turn errors of the package and signals into exit codes; bugs keep their traceback.
 
     Args:
         ctx: Context of the command or of a group around it.
+        as_json: Whether --json is among the words of the command, which may not be understood.
     """
     try:
         yield
@@ -57,6 +58,12 @@ def failures(ctx: click.Context) -> Iterator[None]:
     except ImfcodecError as error:
         silence_results()
         show_error(error, as_json=wants_json(ctx))
+        ctx.exit(error.exit_code)
+    except click.UsageError as error:
+        if not (wants_json(ctx) or as_json):
+            raise
+        error.show()
+        show_json_error("UsageError", error.format_message(), error.exit_code)
         ctx.exit(error.exit_code)
     except Stopped as stopped:
         silence_results()

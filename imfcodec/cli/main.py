@@ -32,7 +32,8 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error or a signal becomes an exit code."""
-        with failures(ctx):
+        words = [*ctx._protected_args, *ctx.args]
+        with failures(ctx, as_json="--json" in words):
             return super().invoke(ctx)
 
 

@@ -63,6 +63,16 @@ def show_lines(lines: Iterable[str]) -> None:
             click.echo(encodable(line))
 
 
+def show_line(text: str) -> None:
+    """Print one line.
+
+    Raises:
+        OutputFailed: Nobody reads it.
+    """
+    with _printing():
+        click.echo(encodable(_one_line(text)))
+
+
 def show_json(record: Mapping[str, Any], *, err: bool = False) -> None:
     """Print one JSON object.
 
@@ -85,13 +95,15 @@ def show_error(error: ImfcodecError, *, as_json: bool) -> None:
     message = _one_line(str(error))
     with suppress(OSError):
         click.echo(f"imfcodec: error: {message}", err=True)
-        if as_json:
-            record = {
-                "error": type(error).__name__,
-                "message": message,
-                "exit_code": error.exit_code,
-            }
-            click.echo(json.dumps(record), err=True)
+    if as_json:
+        show_json_error(type(error).__name__, message, error.exit_code)
+
+
+def show_json_error(kind: str, message: str, exit_code: int) -> None:
+    """Print an error to stderr as one line of JSON."""
+    record = {"error": kind, "message": _one_line(message), "exit_code": exit_code}
+    with suppress(OSError):
+        click.echo(json.dumps(record), err=True)
 
 
 def check_standard_streams(source: str, target: str | None = None) -> None:

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 
+from imfcodec.config import EncodeOptions
 from imfcodec.errors import ImfcodecError
 
 Report = Callable[[int, float], None]
@@ -47,6 +49,8 @@ def progress(
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
+        # Work is done in packets of several seconds: only a long look back says how long it takes.
+        speed_estimate_period=600,
     ) as bars:
         task = bars.add_task(what, total=duration_s(), frames=0, fps=0.0)
         begun = time.perf_counter()
@@ -58,7 +62,7 @@ def progress(
         yield advance
 
 
-def video_duration_s(source: str | Path) -> float | None:
+def video_duration_s(source: str | Path, options: EncodeOptions | None = None) -> float | None:
     """Duration in a video file's header; None for a pipe or if the header has none.
 
     Nothing is raised: the next to open the file has the better message.
@@ -66,8 +70,14 @@ def video_duration_s(source: str | Path) -> float | None:
     if not Path(source).is_file():  # a pipe could not be read a second time
         return None
     from imfcodec.video import AudioMode, MediaReader
+    from imfcodec.video.timing import exact
 
-    with suppress(ImfcodecError), MediaReader(source, audio=AudioMode.NONE) as reader:
+    begin_s = exact(options.begin_s) if options else Fraction(0)
+    end_s = exact(options.end_s) if options and options.end_s is not None else None
+    with (
+        suppress(ImfcodecError),
+        MediaReader(source, audio=AudioMode.NONE, begin_s=begin_s, end_s=end_s) as reader,
+    ):
         return reader.info.duration_s
     return None
 

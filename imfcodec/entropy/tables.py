@@ -163,7 +163,8 @@ class EntropyTables:
         )
         if not shapes_hold:
             raise WeightsCorrupt("an entropy table has the wrong shape")
-        if not (np.isfinite(step).all() and (step > 0).all() and (scales > 0).all()):
+        steps = np.concatenate([step, scales])
+        if not (np.isfinite(steps).all() and (steps > 0).all()):
             raise WeightsCorrupt("a quantisation step is not positive")
         for table in (start, leap, run):
             if table.min() < 1 or (table.sum(-1) != 1 << PRECISION).any():

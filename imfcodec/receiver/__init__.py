@@ -7,10 +7,6 @@ key_frames.py      KeyFrames: decodes key packets, keeps what predicted key fram
 reconstruction.py  Reconstructor: the network and its references
 inspection.py      what a stream holds, without decoding a picture
 report.py          DecodeReport
+
+Nothing is imported here: `inspection` needs no torch.
 """
-
-from imfcodec.receiver.decode import decode
-from imfcodec.receiver.decoder import DecodedFrame, Decoder
-from imfcodec.receiver.report import DecodeReport
-
-__all__ = ["DecodeReport", "DecodedFrame", "Decoder", "decode"]

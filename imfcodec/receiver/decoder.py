@@ -27,7 +27,13 @@ from imfcodec.bitstream import (
 )
 from imfcodec.config import DecodeOptions
 from imfcodec.entropy import TokenCoder
-from imfcodec.errors import CorruptStream, ImfcodecError, LimitExceeded, OptionError
+from imfcodec.errors import (
+    CorruptStream,
+    ImfcodecError,
+    LimitExceeded,
+    OptionError,
+    WeightsMissing,
+)
 from imfcodec.keyframe import Av1PictureDecoder
 from imfcodec.receiver.key_frames import KeyFrames
 from imfcodec.receiver.reconstruction import Reconstructor
@@ -56,6 +62,18 @@ class DecodedFrame:
     rgb: npt.NDArray[np.uint8]
     lost: bool = False
     key: int = 0
+
+
+def _weights_of(header: StreamHeader, choice: str | None) -> weights.WeightsFile:
+    """The weights that the stream names, among those installed or by the user's choice."""
+    if choice is None:
+        return weights.find_by_id(header.weights_id)
+    file = weights.find(choice)
+    if file.id != header.weights_id:
+        raise WeightsMissing(
+            f"the stream needs weights {header.weights_id.hex()}, and {choice!r} is {file.label}"
+        )
+    return file
 
 
 class Decoder:
@@ -105,7 +123,7 @@ class Decoder:
             (size.scaled_width, size.scaled_height),
             (size.coded_width, size.coded_height),
         )
-        loaded = weights.load(weights.find_by_id(header.weights_id))
+        loaded = weights.load(_weights_of(header, options.weights))
         tables = loaded.tables
         if tables.token_size != header.token_size or header.quantiser >= len(tables.levels):
             raise CorruptStream("the header's token size or quantiser does not fit its weights")

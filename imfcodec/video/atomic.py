@@ -26,7 +26,7 @@ _NAME_CHARS = 60
 def check_files(
     source: str | Path | BinaryIO, target: str | Path | BinaryIO, *, overwrite: bool
 ) -> None:
-    """Refuse a target that is the source, by whatever name, or that exists.
+    """Refuse what is no path or file, and a target that is the source or that exists.
 
     Args:
         source: path, "-" for standard input, or a file object.
@@ -34,9 +34,12 @@ def check_files(
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        OptionError: both are one file.
+        OptionError: both are one file, by whatever name, or one is no path and no file.
         OutputExists: the target exists and `overwrite` is false.
     """
+    for field, value, needed in (("source", source, "read"), ("target", target, "write")):
+        if not isinstance(value, str | Path) and not hasattr(value, needed):
+            raise OptionError(f"{field} must be a path or a binary file, not {value!r}")
     if not isinstance(target, str | Path) or target == "-":
         return
     with suppress(OSError, ValueError, AttributeError):

@@ -29,6 +29,11 @@ def nominal_duration(time_base: Fraction, *rates: Fraction | None) -> Fraction:
     return 1 / (FALLBACK_RATE * time_base)
 
 
+def exact(seconds: float) -> Fraction:
+    """The decimal number that a float was written as: 0.28 is 7/25."""
+    return Fraction(str(seconds))
+
+
 def ticks(seconds: Fraction, rate: int = AUDIO_RATE) -> int:
     """Seconds as whole ticks of 1/rate, rounded to nearest."""
     return round(seconds * rate)

@@ -79,7 +79,8 @@ def test_each_field_of_the_options_is_an_option_with_its_default(
             field.name: shown[field.name].get_default(ctx) for field in dataclasses.fields(kind)
         }
     assert kind(**defaults) == kind()
-    assert set(shown) - set(defaults) == {"as_json", "quiet"}
+    batch = {"output_dir", "skip_existing", "jobs", "ray"}
+    assert set(shown) - set(defaults) == {"as_json", "quiet", *batch}
 
 
 def test_choices_are_those_of_the_package() -> None:

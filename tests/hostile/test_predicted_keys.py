@@ -29,7 +29,7 @@ from imfcodec.bitstream.payloads import write_end, write_key, write_predicted_ke
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, DamagedStream
 from imfcodec.keyframe import Av1PictureEncoder
-from imfcodec.receiver import DecodedFrame
+from imfcodec.receiver.decoder import DecodedFrame
 from tests.conftest import moving_picture
 
 from .test_damage import survive

@@ -10,7 +10,7 @@ import pytest
 
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, StreamReader
 from imfcodec.config import EncodeOptions
-from imfcodec.receiver import Decoder
+from imfcodec.receiver.decoder import Decoder
 from imfcodec.sender import encode, stream_encoder
 from imfcodec.sender.key_choice import best_key, cells_of, most_typical
 from tests.conftest import moving_picture

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from imfcodec.cli.main import imfcodec
-from imfcodec.receiver import Decoder
+from imfcodec.receiver.decoder import Decoder
 from imfcodec.training.overfit import overfit
 from tests.tiny import TINY
 from tests.training.test_prepare import write_video

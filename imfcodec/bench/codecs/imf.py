@@ -18,7 +18,7 @@ from imfcodec.bench.codecs.imf_setting import with_setting
 from imfcodec.bench.source_code import PACKAGE, source_digest
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import DamagedStream, ImfcodecError
-from imfcodec.receiver import Decoder
+from imfcodec.receiver.decoder import Decoder
 from imfcodec.sender import encode
 
 _WITHOUT_EFFECT = ("bench", "cli", "metrics", "training")

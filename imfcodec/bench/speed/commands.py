@@ -22,7 +22,7 @@ from imfcodec.bench.speed.network_parts import PARTS, timed_parts
 from imfcodec.bench.speed.result import SpeedRow, Stage
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.metrics.rate import rate_kbps
-from imfcodec.receiver import decode
+from imfcodec.receiver.decode import decode
 from imfcodec.receiver.report import StageTimes
 from imfcodec.sender import encode
 from imfcodec.video import MediaWriter

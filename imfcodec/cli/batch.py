@@ -1,0 +1,256 @@
+"""Several inputs in one command: which files, in which processes, with which exit code."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from imfcodec.cli.failures import Stopped, stop_on_signals
+from imfcodec.cli.output import show_json, show_line, show_warnings
+from imfcodec.cli.text import path_text, plural
+from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
+
+if TYPE_CHECKING:
+    from imfcodec.cli.records import Record
+
+VIDEO_SUFFIXES: Final = frozenset(
+    {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"}
+    | {".ogv", ".flv", ".wmv", ".3gp", ".mxf", ".gif", ".y4m"}
+)
+"""Files of a folder that are taken for videos."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One input and its output, both paths."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a task.
+
+    Attributes:
+        line: For people: frames, rate, speed; or why there is no output.
+        record: For machines; as a single input gives it.
+        warnings: One sentence each.
+        exit_code: 0, or that of the error.
+    """
+
+    line: str
+    record: Record
+    warnings: list[str]
+    exit_code: int = 0
+
+
+Work = Callable[[Task, Any], Done]
+"""Does a task with the options of the command; a function of a module, so that it can travel."""
+
+
+def find_inputs(names: Iterable[str], suffixes: frozenset[str]) -> list[Path]:
+    """The inputs of a command: files as they are, and the files directly inside folders.
+
+    Raises:
+        InputUnreadable: A folder holds no such file.
+    """
+    found: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+        if not inside:
+            raise InputUnreadable(f"{path_text(name)}: no file with a known extension inside")
+        found += inside
+    return found
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder for outputs if it is missing.
+
+    Raises:
+        OutputFailed: It cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFailed(f"{folder}: {error.strerror or error}") from error
+
+
+def plan(inputs: Iterable[Path], folder: Path, suffix: str) -> list[Task]:
+    """An output in the folder for each input.
+
+    Raises:
+        OptionError: Two inputs would have one output, or an input is standard input.
+    """
+    tasks: dict[str, Task] = {}
+    for path in inputs:
+        if str(path) == "-":
+            raise OptionError("with --output-dir, inputs are files and folders, not '-'")
+        task = Task(str(path), str(folder / f"{path.stem}{suffix}"))
+        if other := tasks.get(task.target):
+            raise OptionError(
+                f"{other.source} and {task.source} would both be written to {task.target}"
+            )
+        tasks[task.target] = task
+    return list(tasks.values())
+
+
+def run(
+    tasks: list[Task],
+    work: Work,
+    options: Any,
+    *,
+    jobs: int,
+    ray: str | None,
+    skip_existing: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Do all tasks; print a line for each, and a summary.
+
+    Returns:
+        The exit code of the worst: the highest one.
+    """
+    wanted = [t for t in tasks if not (skip_existing and Path(t.target).exists())]
+    skipped = len(tasks) - len(wanted)
+    if ray is not None:
+        from imfcodec.cli.cluster import on_cluster
+
+        results = on_cluster(wanted, work, options, ray)
+    elif jobs > 1:
+        results = _in_processes(wanted, work, options, jobs)
+    else:
+        results = ((task, work(task, options)) for task in wanted)
+    records, codes = [], []
+    for task, done in results:
+        codes.append(done.exit_code)
+        records.append({"source": task.source, "target": task.target, **done.record})
+        if not as_json and (done.exit_code or not quiet):
+            count = f"[{len(codes)}/{len(wanted)}]"
+            show_line(f"{count} {path_text(task.source)} -> {path_text(task.target)}: {done.line}")
+            show_warnings(f"{path_text(task.source)}: {warning}" for warning in done.warnings)
+    failed = sum(code != 0 for code in codes)
+    if as_json:
+        counts = {"done": len(codes) - failed, "skipped": skipped, "failed": failed}
+        show_json({"files": records, **counts})
+    elif not quiet:
+        text = f"{plural(len(tasks), 'file')}: {len(codes) - failed} done"
+        text += f", {skipped} skipped" if skipped else ""
+        show_line(text + (f", {failed} failed" if failed else ""))
+    return max(codes, default=0)
+
+
+def failed(error: ImfcodecError) -> Done:
+    """What an error makes of a task."""
+    record = {
+        "error": type(error).__name__,
+        "message": str(error),
+        "exit_code": error.exit_code,
+    }
+    return Done(str(error), record, [], error.exit_code)
+
+
+def threads_each(jobs: int) -> int:
+    """Threads of each of several processes: the cores are shared out."""
+    return max(1, (os.cpu_count() or 1) // jobs)
+
+
+def _in_processes(
+    tasks: list[Task], work: Work, options: Any, jobs: int
+) -> Iterator[tuple[Task, Done]]:
+    # Spawned, not forked: torch's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    waiting = list(reversed(tasks))
+    while waiting:  # again with new processes if one has died
+        pool = ProcessPoolExecutor(min(jobs, len(waiting)), context, stop_on_signals)
+        running: dict[Future[Done], Task] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    task = waiting.pop()
+                    running[pool.submit(work, task, options)] = task
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    task = running.pop(future)
+                    yield task, _outcome(future)
+        except BrokenProcessPool:
+            continue
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _outcome(future: Future[Done]) -> Done:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        message = "its process died, perhaps for lack of memory"
+        return Done(message, {"error": "ProcessDied", "message": message, "exit_code": 1}, [], 1)
+    except Stopped as stopped:
+        raise KeyboardInterrupt from stopped
+
+
+def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that take several inputs."""
+    for option in (
+        click.option(
+            "--ray",
+            metavar="ADDRESS",
+            help="With --output-dir: do the work on the Ray cluster at ADDRESS, or with 'local' on "
+            "a new one on this machine (extra: cluster). Default: on this machine.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 1024),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="With --output-dir: files that are done at the same time, each in a process of "
+            "its own with its share of the cores.",
+        ),
+        click.option(
+            "--skip-existing",
+            is_flag=True,
+            help="With --output-dir: leave inputs out whose output exists.",
+        ),
+        click.option(
+            "--output-dir",
+            type=click.Path(file_okay=False),
+            metavar="DIR",
+            help="Take several inputs, files or folders, and write one output for each into DIR, "
+            "which is created if it is missing.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def single(names: tuple[str, ...], batch: dict[str, Any]) -> tuple[str, str]:
+    """Input and output of a command without --output-dir.
+
+    Raises:
+        click.UsageError: There are not two names, or an option needs --output-dir.
+    """
+    for option, unset in (("skip_existing", False), ("jobs", 1), ("ray", None)):
+        if batch[option] != unset:
+            raise click.UsageError(f"--{option.replace('_', '-')} needs --output-dir")
+    if len(names) != 2:
+        raise click.UsageError(
+            "name one input and one output, or any number of inputs with --output-dir DIR"
+        )
+    return names[0], names[1]
