@@ -114,6 +114,18 @@ class KeyframeCodecError(ImfcodecError):
     exit_code = 22
 
 
+class Stopped(Exception):
+    """A signal asks the program to stop; no error.
+
+    Attributes:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 UNUSABLE_VIDEO = (InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo)
 """Errors of a file that is no usable video: among many files, it is skipped and listed."""
 

@@ -38,7 +38,7 @@ from imfcodec.bench.meters import (
 )
 from imfcodec.bench.results import METRICS, Score
 from imfcodec.errors import OptionError, UnsupportedVideo
-from imfcodec.metrics.face_boxes import MODEL_VARIABLE, FaceFinder, FaceTrack, follow_face
+from imfcodec.metrics.face_boxes import DETECTOR_HINT, FaceFinder, FaceTrack, follow_face
 from imfcodec.metrics.fidelity import capped_db, psnr_rgb_db, psnr_y_db
 from imfcodec.metrics.identity import Recogniser
 from imfcodec.metrics.perceptual import Lpips
@@ -268,7 +268,7 @@ def _why_missing(name: str, options: ScoreOptions) -> str | None:
     try:
         if _needs_face(name):
             if options.yunet is None:
-                return f"no face detector is given: --yunet or {MODEL_VARIABLE}"
+                return f"no face detector is given: {DETECTOR_HINT}"
             _finder(options.yunet)
         if base == "identity":
             if options.recogniser is None:

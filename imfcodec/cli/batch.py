@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from imfcodec.cli.failures import Stopped, stop_on_signals
+from imfcodec.cli.failures import stop_on_signals
 from imfcodec.cli.output import show_json, show_line, show_warnings
 from imfcodec.cli.text import path_text, plural
-from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
+from imfcodec.errors import (
+    ImfcodecError,
+    InputUnreadable,
+    OptionError,
+    OutputFailed,
+    Stopped,
+)
 
 if TYPE_CHECKING:
     from imfcodec.cli.records import Record

@@ -18,7 +18,14 @@ from imfcodec.cli.bench_tables import means_tables, savings_table
 from imfcodec.cli.compare import metrics_option, recogniser_option, yunet_option
 from imfcodec.cli.job_progress import job_progress
 from imfcodec.cli.options import json_option, overwrite_option, quiet_option
-from imfcodec.cli.output import show_columns, show_json, show_lines, show_rows, show_warnings
+from imfcodec.cli.output import (
+    left_out,
+    show_columns,
+    show_json,
+    show_lines,
+    show_rows,
+    show_warnings,
+)
 from imfcodec.cli.records import Record
 from imfcodec.cli.text import path_text, plural
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputExists
@@ -358,7 +365,7 @@ def _warn(results: Results, plan: Plan) -> None:
 
     show_warnings(f"left out: {clip.error}" for clip in plan.unusable)
     show_warnings(f"{c.name} left out: {c.missing}" for c in results.codecs if c.missing)
-    show_warnings(f"{name} left out: {why}" for name, why in results.metrics_missing.items())
+    show_warnings(left_out(results.metrics_missing))
     show_warnings(
         f"{plural(count, 'point')} of earlier runs not reused: {why}"
         for why, count in plan.earlier.refused.items()

@@ -11,7 +11,7 @@ import click
 
 from imfcodec.bench.results import METRICS
 from imfcodec.cli.options import json_option, quiet_option
-from imfcodec.cli.output import show_columns, show_json, show_warnings
+from imfcodec.cli.output import left_out, show_columns, show_json, show_warnings
 from imfcodec.cli.progress import progress
 from imfcodec.cli.text import path_text
 from imfcodec.errors import UnsupportedVideo
@@ -117,9 +117,7 @@ def compare(
     else:
         show_columns(_rows(scores))
         if not quiet:
-            show_warnings(
-                f"{name} is left out: {reason}" for name, reason in scorer.missing.items()
-            )
+            show_warnings(left_out(scorer.missing))
 
 
 def _check(source: Clip, coded: Clip) -> None:

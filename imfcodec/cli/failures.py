@@ -12,23 +12,10 @@ import click
 
 from imfcodec.cli.options import wants_json
 from imfcodec.cli.output import flush_results, show_error, show_json_error, silence_results
-from imfcodec.errors import ImfcodecError
+from imfcodec.errors import ImfcodecError, Stopped
 
 SIGNALS: Final = {signal.SIGINT: "Interrupted (Ctrl-C).", signal.SIGTERM: "Terminated."}
 """Signals that stop a command and what they mean."""
-
-
-class Stopped(Exception):
-    """A signal asks the command to stop.
-
-    By default Ctrl-C raises `KeyboardInterrupt`, which is not an `Exception`. PyAV loses such an
-    exception if it comes while libav reads or writes a Python file; with a pipe, that is most of
-    the time. SIGTERM would end Python at once and leave a hidden, incomplete output file.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = signal_exit_code(number)
 
 
 def signal_exit_code(number: int) -> int:
@@ -67,7 +54,7 @@ def failures(ctx: click.Context, *, as_json: bool = False) -> Iterator[None]:
         ctx.exit(error.exit_code)
     except Stopped as stopped:
         silence_results()
-        ctx.exit(stopped.exit_code)
+        ctx.exit(signal_exit_code(stopped.number))
     except KeyboardInterrupt:
         silence_results()
         ctx.exit(signal_exit_code(signal.SIGINT))

@@ -90,6 +90,14 @@ def show_warnings(messages: Iterable[str]) -> None:
             click.echo(f"imfcodec: warning: {_one_line(message)}", err=True)
 
 
+def left_out(reasons: Mapping[str, str]) -> list[str]:
+    """What is left out and why: one warning for each reason, not for each name."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(group)} left out: {reason}" for reason, group in names.items()]
+
+
 def show_error(error: ImfcodecError, *, as_json: bool) -> None:
     """Print an error to stderr: a line for people, then a JSON line if asked for."""
     message = _one_line(str(error))

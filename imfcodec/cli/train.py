@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from imfcodec.cli.job_progress import job_progress
 from imfcodec.cli.options import json_option
 from imfcodec.cli.output import show_json
 from imfcodec.config import PRESETS
@@ -87,8 +88,9 @@ workers_option = click.option(
 @click.option("--resume", is_flag=True, help="Continue from the run's last checkpoint.")
 @click.option(
     "--initial",
-    type=PATH,
-    help="Start from these weights: a run's ema.safetensors, or NAME-SHA8.safetensors.",
+    metavar="PATH|NAME|ID",
+    help="Start from these weights: a run's ema.safetensors, a weights file, or the name or id of "
+    "installed weights.",
 )
 @click.option(
     "--restoration",
@@ -109,7 +111,7 @@ def run_command(
     settings: tuple[tuple[str, str], ...],
     device: str,
     resume: bool,
-    initial: Path | None,
+    initial: str | None,
     restoration: Path | None,
     minutes: float | None,
     workers: int | None,
@@ -134,7 +136,7 @@ def run_command(
             shard or Path(f"{overfit.stem}-overfit"),
             preset,
             device,
-            initial,
+            _initial(initial),
             minutes,
             as_json,
         )
@@ -158,7 +160,7 @@ def run_command(
         run,
         device=device,
         resume=resume,
-        initial=initial,
+        initial=_initial(initial),
         restoration=restoration,
         minutes=minutes,
         workers=workers,
@@ -169,6 +171,15 @@ def run_command(
         show_json(figures)
     else:
         click.echo(f"averaged weights: {run / 'ema.safetensors'}")
+
+
+def _initial(choice: str | None) -> Path | None:
+    """A file that exists, or that of installed weights."""
+    from imfcodec.weights import find
+
+    if choice is None or Path(choice).exists():
+        return None if choice is None else Path(choice)
+    return find(choice).path
 
 
 def _change(fields: dict[str, Any], settings: tuple[tuple[str, str], ...]) -> None:
@@ -234,7 +245,11 @@ def _say(line: str) -> None:
 @preset_option
 @settings_option
 @device_option
-@click.option("--initial", type=PATH, help="Start from the file that another such run wrote.")
+@click.option(
+    "--initial",
+    metavar="PATH|NAME|ID",
+    help="Start from the file that another such run wrote, or from installed weights.",
+)
 @workers_option
 @json_option
 def restoration_command(
@@ -244,7 +259,7 @@ def restoration_command(
     preset: str,
     settings: tuple[tuple[str, str], ...],
     device: str,
-    initial: Path | None,
+    initial: str | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -268,7 +283,7 @@ def restoration_command(
             validation,
             run,
             device=device,
-            initial=initial,
+            initial=_initial(initial),
             workers=workers,
             say=_say,
         )
@@ -355,7 +370,8 @@ def export_command(
     paths = [source.path for source in find_sources([clips])]
     # Clips at even distances, so that all kinds are included.
     chosen = paths[:: max(1, math.ceil(len(paths) / count))]
-    file = export_run(run, chosen, folder, name)
+    with job_progress("export", wanted=not as_json) as advance:
+        file = export_run(run, chosen, folder, name, advance or (lambda done, total: None))
     if as_json:
         show_json({"name": file.name, "id": file.id.hex(), "path": str(file.path)})
     else:

@@ -22,6 +22,10 @@ from imfcodec.metrics.motion import Region
 from imfcodec.metrics.pictures import Picture
 
 MODEL_VARIABLE: Final = "IMFCODEC_YUNET"
+DETECTOR_HINT: Final = (
+    f"name the file with --yunet or {MODEL_VARIABLE}; it is YuNet, "
+    "face_detection_yunet_2023mar.onnx at https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
+)
 """Environment variable that names the detector's file if no option does."""
 
 SCORE: Final = 0.7

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -34,10 +34,11 @@ KEY_CRF, KEY_PRESET = 40, 6  # of those key frames
 def export(
     checkpoint: Path,
     config: ModelConfig,
-    clips: Iterable[Path],
+    clips: Sequence[Path],
     folder: Path,
     name: str,
     frames: int = 125,
+    advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[WeightsFile, EntropyTables]:
     """Fit the entropy tables on training clips and write NAME-SHA8.safetensors.
 
@@ -48,6 +49,7 @@ def export(
         folder: Where the weights go.
         name: Their name.
         frames: Frames of each clip to fit on.
+        advance: Called with how many clips are done, of how many.
     """
     trainee = Trainee(config)
     load_initial(checkpoint, trainee)
@@ -55,7 +57,11 @@ def export(
     # Tokens as the shipped float16 weights give them, not as the float32 checkpoint does.
     trainee.imf.half().float()
     step = trainee.quantiser.step.numpy().astype(np.float32)
-    runs = [run for clip in clips for run in runs_of(trainee.imf, step, clip, frames)]
+    runs: list[RefinedRun] = []
+    for number, clip in enumerate(clips):
+        advance(number, len(clips))
+        runs += runs_of(trainee.imf, step, clip, frames)
+    advance(len(clips), len(clips))
     tables = fit_tables(step, [run.tokens for run in runs], [run.integers for run in runs])
     return weights.write(folder, name, trainee.imf, tables), tables
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from imfcodec.errors import InputUnreadable
@@ -15,7 +15,13 @@ from imfcodec.training.model_card import add_entry
 from imfcodec.weights import WeightsFile
 
 
-def export_run(run: Path, clips: Sequence[Path], folder: Path, name: str) -> WeightsFile:
+def export_run(
+    run: Path,
+    clips: Sequence[Path],
+    folder: Path,
+    name: str,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+) -> WeightsFile:
     """Write a run's averaged weights, list them in the manifest, and begin their model card.
 
     Args:
@@ -23,6 +29,7 @@ def export_run(run: Path, clips: Sequence[Path], folder: Path, name: str) -> Wei
         clips: Training clips that the entropy tables are fitted on.
         folder: Folder of the weights; the new ones become its default.
         name: Name of the weights.
+        advance: Called with how many clips are done, of how many.
 
     Returns:
         The new file.
@@ -35,7 +42,7 @@ def export_run(run: Path, clips: Sequence[Path], folder: Path, name: str) -> Wei
         config = TrainConfig.from_json((run / "config.json").read_text())
     except OSError as error:
         raise InputUnreadable(f"{run} is not a training run: {error}") from error
-    file, _ = export(run / EMA_FILE, config.model, clips, folder, name)
+    file, _ = export(run / EMA_FILE, config.model, clips, folder, name, advance=advance)
     register(folder, file, config.model, json.loads(config.to_json()))
     add_entry(folder, file, run, config)
     return file

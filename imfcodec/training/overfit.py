@@ -63,6 +63,7 @@ def overfit(
     Raises:
         ImfcodecError: As `prepare`, `train` and `encode`.
     """
+    say("1 of 4: preparing the clip")
     prepare([clip], run / "shards", PrepareOptions(SIDE, stride=1, face=False, val_share=0))
     shard = run / "shards" / "train"
     config = TrainConfig(
@@ -79,8 +80,11 @@ def overfit(
         recolour=0.0,
         minutes=minutes,
     )
+    say("2 of 4: training")
     figures = train(config, shard, shard, run / "run", device=device, initial=initial, say=say)
+    say("3 of 4: exporting the weights")
     weights = export_run(run / "run", [clip], run / "weights", "overfit")
+    say("4 of 4: encoding the clip")
     stream = run / f"{clip.stem}.imf"
     options = EncodeOptions(
         weights=str(weights.path), short_side=SIDE, measure=True, audio="none", overwrite=True

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from imfcodec.config import ModelConfig
-from imfcodec.errors import InputUnreadable, OptionError
+from imfcodec.errors import InputUnreadable, OptionError, Stopped
 from imfcodec.metrics.perceptual import load_lpips
 from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
 from imfcodec.receiver.reconstruction import to_tensor
@@ -28,10 +28,11 @@ from imfcodec.training.perceptual_loss import PerceptualLoss
 from imfcodec.training.planners import ahead, planners_for
 from imfcodec.training.precision import autocast
 from imfcodec.training.processes import join
-from imfcodec.training.run_log import RunLog
+from imfcodec.training.run_log import RunLog, time_left_s
 from imfcodec.training.schedule import warm_cosine
 from imfcodec.training.tensor_file import write_tensors
 from imfcodec.training.utilisation import FlopMeter, peak_flops
+from imfcodec.weights import under
 
 FILE = "restoration.safetensors"
 VALIDATED = 64  # references
@@ -181,38 +182,46 @@ def train_restoration(
     flops = FlopMeter()
     log = RunLog(run, 0, peak_flops(device, config.precision))
     last: dict[str, float] = {}
-    for step in range(config.steps):
-        spent = (time.monotonic() - begun) / 60 / (config.minutes or math.inf)
-        if spent >= 1:
-            break
-        progress = max(step / config.steps, spent)
-        for group in optimiser.param_groups:
-            rate = warm_cosine(step, config.warmup_steps, progress)
-            group["lr"] = config.learning_rate * rate
-        waited = time.monotonic()
-        decoded, source = (to_tensor(x, device) for x in next(patches))
-        wait_s = time.monotonic() - waited
-        flops.begin("step")
-        with autocast(device, config.precision):
-            picture = restoration(decoded)
-            terms = {"l1": (picture - source).abs().mean()}
-            loss = config.l1 * terms["l1"]
-            if distance:
-                terms["perceptual"] = distance(picture, source, step)
-                loss = loss + config.perceptual * terms["perceptual"]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if torch.isfinite(nn.utils.clip_grad_norm_(restoration.parameters(), 1.0)):
-            optimiser.step()
-            follow(ema, restoration, step, config.ema)
-        flops.end()
-        figures = {name: term.detach() for name, term in terms.items()}
-        log.add(step + 1, config.batch, wait_s, flops.take(), figures)
-        if (step + 1) % config.log_steps == 0 or step + 1 == config.steps:
-            write_tensors(run / FILE, ema.state_dict())
-            last = log.write(check.measure(ema) if check else {})
-            say(" ".join(f"{k} {v:.4g}" for k, v in last.items()))
-    patches.close()
+    try:
+        for step in range(config.steps):
+            spent = (time.monotonic() - begun) / 60 / (config.minutes or math.inf)
+            if spent >= 1:
+                break
+            progress = max(step / config.steps, spent)
+            for group in optimiser.param_groups:
+                rate = warm_cosine(step, config.warmup_steps, progress)
+                group["lr"] = config.learning_rate * rate
+            waited = time.monotonic()
+            decoded, source = (to_tensor(x, device) for x in next(patches))
+            wait_s = time.monotonic() - waited
+            flops.begin("step")
+            with autocast(device, config.precision):
+                picture = restoration(decoded)
+                terms = {"l1": (picture - source).abs().mean()}
+                loss = config.l1 * terms["l1"]
+                if distance:
+                    terms["perceptual"] = distance(picture, source, step)
+                    loss = loss + config.perceptual * terms["perceptual"]
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            if torch.isfinite(nn.utils.clip_grad_norm_(restoration.parameters(), 1.0)):
+                optimiser.step()
+                follow(ema, restoration, step, config.ema)
+            flops.end()
+            figures = {name: term.detach() for name, term in terms.items()}
+            log.add(step + 1, config.batch, wait_s, flops.take(), figures)
+            if (step + 1) % config.log_steps == 0 or step + 1 == config.steps:
+                write_tensors(run / FILE, ema.state_dict())
+                last = log.write(check.measure(ema) if check else {})
+                most_s = None if config.minutes is None else 60 * config.minutes
+                left_s = time_left_s(step + 1, config.steps, time.monotonic() - begun, most_s)
+                say(log.line(last, config.steps, left_s))
+    except (KeyboardInterrupt, Stopped):
+        write_tensors(run / FILE, ema.state_dict())
+        say(f"stopped; what was learned is in {run / FILE}: go on with --initial and a new folder")
+        raise
+    finally:
+        patches.close()
     write_tensors(run / FILE, ema.state_dict())
     return last
 
@@ -227,7 +236,10 @@ def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> No
     if restoration is None:
         raise OptionError("this network restores no references")
     try:
-        restoration.load_state_dict(restoration.completed(load_file(path)))
+        tensors = load_file(path)
+        # Of a weights file of the codec, R is a part.
+        tensors = under("model.restoration.", tensors) or tensors
+        restoration.load_state_dict(restoration.completed(tensors))
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network's R: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,12 +19,17 @@ BATCH = 8  # references that are restored together
 
 @torch.inference_mode()
 def restore_references(
-    restoration: ReferenceRestoration, shard: Shard, path: Path, device: str, precision: str
+    restoration: ReferenceRestoration,
+    shard: Shard,
+    path: Path,
+    device: str,
+    precision: str,
+    advance: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Let a shard show its decoded references as a receiver restores them, kept in a file.
 
     R runs once for each instead of in every step that draws it. Those in the file already, of a
-    run that is resumed, stay.
+    run that is resumed, stay. ``advance`` is called with how many are done, of how many.
     """
     size = shard.refs[:1].nbytes
     shares = torch.ones(len(shard.refs), 1, 1, 1)
@@ -34,6 +40,7 @@ def restore_references(
         file.truncate(done * size)
         file.seek(done * size)
         for begin in range(done, len(shard.refs), BATCH):
+            advance(begin, len(shard.refs))
             decoded = to_tensor(shard.refs[begin : begin + BATCH].copy(), device)
             with autocast(device, precision):
                 restored = restoration(decoded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from imfcodec.errors import OptionError
 from imfcodec.training.png import write_png
+
+METRICS_FILE = "metrics.jsonl"
 
 
 class RunLog:
@@ -59,7 +62,7 @@ class RunLog:
             **{k: sum(v) / len(v) for k, v in self._terms.items()},
             **figures,
         }
-        with (self._run / "metrics.jsonl").open("a") as file:
+        with (self._run / METRICS_FILE).open("a") as file:
             file.write(json.dumps(record) + "\n")
         if self._events:
             for name, value in record.items():
@@ -69,6 +72,16 @@ class RunLog:
         self._terms.clear()
         self._samples, self._flops, self._wait_s, self._begun = 0, 0, 0.0, time.monotonic()
         return record
+
+    def line(self, record: dict[str, float], steps: int, left_s: float | None) -> str:
+        """A record for people, its columns under one another.
+
+        Args:
+            record: What `write` returned.
+            steps: Of the whole run.
+            left_s: Estimated time left, in seconds; None if unknown.
+        """
+        return progress_line(self._step, steps, left_s, record)
 
     def pictures(self, rows: Tensor, tokens: Tensor) -> None:
         """Write a sample grid [rows, columns, 3, S, S] and a plot of tokens [frames, d_m]."""
@@ -81,6 +94,60 @@ class RunLog:
         if self._events:
             self._events.add_image("samples", grid, self._step)
             self._events.add_image("tokens", plot, self._step)
+
+
+def progress_line(step: int, steps: int, left_s: float | None, figures: dict[str, float]) -> str:
+    """Step N of M, time left, and figures in columns of equal width."""
+    width = len(str(steps))
+    left = "" if left_s is None else f"  {duration_text(left_s)} left"
+    columns = [f"{name} {value:<9.4g}" for name, value in figures.items() if name != "step"]
+    return f"step {step:>{width}} of {steps}{left:16} " + " ".join(columns).rstrip()
+
+
+def duration_text(seconds: float) -> str:
+    """Hours, minutes and seconds: 1:02:03."""
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+
+
+def time_left_s(
+    done: int, total: int, elapsed_s: float, most_s: float | None = None
+) -> float | None:
+    """Time left of a run, by its mean speed so far.
+
+    Args:
+        done: Steps so far, of this process.
+        total: Steps that this process is to do.
+        elapsed_s: Time that they took, in seconds.
+        most_s: Time after which the run stops anyway.
+
+    Returns:
+        Seconds; None before the first step.
+    """
+    if not done:
+        return None
+    left_s = (total - done) * elapsed_s / done
+    return max(0.0, left_s if most_s is None else min(left_s, most_s - elapsed_s))
+
+
+def paced(
+    what: str, say: Callable[[str], None], every_s: float = 5.0
+) -> Callable[[int, int], None]:
+    """Turn the advance of some work into lines with the time left, one in every few seconds."""
+    begun = said = time.monotonic()
+    first: int | None = None
+
+    def advance(done: int, total: int) -> None:
+        nonlocal said, first
+        first = done if first is None else first
+        now = time.monotonic()
+        if now - said < every_s:
+            return
+        said = now
+        left_s = time_left_s(done - first, total - first, now - begun)
+        say(f"{what}: {progress_line(done, total, left_s, {}).removeprefix('step ')}")
+
+    return advance
 
 
 def _wandb_run(project: str, run: Path) -> Any:

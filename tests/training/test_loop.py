@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from imfcodec.config import FAST
-from imfcodec.errors import InputUnreadable, OptionError, OutputFailed
+from imfcodec.errors import InputUnreadable, OptionError, OutputFailed, Stopped
 from imfcodec.training import checkpoint, data, landmarks, loop, tensor_file
 from imfcodec.training.config import Stage, TrainConfig
 from imfcodec.training.loop import train
@@ -252,9 +252,9 @@ def test_no_shard(tmp_path: Path) -> None:
 
 
 def test_it_learns(shard: Path, tmp_path: Path) -> None:
-    """The machinery as a whole: on its own clips the loss falls by a third in 80 steps."""
+    """The machinery as a whole: on its own clips the loss falls by a third in 110 steps."""
     config = small_run(
-        stages=(Stage(64, 8, 80),),
+        stages=(Stage(64, 8, 110),),
         learning_rate=2e-3,
         log_steps=20,
         flow=0.0,  # a flat disc on a smooth ground: its optical flow misleads
@@ -275,3 +275,58 @@ def test_bad_configuration(change: dict) -> None:
         small_run(**change)
     with pytest.raises(OptionError):
         Stage(50, 4, 1)
+
+
+def test_a_run_that_never_started_is_in_nobodys_way(shard: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(InputUnreadable):
+        train(small_run(), tmp_path / "no shard", None, run, device="cpu")
+    with pytest.raises(OptionError, match="no checkpoint"):
+        train(small_run(), shard, None, run, device="cpu", resume=True)
+    changed = small_run(learning_rate=1e-3)
+    train(changed, shard, None, run, device="cpu", minutes=0.0)
+    assert TrainConfig.from_json((run / "config.json").read_text()) == changed
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Stopped(15)])
+def test_an_interrupted_run_saves_what_it_has(
+    shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    def interrupted(*args: object) -> float:
+        if args[0] == 3:
+            raise stop
+        return 1.0
+
+    lines: list[str] = []
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(type(stop)):
+        patch.setattr(loop, "warm_cosine", interrupted)
+        train(small_run(checkpoint_steps=100), shard, None, run, device="cpu", say=lines.append)
+    assert lines[-1] == f"stopped after step 3; the checkpoint is in {run}: go on with --resume"
+    train(small_run(checkpoint_steps=100), shard, None, run, device="cpu", resume=True)
+
+
+def test_the_first_checkpoint_comes_soon(
+    shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[float] = []
+
+    def note(folder: Path, modules: object, optimisers: object, numbers: dict) -> None:
+        steps.append(numbers["step"])
+
+    monkeypatch.setattr(loop, "save_state", note)
+    monkeypatch.setattr(loop, "FIRST_CHECKPOINT_S", 0.0)
+    train(small_run(checkpoint_steps=1000), shard, None, tmp_path / "run", device="cpu")
+    assert steps[0] == 1
+    assert len(steps) == 2
+
+
+def test_lines_are_aligned_and_say_how_long(shard: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    config = small_run(log_steps=1)
+    train(config, shard, None, tmp_path / "run", device="cpu", say=lines.append)
+    steps = [line for line in lines if line.startswith("step ")]
+    assert len(steps) == config.steps
+    assert steps[0].startswith(f"step {1:>{len(str(config.steps))}} of {config.steps}  0:00:")
+    assert len({line.index("samples_per_s") for line in steps}) == 1
+    assert len({line.index("learning_rate") for line in steps}) == 1

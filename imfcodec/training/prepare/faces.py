@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.errors import OptionError
-from imfcodec.metrics.face_boxes import MODEL_VARIABLE, FaceFinder
+from imfcodec.metrics.face_boxes import DETECTOR_HINT, FaceFinder
 from imfcodec.training.landmarks import VALUES
 
 SAME_FACE_OVERLAP = 0.3
@@ -88,8 +88,7 @@ class FaceDetector:
         if model is None or not model.is_file():
             missing = "no face detector is given" if model is None else f"{model}: no such file"
             raise OptionError(
-                f"{missing}; it is the file face_detection_yunet_*.onnx of OpenCV's model zoo "
-                f"(opencv_zoo): name it with --detector or {MODEL_VARIABLE}, or use --no-face"
+                f"{missing}: {DETECTOR_HINT.replace('--yunet', '--detector')}. Or use --no-face"
             )
         self.digest = hashlib.sha256(model.read_bytes()).hexdigest()[:8]
         self._finder = FaceFinder(model)
