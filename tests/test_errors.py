@@ -43,7 +43,7 @@ def test_every_error_is_listed_and_documented() -> None:
         if issubclass(thing, Exception)
     ]
     assert set(classes) - {errors.Stopped} == set(errors.ERRORS)  # a signal is no error
-    for error in classes:
+    for error in errors.ERRORS:
         assert issubclass(error, errors.ImfcodecError)
         assert "exit_code" in vars(error), f"{error.__name__} inherits another's exit code"
         assert error.__doc__

@@ -52,6 +52,18 @@ def test_closed_standard_streams(environment: dict[str, str]) -> None:
     assert (run.returncode, run.stderr) == (3, b"imfcodec: error: standard input is closed\n")
 
 
+def wait_until_idle(pid: int) -> None:
+    """Until a process has used no time for a second: it waits for its input."""
+    deadline, used, since = time.monotonic() + 60, -1, time.monotonic()
+    while time.monotonic() - since < 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        now = int(fields[11]) + int(fields[12])  # user and system time
+        if now != used:
+            used, since = now, time.monotonic()
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_leave_nothing(
     number: signal.Signals, exit_code: int, environment: dict[str, str], tmp_path: Path
@@ -64,12 +76,7 @@ def test_signals_leave_nothing(
         stderr=subprocess.PIPE,
         env=environment,
     ) as process:
-        deadline = time.monotonic() + 60
-        while not any(tmp_path.iterdir()):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        # The output is opened just before the input is: give the weights their moment.
-        time.sleep(1)
+        wait_until_idle(process.pid)
         process.send_signal(number)
         try:
             assert process.wait(30) == exit_code

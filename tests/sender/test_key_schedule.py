@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from imfcodec.sender.key_schedule import AHEAD, SAMPLES, KeySchedule
+from imfcodec.sender import key_schedule
+from imfcodec.sender.key_schedule import AHEAD, KeySchedule
 from imfcodec.sender.source_frame import SourceFrame
 from tests.conftest import moving_picture
 
@@ -59,12 +60,13 @@ def test_a_scene_begins_anew() -> None:
     assert len(schedule.choose(frames(40, 45), [])) == 1
 
 
-def test_a_blink_is_no_key_frame() -> None:
+def test_a_blink_is_no_key_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many frames some are no samples, and a sample may be the blink."""
+    monkeypatch.setattr(key_schedule, "SAMPLES", 12)
     still, blink = moving_picture(0), moving_picture(0)
     blink[20:28, 20:44] = 0
-    count = 4 * SAMPLES
-    for place in np.linspace(0, count - 1, SAMPLES).round().astype(int)[1:9]:
+    count = 4 * 12
+    for place in np.linspace(0, count - 1, 12).round().astype(int)[1:9]:
         shown = [SourceFrame(n, n, blink if n == place else still) for n in range(count)]
         schedule = KeySchedule(float(count))
         schedule.begin(0)

@@ -23,7 +23,7 @@ def write_shard(folder: Path, clips: int = 3, frames: int = 12) -> Path:
 def small_run(**changes: object) -> TrainConfig:
     """Ten steps on two sizes, no perceptual network."""
     settings: dict[str, object] = {
-        "stages": (Stage(32, 8, 6), Stage(64, 8, 4)),
+        "stages": (Stage(32, 4, 6), Stage(64, 4, 4)),
         "model": TINY,
         "perceptual": 0.0,
         "flow_end": 0.5,

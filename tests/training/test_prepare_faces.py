@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from imfcodec.errors import OptionError
+from imfcodec.metrics.face_boxes import MODEL_VARIABLE
 from imfcodec.training.data import Shard
 from imfcodec.training.prepare.cuts import CutDetector
-from imfcodec.training.prepare.faces import MODEL_VARIABLE, Box, FaceDetector, FaceTracks
+from imfcodec.training.prepare.faces import Box, FaceDetector, FaceTracks
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.plan import face_crop, plan_shot
 from imfcodec.training.prepare.records import Crop, Dropped

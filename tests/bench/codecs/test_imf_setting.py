@@ -35,7 +35,7 @@ def test_what_is_no_setting(setting: str) -> None:
 
 
 def test_a_number_out_of_range() -> None:
-    with pytest.raises(OptionError, match="crf"):
+    with pytest.raises(OptionError, match="CRF"):
         with_setting(EncodeOptions(), "crf64-q1")
 
 
