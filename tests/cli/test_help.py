@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -119,4 +120,19 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "Usage:" in run.stdout
+    assert run.stderr.split() == []
+
+
+def test_info_imports_nothing_heavy(stream: Path) -> None:
+    program = (
+        "import sys\n"
+        "from imfcodec.cli.main import imfcodec\n"
+        f"imfcodec(['info', {str(stream)!r}], standalone_mode=False)\n"
+        "heavy = {'torch', 'av', 'numpy', 'rich', 'cv2'} & sys.modules.keys()\n"
+        "print(*heavy, file=sys.stderr)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "frames" in run.stdout
     assert run.stderr.split() == []

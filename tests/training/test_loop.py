@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from imfcodec.config import FAST
 from imfcodec.errors import InputUnreadable, OptionError, OutputFailed, Stopped
-from imfcodec.training import checkpoint, data, landmarks, loop, tensor_file
+from imfcodec.training import checkpoint, data, discriminator, landmarks, loop, tensor_file
 from imfcodec.training.config import Stage, TrainConfig
 from imfcodec.training.loop import train
 from imfcodec.training.optical_flow import optical_flow
@@ -45,10 +45,14 @@ class NoMeter:
         return 0
 
 
+SMALL_JUDGE = (8, 16, 32, 64)
+
+
 @pytest.fixture(autouse=True)
-def no_counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def smaller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "promises" not in request.node.name:  # that run has everything
         monkeypatch.setattr(loop, "FlopMeter", NoMeter)
+        monkeypatch.setattr(discriminator, "CHANNELS", SMALL_JUDGE)
 
 
 def same(a: Path, b: Path) -> bool:
@@ -126,6 +130,8 @@ def test_two_processes_equal_one(shard: Path, tmp_path: Path, change: dict) -> N
         "from imfcodec.training.loop import train; from tests.training.test_loop import NoMeter;"
         "from tests.training.samples import small_run; a, b = map(Path, sys.argv[1:]);"
         "from imfcodec.training.config import Stage; loop.FlopMeter = NoMeter;"
+        "from imfcodec.training import discriminator;"
+        f"discriminator.CHANNELS = {SMALL_JUDGE};"
         f"train(small_run(**{change!r}), a, None, b, device='cpu')"
     )
     script = tmp_path / "two.py"

@@ -88,8 +88,10 @@ def _draw_curve(axes: Axes, curve: Curve, stroke: Stroke, theme: Theme) -> None:
         linestyle=stroke.dashes,
         zorder=stroke.order,
     )
+    # Of ours every point has its marker, also one that is worse than its neighbours.
+    marked = _in_sight(curve) if curve.role == "ours" else curve.envelope
     for complete in (True, False):
-        points = [p for p in curve.envelope if p.complete is complete]
+        points = [p for p in marked if p.complete is complete]
         axes.plot(
             *_xy(points),
             color=stroke.colour,
@@ -180,6 +182,9 @@ def _name_curves(
     right = figure.bbox.x1 * scale
     room = Box(frame.x0 * scale, frame.y0 * scale, right, frame.y1 * scale)
     taken = [Box(x - 3, y - 3, x + 3, y + 3) for path in paths for x, y in _samples(path)]
+    for path, stroke in zip(paths, strokes, strict=True):
+        reach = stroke.marker_size / 2 + 3
+        taken += [Box(x - reach, y - reach, x + reach, y + reach) for x, y in path]
     # Ours first: it has the choice.
     for n in sorted(range(len(found)), key=lambda n: -strokes[n].order):
         curve, stroke, path = found[n], strokes[n], paths[n]
