@@ -29,7 +29,7 @@ def encode(
         source: Path, "-" for standard input, or a binary file object.
         target: Path, "-" for standard output, or a binary file object.
         options: See `EncodeOptions`.
-        progress: Called with the frames that are coded, and the seconds of video they make.
+        progress: Called with the frames that are coded, and with the work done as seconds of video.
 
     Raises:
         ImfcodecError: One class per cause. The target file is then neither created nor changed.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +38,10 @@ from imfcodec.sender.stream_encoder import StreamEncoder
 from imfcodec.video import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
 
 MAX_RATE_DENOMINATOR = 100_000
+
+READ, PLANNED = 0.1, 0.2
+"""Shares of the work on a frame that is read, and for which key frames are planned; about those of
+the default options."""
 
 
 class Encoder:
@@ -82,7 +85,8 @@ class Encoder:
             sample_aspect_ratio: Width of a pixel over its height.
             colour: Colour description of the source, which the header repeats; None if unknown.
             audio: Opus parameters of the sound to come; None for a silent stream.
-            progress: Called with the frames that are coded, and the seconds of video they make.
+            progress: Called with the frames that are coded, and with the work done in seconds of
+                video.
 
         Raises:
             OptionError: An option cannot be used.
@@ -119,12 +123,13 @@ class Encoder:
             self._time_base,
             self.stages,
             self._advance,
+            self._plan,
         )
         packet_s = LIVE_PACKET_S if options.latency == "low" else PACKET_S
         self._sound = Interleaver(packet_s)
         self._stream: StreamWriter | None = None
         self._frames = self._coded = 0
-        self._uncoded: deque[int] = deque()  # pts of frames that wait
+        self._planned = 0.0
         self._last_pts, self._last_duration = -1, 0
         self.report = None
 
@@ -150,8 +155,8 @@ class Encoder:
             raise ValueError(f"pts {pts} does not increase")
         frame = SourceFrame(self._frames, pts, self._geometry.to_coded(rgb))
         self._frames += 1
-        self._uncoded.append(pts)
         self._last_pts, self._last_duration = pts, duration
+        self._report()
         for packet in self._coder.push(frame):
             self._put(packet)
 
@@ -242,11 +247,21 @@ class Encoder:
     def _advance(self, frames: int) -> None:
         """So many more frames have been coded."""
         self._coded += frames
-        pts = self._last_pts
-        for _ in range(frames):
-            pts = self._uncoded.popleft()
-        if self._progress:
-            self._progress(self._coded, float((pts + self._nominal) * self._time_base))
+        self._report()
+
+    def _plan(self, frames: float) -> None:
+        """For so many more frames the key frames have been planned."""
+        self._planned += frames
+        self._report()
+
+    def _report(self) -> None:
+        """Tell how far the work is; frames that are read or planned count in part."""
+        if self._progress is None:
+            return
+        coded = self._coded
+        work = coded + READ * (self._frames - coded) + PLANNED * max(0.0, self._planned - coded)
+        end_s = (self._last_pts + self._nominal) * self._time_base
+        self._progress(coded, float(end_s) * work / self._frames)
 
     def _check_header(self) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -41,13 +41,19 @@ class KeySchedule:
         """Begin a scene."""
         self._begin_pts, self._granted = pts, 0
 
-    def choose(self, frames: Sequence[SourceFrame], known: Sequence[SourceFrame]) -> list[int]:
+    def choose(
+        self,
+        frames: Sequence[SourceFrame],
+        known: Sequence[SourceFrame],
+        advance: Callable[[float], None] = lambda share: None,
+    ) -> list[int]:
         """Choose the key frames among the next frames of the scene.
 
         Args:
             frames: The frames in order; not empty.
             known: Key frames of the scene that these may depend on: none yet, or the base and, if
                 it is another frame, the last key frame.
+            advance: Called with each further share of the work, 0 to 1.
 
         Returns:
             Indices of the key frames, ascending; at least one if none is known.
@@ -60,7 +66,7 @@ class KeySchedule:
         places = _evenly(len(frames))
         weighed = [*known, *(frames[place] for place in places)]
         keys = plan_keys(
-            mutual_errors([frame.picture for frame in weighed]),
+            mutual_errors([frame.picture for frame in weighed], advance),
             [frame.pts for frame in weighed],
             len(known),
             count,

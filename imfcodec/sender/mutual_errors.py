@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,9 @@ Picture = npt.NDArray[np.uint8]
 
 
 @torch.inference_mode()
-def mutual_errors(pictures: Sequence[Picture]) -> Errors:
+def mutual_errors(
+    pictures: Sequence[Picture], advance: Callable[[float], None] = lambda share: None
+) -> Errors:
     """`unexplained` between source frames in order; no key frame has been coded yet.
 
     Each flow search starts from the flow of the previous frame, so that it still finds a head
@@ -25,6 +27,7 @@ def mutual_errors(pictures: Sequence[Picture]) -> Errors:
 
     Args:
         pictures: N pictures, RGB uint8 [H, W, 3].
+        advance: Called with each further share of the work, 0 to 1.
 
     Returns:
         float64 [N, N]: the error of frame j rebuilt from frame i at [i, j].
@@ -32,6 +35,7 @@ def mutual_errors(pictures: Sequence[Picture]) -> Errors:
     luma = [grey(picture) for picture in pictures]
     colour = torch.cat([reduce_short_side(to_tensor(p[None]), SIDE, MULTIPLE) for p in pictures])
     errors = np.zeros((len(pictures), len(pictures)))
+    pairs = len(pictures) * (len(pictures) - 1) / 2
     for i in range(len(pictures) - 1):
         moved: Movement | None = None
         there, back = [], []
@@ -42,4 +46,5 @@ def mutual_errors(pictures: Sequence[Picture]) -> Errors:
         earlier, later_ones = colour[i : i + 1], colour[i + 1 :]
         errors[i, i + 1 :] = unexplained(later_ones, earlier, torch.stack(there))
         errors[i + 1 :, i] = unexplained(earlier, later_ones, torch.stack(back))
+        advance((len(pictures) - 1 - i) / pairs)
     return errors

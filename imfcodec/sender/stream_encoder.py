@@ -112,12 +112,15 @@ class StreamEncoder:
         time_base: Fraction,
         stages: StageTimes,
         advance: Callable[[int], None] = lambda frames: None,
+        plan: Callable[[float], None] = lambda frames: None,
     ) -> None:
         """Prepare for frames of one coded size (width, height) in pixels.
 
-        ``advance`` is called with how many more frames are coded.
+        ``advance`` is called with how many more frames are coded, ``plan`` with for how many more
+        of them the key frames are planned; planning is slow, and its steps are parts of frames.
         """
         self._advance = advance
+        self._plan = plan
         self.key_config = b""
         self.key_frames = 0
         self.predicted_key_frames = 0
@@ -232,7 +235,7 @@ class StreamEncoder:
             known.append(self._last_key.frame)
         frames = self._pending
         with self._timed("policy"):
-            chosen = schedule.choose(frames, known)
+            chosen = schedule.choose(frames, known, lambda share: self._plan(share * len(frames)))
         begin = 0
         for number in chosen:
             pts = frames[number].pts
