@@ -160,7 +160,7 @@ def test_the_mix_does_not_clip(cases: Path) -> None:
 def test_opposite_phase_is_heard(cases: Path) -> None:
     read = Read(cases / "phase.mkv")
     assert np.sqrt(np.square(read.sound[0]).mean()) > 0.05
-    assert any("cancel each other" in w for w in read.warnings)
+    assert any("mono mix would lose" in w for w in read.warnings)
 
 
 def test_joined_recordings_keep_all_sound(cases: Path) -> None:
@@ -182,7 +182,7 @@ def test_missing_frames_are_counted(cases: Path) -> None:
     assert len(cut.pictures) == 6
     assert any("745 frames and only 6" in w for w in cut.warnings)
     late = Read(cases / "no_initial_keyframe.ts")
-    assert any("packets before the first key frame were dropped" in w for w in late.warnings)
+    assert any("packets before the first key frame dropped" in w for w in late.warnings)
 
 
 @pytest.mark.parametrize(

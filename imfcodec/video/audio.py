@@ -30,6 +30,9 @@ MAX_BITRATE: Final = 256_000
 _MAX_FILL: Final = 2 * AUDIO_RATE
 """Longest gap that is filled with silence; a longer one is left in the timestamps."""
 
+_TRIMMED: Final = AUDIO_RATE // 100
+"""10 ms: overlaps from there on are trimmed."""
+
 _JITTER: Final = AUDIO_RATE // 500
 """2 ms: largest error of a timestamp in a container that stores whole milliseconds."""
 
@@ -66,6 +69,7 @@ class AudioTrack(Protocol):
     """Packets of the source in, Opus packets out."""
 
     parameters: OpusParameters
+    is_over: bool
 
     def feed(self, packet: Packet[AudioStream]) -> Iterator[AudioPacketOut]:
         """Take one packet of the source, in the order of the file."""
@@ -104,6 +108,7 @@ class OpusTranscoder:
 
     Attributes:
         parameters: Opus parameters of the packets.
+        is_over: whether sound after the wanted part has come.
     """
 
     def __init__(
@@ -118,6 +123,7 @@ class OpusTranscoder:
             bitrate: bits per second.
         """
         self._end = None if length_s is None else ticks(length_s)
+        self.is_over = False
         self._damaged = 0
         self._overlap = 0  # samples of the source that came twice
         self._replaced: list[str] = []
@@ -155,12 +161,12 @@ class OpusTranscoder:
         """Damage, overlaps, and channels that were taken in place of the mix."""
         found = []
         if self._damaged:
-            found.append(f"{self._damaged} damaged sound packets were skipped")
+            found.append(_skipped(self._damaged))
         if self._overlap > AUDIO_RATE // 10:
             found.append(f"{self._overlap / AUDIO_RATE:.1f} s of overlapping sound were dropped")
         if self._replaced:
             found.append(
-                "the sound's channels cancel each other in a mono mix; there, channel "
+                "a mono mix would lose more than 12 dB of the sound; there, channel "
                 f"{' and '.join(self._replaced)} is used alone"
             )
         return found
@@ -179,7 +185,8 @@ class OpusTranscoder:
             return
         length = ticks(Fraction(frame.samples, frame.sample_rate))
         position = self._place(frame)
-        if position + length <= 0 or (self._end is not None and position >= self._end):
+        self.is_over = self._end is not None and position >= self._end
+        if position + length <= 0 or self.is_over:
             return
         source_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         gap = position - (self._expected or 0)
@@ -187,9 +194,9 @@ class OpusTranscoder:
             yield from self._drain_resampler(pad=True)
             self._start_segment(frame, position)
             self._source_format = source_format
-        elif gap < -_JITTER:
+        elif gap < -_TRIMMED:
             self._overlap -= gap
-        self._expected = position + length
+        self._expected = max(self._expected or 0, position + length)
         frame.pts = position
         frame.time_base = Fraction(1, AUDIO_RATE)
         for block in self._resample(frame):
@@ -279,6 +286,7 @@ class OpusPassthrough:
             OptionError: the source is not Opus.
             UnsupportedVideo: the header is missing, or has more than two channels.
         """
+        self.is_over = False
         self._end = None if length_s is None else ticks(length_s)
         context = stream.codec_context
         if context.codec.canonical_name != "opus":
@@ -306,7 +314,8 @@ class OpusPassthrough:
             pts = heard + self.parameters.pre_skip
         if abs(pts - self._expected) <= _JITTER:
             pts = self._expected
-        if pts < 0 or (self._end is not None and pts >= self._end):
+        self.is_over = self._end is not None and pts >= self._end
+        if pts < 0 or self.is_over:
             return
         if pts < self._expected:
             self._damaged += 1
@@ -320,4 +329,8 @@ class OpusPassthrough:
 
     def complaints(self) -> list[str]:
         """Packets that were dropped."""
-        return [f"{self._damaged} damaged sound packets were skipped"] if self._damaged else []
+        return [_skipped(self._damaged)] if self._damaged else []
+
+
+def _skipped(count: int) -> str:
+    return f"{count} damaged sound packet" + (" skipped" if count == 1 else "s skipped")

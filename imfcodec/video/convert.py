@@ -36,9 +36,14 @@ def _scaling(source: tuple[int, int], target: tuple[int, int]) -> Interpolation:
 
 
 class RgbConverter:
-    """Decoded frames to RGB arrays, scaled in the same pass."""
+    """Decoded frames to RGB arrays, scaled in the same pass.
+
+    Attributes:
+        transparent: whether a picture had transparent pixels.
+    """
 
     def __init__(self) -> None:
+        self.transparent = False
         self._swscale = VideoReformatter()  # keeps its filter tables between frames
 
     def convert(self, frame: VideoFrame, colour: Colour, width: int, height: int) -> Rgb:
@@ -74,6 +79,7 @@ class RgbConverter:
         rgb = converted.to_ndarray()
         if alpha:
             opacity = rgb[..., 3:].astype(np.uint16)
+            self.transparent |= bool(opacity.min() < 255)
             return ((rgb[..., :3] * opacity + 127) // 255).astype(np.uint8)
         if deep:
             return ((rgb.astype(np.uint32) * 255 + 511) // 1023).astype(np.uint8)

@@ -75,7 +75,8 @@ class MonoMixer:
             keep = np.exp(-samples.shape[1] / _MEMORY_SAMPLES)
             energy = keep * self._energy + (1 - keep) * energy
         self._energy = energy
-        loudest = int(energy[1:].argmax())
+        heard = np.where(self._mix > 0, energy[1:], 0)  # the rumble of an LFE is no speech
+        loudest = int((heard if heard.any() else energy[1:]).argmax())
         peak = energy[1 + loudest]
         mixing = self._now is self._mix
         if peak < _SILENCE or energy[0] >= (LOSS if mixing else RECOVERY) * peak:

@@ -91,7 +91,8 @@ class PictureFilter:
         self.tone_mapped |= hdr
         self.gamut_mapped |= wide and not hdr
         if hdr or wide:
-            steps += [_TO_SDR, ("format", "rgb24")]
+            alpha = any(part.is_alpha for part in frame.format.components)
+            steps += [_TO_SDR, ("format", "rgba" if alpha else "rgb24")]
         if not steps:
             return None
         graph = Graph()
@@ -114,7 +115,9 @@ class PictureFilter:
             except (av.error.BlockingIOError, av.error.EOFError):
                 return frames
             assert isinstance(frame, VideoFrame)
-            if frame.pts is not None and frame.time_base:
-                frame.pts = round(frame.pts * frame.time_base / self._time_base)  # bwdif halves it
+            if frame.time_base:  # bwdif halves it
+                pts, duration, ratio = frame.pts, frame.duration, frame.time_base / self._time_base
+                frame.pts = None if pts is None else round(pts * ratio)
+                frame.duration = round((duration or 0) * ratio)
             frame.time_base = self._time_base
             frames.append(frame)

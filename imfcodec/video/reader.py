@@ -47,8 +47,9 @@ from imfcodec.video.filters import PictureFilter
 from imfcodec.video.info import AudioInfo, MediaInfo
 from imfcodec.video.opus import OpusParameters
 from imfcodec.video.orientation import Orientation
+from imfcodec.video.part import Part
 from imfcodec.video.signature import head_of, is_iso_media, still_picture
-from imfcodec.video.splice import Splicer
+from imfcodec.video.splice import GAP_S, GAPPY, Splicer
 from imfcodec.video.timing import AUDIO_RATE, FrameClock, nominal_duration
 from imfcodec.video.tracks import choose_audio, choose_video, track_warnings
 
@@ -61,7 +62,8 @@ _SEEKING_S: Final = 10
 _PRIMING_SAMPLES: Final = 2400
 """Samples before the picture that are only the priming of an audio encoder: AAC has up to 2112."""
 
-_ALPHA: Final = "the video has transparency; it is composed on black"
+_LONGEST_LEAD_S: Final = 60
+"""Longest sound before the first picture that is kept, seconds: beyond, a timestamp is wrong."""
 
 _INDEX_AT_END: Final = (
     "the index of this MP4 file is at its end, where a pipe cannot go; name the file instead, or "
@@ -148,7 +150,8 @@ class MediaReader:
         self._begin_s, self._end_s = begin_s, end_s
         self.warnings = []
         self._name = _name(source)
-        self._is_piped_mp4 = _is_piped_mp4(source)
+        self._is_seekable = _is_seekable(source)
+        self._is_piped_mp4 = not self._is_seekable and is_iso_media(head_of(source))
         self._container = _open(source, self._name, piped_mp4=self._is_piped_mp4)
         try:
             self._prepare(mode, audio_bitrate, size)
@@ -168,21 +171,16 @@ class MediaReader:
             InputUnreadable: the source fails while it is read.
             UnsupportedVideo: a later picture breaks the limits.
         """
-        shown = 0
-        end = None if self._length_s is None else self._length_s / self._time_base
         for item in chain(self._early, self._waiting, self._items):
             if isinstance(item, Packet):
                 if self._track is not None:
                     yield from self._track.feed(item)
-                continue
-            if self._begin_s and item.pts is not None and item.pts < (self._clock.origin or 0):
-                continue
-            picture = self._picture(item)
-            if end is not None and picture.pts >= end:
+            else:
+                for pts, frame in self._part.take(self._clock.place(item.pts), item):
+                    yield self._picture(pts, frame)
+            if self._part.is_over and (self._track is None or self._track.is_over):
                 break
-            shown += 1
-            yield picture
-        if not shown:
+        if self._part.is_empty:
             raise NoFrames(
                 f"{self._name}: there is no picture between {float(self._begin_s):g} s and "
                 f"{_seconds(self._end_s)}"
@@ -223,6 +221,9 @@ class MediaReader:
         self._audio = self._choose_audio(mode)
         self._packets = 0  # of the video
         self._decoded = 0
+        self._empty = 0  # packets without a picture
+        self._last_pts = -(1 << 62)  # of the latest decoded picture
+        self._is_past_part = False
         self._sought = False
         self._before_key = -1  # packets before the first key frame; -1 until that came
         self._damaged = 0
@@ -238,12 +239,14 @@ class MediaReader:
         self.info = self._describe()
         self._length_s = None if self._end_s is None else self._end_s - self._begin_s
         self._waiting = [self._first]
-        origin = self._origin(mode) + round(self._begin_s / self._time_base)
+        end = None if self._end_s is None else float(self._end_s / self._time_base)
+        self._part: Part[VideoFrame] = Part(float(self._begin_s / self._time_base), end)
+        origin = self._origin(mode)
         self._clock = FrameClock(self._time_base, self.info.nominal_duration, origin)
         self._warn_about_first_picture()
         self._track = self._open_track(mode, bitrate)
-        if self._begin_s > _SEEKING_S:
-            self._seek(origin)
+        if self._begin_s > _SEEKING_S and self._has_index:
+            self._seek(origin + round(self._begin_s / self._time_base))
         self.audio_parameters = self._track.parameters if self._track else None
 
     def _choose_video(self) -> VideoStream:
@@ -268,7 +271,6 @@ class MediaReader:
                 assert isinstance(alpha, VideoCodecContext)
                 alpha.extradata = own.extradata
                 decoder = alpha
-            self._warn(_ALPHA)
         # The limit holds for every size that the stream changes to, before memory is taken.
         decoder.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
         return decoder
@@ -287,7 +289,7 @@ class MediaReader:
         if self._audio.codec_context is None:
             self._warn("there is no decoder for the sound track; it is left out")
             return None
-        origin_s = (self._clock.origin or 0) * self.info.time_base
+        origin_s = (self._clock.origin or 0) * self._time_base + self._begin_s
         if mode is AudioMode.COPY:
             return OpusPassthrough(self._audio, origin_s, self._length_s)
         return OpusTranscoder(self._audio, origin_s, self._length_s, bitrate)
@@ -300,6 +302,7 @@ class MediaReader:
             self._decoder.flush_buffers()
             self._filter = PictureFilter(self._time_base)
             self._early, self._waiting = [], []
+            self._packets = self._decoded = self._damaged = self._empty = 0
             self._items = self._read()
             self._sought = True
 
@@ -316,6 +319,24 @@ class MediaReader:
         if self._is_piped_mp4:
             raise InputUnreadable(f"{self._name}: {_INDEX_AT_END}")
         raise NoFrames(f"{self._name}: no picture of the video can be decoded")
+
+    @property
+    def _has_index(self) -> bool:
+        """Whether the file can be sought in; without an index that leads anywhere."""
+        indexed = {"mov", "matroska"}.isdisjoint(self._container.format.name.split(","))
+        return not indexed and self._is_seekable
+
+    @property
+    def _ends_early(self) -> bool:
+        """Whether the last picture lies well before the end that the track declares."""
+        if self._cut_short or self._video.duration is None:
+            return True
+        end = (self._video.start_time or 0) + self._video.duration
+        return self._last_pts + 2 * self.info.nominal_duration < end
+
+    @property
+    def _part_is_over(self) -> bool:
+        return hasattr(self, "_part") and self._part.is_over
 
     def _describe(self) -> MediaInfo:
         video = self._video
@@ -369,11 +390,18 @@ class MediaReader:
         if track is None or mode is AudioMode.NONE or track.start_time is None:
             return first
         sound_s = track.start_time * (track.time_base or Fraction(0))
-        early = [p.pts * p.time_base for p in self._early if p.pts is not None and p.time_base]
+        early = [
+            p.pts * p.time_base
+            for p in self._early
+            if p.pts is not None and p.time_base and not p.is_discard
+        ]
         lead_s = first * self._time_base - min([sound_s, *early])
         context = track.codec_context
         rate = (context.sample_rate if context is not None else 0) or AUDIO_RATE
         if lead_s <= Fraction(_PRIMING_SAMPLES, rate):
+            return first
+        if lead_s > _LONGEST_LEAD_S:
+            self._warn(f"{float(lead_s):.1f} s of sound before the first picture were dropped")
             return first
         return first - round(lead_s / self._time_base)
 
@@ -383,7 +411,8 @@ class MediaReader:
         packets = self._container.demux(*wanted)
         rate = self._video.average_rate or self._video.guessed_rate
         step_s = nominal_duration(self._time_base, rate) * self._time_base
-        self._splicer = Splicer(self._video.index, step_s)
+        gappy = not GAPPY.isdisjoint(self._container.format.name.split(","))
+        self._splicer = Splicer(self._video.index, step_s, closes_gaps=gappy)
         while True:
             try:
                 packet = next(packets, None)
@@ -397,6 +426,10 @@ class MediaReader:
             # An empty packet would tell the decoder that the stream ends.
             if packet.size:
                 yield from self._sort(self._splicer.push(packet))
+            elif packet.stream_index == self._video.index and packet.dts is not None:
+                self._empty += 1  # so AVI says that a picture stays
+            if self._is_past_part:
+                return
         yield from self._sort(self._splicer.finish())
         yield from self._decode(None)
         yield from self._filter.finish()
@@ -411,7 +444,14 @@ class MediaReader:
             self._packets += 1
             if packet.is_keyframe and self._before_key < 0:
                 self._before_key = self._packets - 1
-            yield from self._decode(packet)
+            if not self._part_is_over:
+                yield from self._decode(packet)
+            elif packet.dts is not None and self._end_s is not None:
+                # Only sound of the part may still come, in badly interleaved files.
+                at_s = (packet.dts - (self._clock.origin or 0)) * self._time_base
+                self._is_past_part = at_s > self._end_s + GAP_S
+            else:
+                self._is_past_part = True
 
     def _decode(self, packet: Packet[Any] | None) -> Iterator[VideoFrame]:
         try:
@@ -425,17 +465,16 @@ class MediaReader:
                 self._source_format = frame.format
                 self._source_colour = self._colour(frame)
                 self._orientation = Orientation.of(frame)
-            if any(part.is_alpha for part in frame.format.components):
-                self._warn(_ALPHA)
+            if frame.pts is not None:
+                self._last_pts = max(self._last_pts, frame.pts)
             colour = self._colour(frame)
             with reading(self._name):
                 yield from self._filter.push(frame, colour)
 
-    def _picture(self, frame: VideoFrame) -> PictureFrame:
+    def _picture(self, pts: int, frame: VideoFrame) -> PictureFrame:
         colour = self._colour(frame)
         with reading(self._name):
             rgb = self._scaled(frame, colour)
-        pts = self._clock.place(frame.pts)
         return PictureFrame(pts, self._orientation.apply(rgb), frame.duration or 0)
 
     def _scaled(self, frame: VideoFrame, colour: Colour) -> Rgb:
@@ -504,25 +543,30 @@ class MediaReader:
             self._warn("the video is HDR; it was tone-mapped to SDR")
         if self._filter.gamut_mapped:
             self._warn("the video has wide-gamut colours; they were mapped to BT.709")
+        if self._converter.transparent:
+            self._warn("the video has transparency; it was composed on black")
+        if self._splicer.strays:
+            self._warn(f"{_count(self._splicer.strays, 'wrong timestamp')} put right")
         if self._splicer.restarts:
             self._warn(f"the input's clock was restarted {_times(self._splicer.restarts)}")
         for gap_s in self._splicer.gaps_s:
             self._warn(f"a gap of {gap_s:.1f} s in the input was closed")
         if self._before_key > 0:
-            self._warn(f"{self._before_key} video packets before the first key frame were dropped")
+            packets = _count(self._before_key, "video packet")
+            self._warn(f"{packets} before the first key frame dropped")
         declared = self._video.frames
         lost = self._packets - self._decoded - max(self._before_key, 0) - self._damaged
         if self._sought or self._end_s is not None:
             pass  # of a part, nobody knows how many frames it should have
-        elif declared > self._packets:
+        elif declared > self._packets + self._empty and self._ends_early:
             self._warn(
-                f"the input declares {declared} frames and only {self._decoded} could be read "
-                f"({declared - self._decoded} are missing)"
+                f"the input declares {declared} frames and only {self._decoded} could be read: "
+                f"{declared - self._decoded} missing"
             )
         elif lost > 0:
-            self._warn(f"{lost} of {self._packets} video packets gave no picture")
+            self._warn(f"{_count(lost, 'video packet')} of {self._packets} without a picture")
         if self._damaged:
-            self._warn(f"{self._damaged} damaged video packets were skipped")
+            self._warn(f"{_count(self._damaged, 'damaged video packet')} skipped")
         if self._track is not None:
             for complaint in self._track.complaints():
                 self._warn(complaint)
@@ -532,6 +576,10 @@ class MediaReader:
 
 def _seconds(time_s: Fraction | None) -> str:
     return "the end" if time_s is None else f"{float(time_s):g} s"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _times(count: int) -> str:
@@ -579,12 +627,12 @@ def _open(source: str | Path | BinaryIO, name: str, *, piped_mp4: bool) -> Input
             raise
 
 
-def _is_piped_mp4(source: str | Path | BinaryIO) -> bool:
-    file = sys.stdin.buffer if source == "-" else source
+def _is_seekable(source: str | Path | BinaryIO) -> bool:
+    file = sys.stdin.buffer if source == "-" and sys.stdin is not None else source
     if isinstance(file, str | Path):
-        return False
+        return Path(file).is_file()
     try:
-        return not file.seekable() and is_iso_media(head_of(file))
+        return file.seekable()
     except (AttributeError, OSError, ValueError):
         return False
 

@@ -106,5 +106,6 @@ class FrameClock:
         if self.corrected:
             found.append(f"{self.corrected} frames had a timestamp out of order; they were moved")
         if self.restarts:
-            found.append(f"the video's clock was restarted {self.restarts} times")
+            times = "once" if self.restarts == 1 else f"{self.restarts} times"
+            found.append(f"the video's clock was restarted {times}")
         return found
