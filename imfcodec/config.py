@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -13,6 +12,9 @@ from imfcodec.errors import OptionError, WeightsCorrupt
 
 MAX_THREADS = 1024
 
+MAX_NUMBER = 1e15
+"""No option is larger; the comparison also refuses what is no number."""
+
 MAX_MODEL_SIZE = 4096
 """Largest number of channels, blocks or pixels that the configuration of a network may name."""
 
@@ -20,6 +22,22 @@ REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 
 KEY_PRESET, LIVE_KEY_PRESET = 0, 2
 """SVT-AV1 presets: 0 takes 10 % fewer bytes than 2 and four times as long."""
+
+
+MAX_MODEL_PARTS = 16
+"""Largest number of scales or blocks in a list of sizes."""
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """Read JSON that a file may have wrong in any way.
+
+    Raises:
+        ValueError: It is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
 
 
 @dataclass(frozen=True)
@@ -98,7 +116,7 @@ class ModelConfig:
             WeightsCorrupt: The text is not such a configuration.
         """
         try:
-            fields: dict[str, Any] = json.loads(text)
+            fields = parsed_json(text)
             if not isinstance(fields, dict):
                 raise TypeError("not an object")
             tuples: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
@@ -106,6 +124,8 @@ class ModelConfig:
             check_types(config)
         except (TypeError, ValueError, OptionError) as error:
             raise WeightsCorrupt(f"unreadable model configuration: {error}") from error
+        if any(len(v) > MAX_MODEL_PARTS for v in tuples.values() if isinstance(v, tuple)):
+            raise WeightsCorrupt(f"a list of sizes has more than {MAX_MODEL_PARTS} entries")
         numbers = [n for v in tuples.values() for n in (v if isinstance(v, tuple) else (v,))]
         if any(not 0 <= n <= MAX_MODEL_SIZE for n in numbers if isinstance(n, int)):
             raise WeightsCorrupt(f"a size of the network is not 0 to {MAX_MODEL_SIZE}")
@@ -321,7 +341,7 @@ def _is_of(value: object, kind: Any) -> bool:
     if isinstance(value, bool):
         return kind is bool
     if kind is float:
-        return isinstance(value, int | float) and math.isfinite(value)
+        return isinstance(value, int | float) and abs(value) < MAX_NUMBER
     return isinstance(value, kind)
 
 

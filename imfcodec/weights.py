@@ -8,14 +8,13 @@ of the file's sha256 in hexadecimal. These bytes are the id by which a stream na
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imfcodec.config import ModelConfig
+from imfcodec.config import ModelConfig, parsed_json
 from imfcodec.errors import WeightsCorrupt, WeightsMissing
 
 if TYPE_CHECKING:  # torch takes seconds to import, and finding a file needs none of it
@@ -181,14 +180,19 @@ def load(file: WeightsFile) -> Weights:
     try:
         metadata = _metadata(data)
         tensors = read_tensors(data)
-    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError) as error:
         raise WeightsCorrupt(f"{file.path} is not a safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise WeightsCorrupt(f"{file.path} is not in format {FORMAT}")
     config = ModelConfig.from_json(metadata.get("config", ""))
     try:
+        with torch.device("meta"):  # sizes are compared before memory is taken
+            sizes = {k: v.shape for k, v in IMF(config).state_dict().items()}
+        stored = under("model.", tensors)
+        if sizes != {k: v.shape for k, v in stored.items()}:
+            raise WeightsCorrupt(f"{file.path} does not fit its own configuration")
         model = IMF(config)
-        model.load_state_dict({k: v.float() for k, v in under("model.", tensors).items()})
+        model.load_state_dict({k: v.float() for k, v in stored.items()})
         tables = EntropyTables.from_arrays(
             {k: v.numpy() for k, v in under("entropy.", tensors).items()}
         )
@@ -227,9 +231,10 @@ def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> Weights
 
 
 def _metadata(data: bytes) -> dict[str, str]:
-    """The metadata of a safetensors file: its header is JSON behind its own length."""
+    """The metadata of a safetensors file: its header is JSON after its length."""
     size = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    header = parsed_json(data[8 : 8 + size])
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
     return metadata if isinstance(metadata, dict) else {}
 
 
@@ -242,10 +247,11 @@ def _default_id() -> str | None:
     """The id that the first manifest found marks as default."""
     for folder in folders():
         try:
-            manifest = json.loads((folder / "manifest.json").read_text())
+            manifest = parsed_json((folder / "manifest.json").read_bytes())
         except (OSError, ValueError):
             continue
-        for entry in manifest.get("weights", []):
-            if entry.get("default"):
+        entries = manifest.get("weights") if isinstance(manifest, dict) else None
+        for entry in entries if isinstance(entries, list) else []:
+            if isinstance(entry, dict) and entry.get("default") and "id" in entry:
                 return str(entry["id"])
     return None

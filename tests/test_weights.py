@@ -217,3 +217,30 @@ def test_a_home_folder_that_may_not_be_read(
     monkeypatch.delenv(weights.FOLDER_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "denied"))
     assert weights.find(None).name == "fast"
+
+
+@pytest.mark.parametrize("header", [b"[]", b"5", b"null", b"[" * 100_000])
+def test_a_header_that_is_no_object_is_corrupt(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "g.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(64))
+    with pytest.raises(WeightsCorrupt):
+        weights.load(renamed(path))
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["[]", "null", '{"weights": 5}', '{"weights": ["a"]}', '{"weights": [{}]}', "[" * 9999],
+)
+def test_a_manifest_that_is_none_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: str
+) -> None:
+    (tmp_path / "manifest.json").write_text(manifest)
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
+    assert weights.find(None).name == "fast"
+
+
+def test_a_large_network_in_a_small_file_takes_no_memory(tmp_path: Path) -> None:
+    config = json.loads(TINY.to_json())
+    config["feature_channels"] = [4096] * 5  # 15 GB
+    with pytest.raises(WeightsCorrupt, match="does not fit"):
+        weights.load(crafted(tmp_path, {"a": torch.zeros(1)}, json.dumps(config)))

@@ -21,7 +21,7 @@ from imfcodec.bitstream.header import (
     write_header,
 )
 from imfcodec.bitstream.key_chain import chain_length
-from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits
+from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, padded
 from imfcodec.bitstream.packets import (
     SLOTS,
     AudioPacket,
@@ -69,6 +69,7 @@ __all__ = [
     "TokenPacket",
     "chain_length",
     "low_bits",
+    "padded",
     "read_header",
     "write_header",
 ]

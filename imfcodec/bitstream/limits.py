@@ -29,8 +29,8 @@ class Limits:
         max_end_bytes: Payload of an end packet, in bytes.
         max_extension_bytes: Payload of an extension packet, in bytes.
         max_frames_per_packet: Frames in one token packet, or leading frames in one key packet.
-        free_frames_per_packet: So many of them need no bytes of payload ...
-        max_frames_per_byte: ... and of more frames, each byte of payload carries at most so many.
+        free_frames_per_packet: Number of frames that a packet may always hold.
+        max_frames_per_byte: Number of frames per byte of payload in a packet of more frames.
         max_audio_per_packet: Codec packets in one audio packet.
         max_index_entries: Key frames in one index packet.
         max_wasted_bytes: Bytes checksummed in vain over the whole stream while searching for the
@@ -86,6 +86,16 @@ def check_frames(count: int, payload_bytes: int, limits: Limits) -> None:
     allowed = max(limits.free_frames_per_packet, limits.max_frames_per_byte * payload_bytes)
     if count > allowed:
         raise LimitExceeded(f"{count} frames in {payload_bytes} bytes, the limit is {allowed}")
+
+
+def padded(tokens: bytes, frames: int) -> bytes:
+    """Lengthens tokens to what their number of frames needs.
+
+    The added zeros change nothing: the range decoder reads zeros after the end anyway.
+    """
+    if frames <= FORMAT_LIMITS.free_frames_per_packet:
+        return tokens
+    return tokens.ljust(-(-frames // FORMAT_LIMITS.max_frames_per_byte), b"\0")
 
 
 def check_size(what: str, size_bytes: int, limit_bytes: int) -> None:

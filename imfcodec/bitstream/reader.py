@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from hashlib import sha256
 
 from imfcodec.bitstream.cursor import Cursor
 from imfcodec.bitstream.framing import SYNC_MARK, TYPE_NAMES, Fault, Frame, read_frame
@@ -43,11 +44,11 @@ _PASSABLE = frozenset((TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_AUDIO, TYPE_INDEX, 
 _TAIL_BYTES = 80
 """An end packet is shorter: head, payload and checksum."""
 
-_REMEMBERED = 8
-"""A packet that is the same as one of so many before it is a repetition."""
+_REMEMBERED = 128
+"""A packet equal to one of this many earlier packets is a repetition."""
 
 _REPEATABLE = frozenset((TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_INDEX, TYPE_END))
-"""Types of which a stream holds no packet twice; sound tells by its pts."""
+"""Types of which a stream holds no packet twice; repeated sound is recognised by its pts."""
 
 _MIN_FALSE_PACKET_COST_BYTES = 256
 """Least cost of a false packet: even an empty one takes time."""
@@ -84,7 +85,8 @@ class StreamReader:
         self._end_seen = False
         self._exhausted = False
         self._wasted_bytes = 0
-        self._lately: deque[tuple[int, bytes]] = deque(maxlen=_REMEMBERED)
+        self._lately: deque[bytes] = deque(maxlen=_REMEMBERED)  # digests
+        self._last_key = b""  # digest of the last key packet
         self.repetitions = 0
         self.sizes = SizeLedger()
         self.sizes.add_header(self.header, self._source.offset)
@@ -117,8 +119,8 @@ class StreamReader:
 
     def _pass_frame(self, frame: Frame) -> Packet | Damage | None:
         """The packet in a frame, or the damage that it is; None if it repeats an earlier one."""
-        known = (frame.packet_type, frame.payload) in self._lately
-        known = known and frame.packet_type in _REPEATABLE
+        digest = bytes([frame.packet_type]) + sha256(frame.payload).digest()[:16]
+        known = digest in self._lately or digest == self._last_key
         if self._end_seen and not known:
             return self._trailing_data()
         try:
@@ -129,14 +131,16 @@ class StreamReader:
         except (CorruptStream, LimitExceeded) as error:
             return self._pass_malformed(frame, f"{TYPE_NAMES[frame.packet_type]}: {error}")
         self._source.skip(frame.size_bytes)
-        if known and not self._comes_next(packet):
+        if known and (self._end_seen or not self._comes_next(packet)):
             self.repetitions += 1
             self.sizes.add_damage(frame.size_bytes)
             return None
-        self._lately.append((frame.packet_type, frame.payload))
+        if frame.packet_type in _REPEATABLE:
+            self._lately.append(digest)
         self.sizes.add_packet(packet, frame.size_bytes)
         match packet:
             case KeyPacket():
+                self._last_key = digest
                 self._timeline.anchor(packet.frame_number, packet.pts)
             case PredictedKeyPacket():
                 lead = len(packet.lead)

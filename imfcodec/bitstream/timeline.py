@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+LATE = 128
+"""A packet comes late by fewer frames than this; nearer ahead, others were lost."""
+
 
 class Timeline:
     """State of the stream: the anchor of its timing and the next frame number.
@@ -27,7 +30,7 @@ class Timeline:
         self._numerator = nominal_duration.numerator
         self._denominator = nominal_duration.denominator
         self._base = self._anchor = (0, 0)
-        self._gap = (0, 0)  # the last numbers that no packet has brought: first, and end
+        self._gap = (0, 0)  # last range of skipped frame numbers: first, end
         self.next_frame = 0
         self.key_frame = 0
         self.nominal_floor = self._numerator // self._denominator
@@ -43,14 +46,15 @@ class Timeline:
     def unwrap(self, low_bits: int, lead: int = 0) -> int:
         """Frame number with these low 8 bits.
 
-        It is the smallest one that is not below `next_frame` + ``lead``, unless the one before that
-        lies in the last gap: then a packet comes late and not after the loss of many others.
+        It is the smallest one that is not below `next_frame` + ``lead``. If that is `LATE` or more
+        frames ahead and the number 256 below it lies in the last gap, the packet comes late.
         ``lead`` is the number of leading frames before the frame.
         """
         first = self.next_frame + lead
         number = first + (low_bits - first) % 256
         late = number - 256
-        return late if self._gap[0] + lead <= late < self._gap[1] else number
+        is_late = number - first >= LATE and self._gap[0] + lead <= late < self._gap[1]
+        return late if is_late else number
 
     def anchor(self, frame_number: int, pts: int) -> None:
         """Passes a key frame, from which regular timing then counts."""

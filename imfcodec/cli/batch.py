@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+import signal
+import traceback
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,9 +32,14 @@ if TYPE_CHECKING:
 
 VIDEO_SUFFIXES: Final = frozenset(
     {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"}
-    | {".ogv", ".flv", ".wmv", ".3gp", ".mxf", ".gif", ".y4m"}
+    | {".vob", ".m2v", ".dv", ".ogv", ".flv", ".wmv", ".3gp", ".3g2", ".mxf", ".gif", ".apng"}
+    | {".y4m"}
 )
 """Files of a folder that are taken for videos."""
+
+
+MAX_PROCESSES: Final = 61
+"""Windows allows a pool no more."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,14 @@ def find_inputs(names: Iterable[str], suffixes: frozenset[str]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+        try:
+            inside = sorted(
+                p
+                for p in path.iterdir()
+                if p.suffix.lower() in suffixes and p.is_file() and not p.name.startswith(".")
+            )
+        except OSError as error:
+            raise InputUnreadable(f"{path_text(name)}: {error.strerror or error}") from error
         if not inside:
             raise InputUnreadable(f"{path_text(name)}: no file with a known extension inside")
         found += inside
@@ -105,11 +120,12 @@ def plan(inputs: Iterable[Path], folder: Path, suffix: str) -> list[Task]:
         if str(path) == "-":
             raise OptionError("with --output-dir, inputs are files and folders, not '-'")
         task = Task(str(path), str(folder / f"{path.stem}{suffix}"))
-        if other := tasks.get(task.target):
+        same = task.target.casefold()  # some file systems tell no case apart
+        if other := tasks.get(same):
             raise OptionError(
                 f"{other.source} and {task.source} would both be written to {task.target}"
             )
-        tasks[task.target] = task
+        tasks[same] = task
     return list(tasks.values())
 
 
@@ -132,29 +148,36 @@ def run(
     wanted = [t for t in tasks if not (skip_existing and Path(t.target).exists())]
     skipped = len(tasks) - len(wanted)
     if ray is not None:
+        if jobs > 1:
+            raise OptionError("--jobs is for this machine; a cluster has as many as its cores")
         from imfcodec.cli.cluster import on_cluster
 
         results = on_cluster(wanted, work, options, ray)
     elif jobs > 1:
         results = _in_processes(wanted, work, options, jobs)
     else:
-        results = ((task, work(task, options)) for task in wanted)
+        results = ((task, _guarded(work, task, options)) for task in wanted)
     records, codes = [], []
-    for task, done in results:
-        codes.append(done.exit_code)
-        records.append({"source": task.source, "target": task.target, **done.record})
-        if not as_json and (done.exit_code or not quiet):
-            count = f"[{len(codes)}/{len(wanted)}]"
-            show_line(f"{count} {path_text(task.source)} -> {path_text(task.target)}: {done.line}")
-            show_warnings(f"{path_text(task.source)}: {warning}" for warning in done.warnings)
-    failed = sum(code != 0 for code in codes)
+    with closing(results):  # if nobody reads the lines, the processes end as well
+        for task, done in results:
+            codes.append(done.exit_code)
+            records.append({"source": task.source, "target": task.target, **done.record})
+            if as_json:
+                continue
+            line = f"{path_text(task.source)} -> {path_text(task.target)}: {done.line}"
+            if not quiet:
+                show_line(f"[{len(codes)}/{len(wanted)}] {line}")
+                show_warnings(f"{path_text(task.source)}: {warning}" for warning in done.warnings)
+            elif done.exit_code:
+                show_warnings([line])
+    failures = sum(code != 0 for code in codes)
     if as_json:
-        counts = {"done": len(codes) - failed, "skipped": skipped, "failed": failed}
+        counts = {"done": len(codes) - failures, "skipped": skipped, "failed": failures}
         show_json({"files": records, **counts})
     elif not quiet:
-        text = f"{plural(len(tasks), 'file')}: {len(codes) - failed} done"
+        text = f"{plural(len(tasks), 'file')}: {len(codes) - failures} done"
         text += f", {skipped} skipped" if skipped else ""
-        show_line(text + (f", {failed} failed" if failed else ""))
+        show_line(text + (f", {failures} failed" if failures else ""))
     return max(codes, default=0)
 
 
@@ -175,24 +198,34 @@ def threads_each(jobs: int) -> int:
 
 def _in_processes(
     tasks: list[Task], work: Work, options: Any, jobs: int
-) -> Iterator[tuple[Task, Done]]:
-    # Spawned, not forked: torch's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    waiting = list(reversed(tasks))
-    while waiting:  # again with new processes if one has died
-        pool = ProcessPoolExecutor(min(jobs, len(waiting)), context, stop_on_signals)
+) -> Generator[tuple[Task, Done], None, None]:
+    """Tasks in processes; when one dies, those that ran are tried again one at a time."""
+    waiting, suspects = list(tasks), list[Task]()
+    while waiting or suspects:
+        alone = bool(suspects)
+        queue = suspects[:1] if alone else waiting
+        workers = 1 if alone else min(jobs, len(queue), MAX_PROCESSES)
+        # Spawned, not forked: torch's threads do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(workers, context, _prepare_worker)
         running: dict[Future[Done], Task] = {}
         try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    task = waiting.pop()
-                    running[pool.submit(work, task, options)] = task
+            while queue or running:
+                while queue and len(running) < workers:
+                    running[pool.submit(work, queue[0], options)] = queue[0]
+                    queue.pop(0)
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    task = running.pop(future)
-                    yield task, _outcome(future)
+                    done = _outcome(future)
+                    yield running.pop(future), done
+            if alone:
+                suspects.pop(0)
         except BrokenProcessPool:
-            continue
+            if alone:
+                message = "its process died, perhaps for lack of memory"
+                yield suspects.pop(0), failed(ImfcodecError(message))
+            else:
+                suspects = list(running.values())
         except BaseException:
             for process in multiprocessing.active_children():
                 process.terminate()
@@ -201,14 +234,35 @@ def _in_processes(
             pool.shutdown(cancel_futures=True)
 
 
+def _prepare_worker() -> None:
+    # Ctrl-C reaches the whole process group; the parent decides what it means. What the parent
+    # then sends unwinds the task, so that no half of an output is left.
+    stop_on_signals()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _outcome(future: Future[Done]) -> Done:
     try:
         return future.result()
-    except BrokenProcessPool:
-        message = "its process died, perhaps for lack of memory"
-        return Done(message, {"error": "ProcessDied", "message": message, "exit_code": 1}, [], 1)
-    except Stopped as stopped:
-        raise KeyboardInterrupt from stopped
+    except (BrokenProcessPool, Stopped):
+        raise
+    except Exception as error:  # a bug, or no memory: the other files are not to blame
+        return unexpected(error)
+
+
+def unexpected(error: Exception) -> Done:
+    """What an exception that is no error of ours makes of a task; its trace goes to stderr."""
+    traceback.print_exception(error)
+    return failed(ImfcodecError(f"{type(error).__name__}: {error}"))
+
+
+def _guarded(work: Work, task: Task, options: Any) -> Done:
+    try:
+        return work(task, options)
+    except Stopped:
+        raise
+    except Exception as error:
+        return unexpected(error)
 
 
 def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:

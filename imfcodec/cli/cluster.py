@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from imfcodec.cli.batch import Done, Task, Work, failed
+from imfcodec.cli.batch import Done, Task, Work, failed, unexpected
 from imfcodec.errors import ImfcodecError, InputUnreadable
 from imfcodec.ray_cluster import connected, lost_errors
+
+MAX_SENT_BYTES = 1 << 30
+"""Inputs that are under way at a time: they pass through the memory of this machine."""
 
 
 def on_cluster(
     tasks: list[Task], work: Work, options: Any, address: str
-) -> Iterator[tuple[Task, Done]]:
+) -> Generator[tuple[Task, Done], None, None]:
     """Do tasks on a cluster, each on one CPU of it; no shared folder is needed.
 
     Raises:
@@ -27,8 +30,9 @@ def on_cluster(
         remote = ray.remote(num_cpus=1)(_far)
         capacity = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
         waiting, running = list(reversed(tasks)), dict[Any, Task]()
+        sizes: dict[Any, int] = {}  # bytes of the inputs under way
         while waiting or running:
-            while waiting and len(running) < capacity:
+            while waiting and len(running) < capacity and sum(sizes.values()) < MAX_SENT_BYTES:
                 task = waiting.pop()
                 try:
                     check_files(task.source, task.target, overwrite=options.overwrite)
@@ -40,11 +44,13 @@ def on_cluster(
                     reason = error.strerror or str(error)
                     yield task, failed(InputUnreadable(f"{task.source}: {reason}"))
                     continue
-                running[remote.remote(work, task, options, content)] = task
+                reference = remote.remote(work, task, options, content)
+                running[reference], sizes[reference] = task, len(content)
             if not running:
                 break
             (reference,), _ = ray.wait(list(running))
             task = running.pop(reference)
+            del sizes[reference]
             try:
                 done, output = ray.get(reference)
                 if output is not None:
@@ -57,6 +63,8 @@ def on_cluster(
                 done = failed(ImfcodecError(f"lost by the cluster: {type(error).__name__}"))
             except ImfcodecError as error:
                 done = failed(error)
+            except Exception as error:  # a bug on a node: the other files are not to blame
+                done = unexpected(error)
             yield task, done
 
 

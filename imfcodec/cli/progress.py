@@ -37,7 +37,7 @@ def progress(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a file name may look like markup
         BarColumn(),
         TextColumn("{task.fields[frames]} frames, {task.fields[fps]:.1f} fps, left"),
         TimeRemainingColumn(compact=True),

@@ -16,8 +16,8 @@ from imfcodec.receiver.report import DecodeReport, Progress
 from imfcodec.receiver.sources import open_stream
 from imfcodec.video import MediaWriter, OpusParameters, check_files, opus_packet_samples
 
-MAX_SOUND = 48_000 * 3600 * 24 * 365
-"""Sound at a later time than this, in samples, is taken for damage: muxers would refuse it."""
+MAX_GAP = 48_000 * 3600
+"""Sound that begins more than an hour after the last, in samples, is taken for damage."""
 
 
 def decode(
@@ -106,7 +106,7 @@ class _Sound:
         for data in packet.packets:
             samples = opus_packet_samples(data)
             late = self._end is not None and pts < self._end
-            if late or not samples or not 0 <= pts < MAX_SOUND:
+            if late or not samples or not 0 <= pts <= (self._end or 0) + MAX_GAP:
                 self._dropped += 1
             else:
                 self._writer.write_audio(pts, data, samples)

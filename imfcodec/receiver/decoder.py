@@ -45,6 +45,16 @@ MAX_REPEATS = 1500
 that, the last picture stays: a few bytes must not ask for thousands of pictures."""
 
 
+MAX_LAST_S = 24 * 3600
+"""Longest time for which a stream may show its last frame, in seconds."""
+
+FULL_HD = 1920 * 1080
+"""Pixels of a picture of which so many copies are shown; of larger ones, fewer."""
+
+MAX_DAMAGE_LINES = 100
+"""Lines of damage in a report; further ones are only counted."""
+
+
 @dataclass(frozen=True)
 class DecodedFrame:
     """One frame to show.
@@ -148,7 +158,9 @@ class Decoder:
         self._key_number = -1
         self._held: npt.NDArray[np.int32] | None = None  # token of the last picture
         self._picture = np.empty((0, 0, 3), np.uint8)
-        self._repeats_left = MAX_REPEATS
+        display = size.display_width * size.display_height
+        self._repeats_left = min(MAX_REPEATS, MAX_REPEATS * FULL_HD // display)
+        self._damages = 0
         self._repeated = 0  # packets whose frames had been shown already
 
     def __iter__(self) -> Iterator[DecodedFrame]:
@@ -175,13 +187,23 @@ class Decoder:
                     self._note(packet)
                 case EndPacket():
                     yield from self._repeat(packet.frame_count, packet.end_pts)
-                    self.end_pts = packet.end_pts
+                    self._end(packet.end_pts)
         self._close_books()
+
+    def _end(self, end_pts: int) -> None:
+        """Take the end that the stream names, if it lies after the last frame and not far away."""
+        if self._last is None:
+            return
+        length_s = (end_pts - self._last.pts) * self.header.time_base
+        if 0 < length_s <= MAX_LAST_S:
+            self.end_pts = end_pts
+        else:
+            self._damage(f"the last frame would be shown for {float(length_s):g} s")
 
     def _key(self, packet: KeyPacket | PredictedKeyPacket) -> Iterator[DecodedFrame]:
         first = packet.frame_number - len(packet.lead)
         stamps = (*packet.lead, packet.pts)
-        if not self._follows(first, stamps):
+        if not self._accept(first, stamps):
             return
         yield from self._repeat(first, stamps[0])
         self._chain_holds = False
@@ -218,7 +240,7 @@ class Decoder:
             self._chain_holds = False
             self._fail(packet.first_frame, count, CorruptStream("depends on lost packets"))
             return
-        if not self._follows(packet.first_frame, packet.pts):
+        if not self._accept(packet.first_frame, packet.pts):
             return
         yield from self._repeat(packet.first_frame, packet.pts[0])
         try:
@@ -284,8 +306,8 @@ class Decoder:
                 self.report.frames += 1
                 yield self._last
 
-    def _follows(self, number: int, pts: tuple[int, ...]) -> bool:
-        """Whether a packet comes after the frames already shown; otherwise it is skipped."""
+    def _accept(self, number: int, pts: tuple[int, ...]) -> bool:
+        """Whether a packet comes after the frames already shown; if not, note what is lost."""
         behind = self._last is None or pts[0] > self._last.pts
         if number >= self._next_frame and behind and pts[0] >= 0:
             return True
@@ -294,7 +316,7 @@ class Decoder:
             self._repeated += 1  # nothing is lost, and nothing that follows depends on it
             return False
         self._chain_holds = False
-        self.report.damage.append(f"frame {number} at pts {pts[0]} is out of order")
+        self._damage(f"frame {number} at pts {pts[0]} is out of order")
         if last >= self._next_frame:
             self.report.lose(max(number, self._next_frame), last)
         return False
@@ -303,18 +325,23 @@ class Decoder:
         """Record frames that arrived but cannot be rebuilt; `_repeat` shows copies instead."""
         self._arrived_frames = max(self._arrived_frames, first + count)
         if not self.report.damage or str(error) not in self.report.damage[-1]:
-            self.report.damage.append(f"frames from {first}: {error}")
+            self._damage(f"frames from {first}: {error}")
 
     def _note(self, damage: Damage) -> None:
         self._chain_holds = False
         self.report.truncated |= damage.truncated
-        self.report.damage.append(
-            f"{damage.length_bytes} bytes at offset {damage.offset}: {damage.reason}"
-        )
+        self._damage(f"{damage.length_bytes} bytes at offset {damage.offset}: {damage.reason}")
+
+    def _damage(self, line: str) -> None:
+        if len(self.report.damage) < MAX_DAMAGE_LINES:
+            self.report.damage.append(line)
+        self._damages += 1
 
     def _close_books(self) -> None:
         if self._arrived_frames > self._next_frame:
             self.report.lose(self._next_frame, self._arrived_frames - 1)
+        if self._damages > MAX_DAMAGE_LINES:
+            self.report.damage[-1] = f"{self._damages - MAX_DAMAGE_LINES + 1} more"
         if repeated := self._repeated + self._reader.repetitions:
             self.report.warnings.append(f"{repeated} repeated or late packets were ignored")
         if self._last is not None:

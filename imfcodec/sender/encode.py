@@ -9,9 +9,8 @@ from typing import BinaryIO
 
 from imfcodec.bitstream import ColourTags
 from imfcodec.config import EncodeOptions
-from imfcodec.errors import OptionError
 from imfcodec.receiver.report import Progress, StageTimes
-from imfcodec.sender.encoder import Encoder
+from imfcodec.sender.encoder import Encoder, check_target
 from imfcodec.sender.report import EncodeReport
 from imfcodec.video import AudioPacketOut, MediaReader, PictureFrame, check_files
 from imfcodec.video.timing import exact
@@ -36,9 +35,8 @@ def encode(
     """
     options = options or EncodeOptions()
     begun = time.perf_counter()
+    check_target(target, options.format)
     check_files(source, target, overwrite=options.overwrite)
-    if options.format is None:
-        _check_name(target)
     with MediaReader(
         source,
         audio=options.audio,
@@ -71,18 +69,6 @@ def encode(
     report.warnings = reader.warnings
     report.wall_s = time.perf_counter() - begun
     return report
-
-
-def _check_name(target: str | Path | BinaryIO) -> None:
-    if not isinstance(target, str | Path) or target == "-":
-        return
-    path = Path(target)
-    special = path.exists() and not path.is_file()  # a device or a pipe
-    if path.suffix.lower() != ".imf" and not special:
-        raise OptionError(
-            f"{target}: the output is an .imf stream, whatever its name; name it .imf, or say so "
-            "with --format imf (format='imf')"
-        )
 
 
 def _timed_events(

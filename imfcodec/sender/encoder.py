@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from contextlib import ExitStack
@@ -29,7 +30,14 @@ from imfcodec.bitstream import (
     write_header,
 )
 from imfcodec.config import EncodeOptions
-from imfcodec.errors import CorruptStream, LimitExceeded, NoFrames, OutputFailed, UnsupportedVideo
+from imfcodec.errors import (
+    CorruptStream,
+    LimitExceeded,
+    NoFrames,
+    OptionError,
+    OutputFailed,
+    UnsupportedVideo,
+)
 from imfcodec.receiver.report import Progress, StageTimes
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
 from imfcodec.sender.report import EncodeReport
@@ -38,6 +46,8 @@ from imfcodec.sender.stream_encoder import StreamEncoder
 from imfcodec.video import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
 
 MAX_RATE_DENOMINATOR = 100_000
+MIN_FPS, MAX_FPS = 1e-4, 100_000
+MAX_PTS = 1 << 61
 
 READ, PLANNED = 0.1, 0.2
 """Shares of the work on a frame that is read, and for which key frames are planned; about those of
@@ -80,8 +90,9 @@ class Encoder:
             width: Of the pictures, in pixels.
             height: Of the pictures, in pixels.
             fps: Nominal frames per second.
-            options: See `EncodeOptions`.
-            time_base: Seconds per tick of the pictures' pts; None for one frame.
+            options: See `EncodeOptions`; those about reading a file have no effect: ``begin_s``,
+                ``end_s``, ``audio`` and ``audio_bitrate``.
+            time_base: Seconds per tick of the pictures' pts. Default: the duration of one frame.
             sample_aspect_ratio: Width of a pixel over its height.
             colour: Colour description of the source, which the header repeats; None if unknown.
             audio: Opus parameters of the sound to come; None for a silent stream.
@@ -89,18 +100,18 @@ class Encoder:
                 video.
 
         Raises:
-            OptionError: An option cannot be used.
+            OptionError: An option or argument cannot be used, or the target is a path that does not
+                end in .imf and ``options.format`` does not allow that.
             UnsupportedVideo: No stream can hold such pictures.
             OutputExists, OutputFailed: The target.
             WeightsMissing, WeightsCorrupt: The weights.
         """
         self._options = options = options or EncodeOptions()
         self._begun = time.perf_counter()
-        if not fps > 0:
-            raise UnsupportedVideo(f"{fps} frames per second cannot be coded")
-        rate = Fraction(fps).limit_denominator(MAX_RATE_DENOMINATOR)
-        self._time_base = time_base or 1 / rate
+        rate = _rate(fps)
+        self._time_base = 1 / rate if time_base is None else _positive("time_base", time_base)
         self._nominal = 1 / (rate * self._time_base)
+        check_target(target, options.format)
         self._geometry = CodingGeometry.fit(width, height, options.short_side)
         self._aspect, self._colour, self._audio = sample_aspect_ratio, colour, audio
         self._progress = progress
@@ -112,48 +123,59 @@ class Encoder:
             self._weights = weights.load(weights.find(options.weights))
             self._weights.tables.level(options.quantiser)
             self._check_header()
+            self.stages = StageTimes()
+            self._coder = StreamEncoder(
+                self._weights,
+                options,
+                self._geometry.coded,
+                self._time_base,
+                self.stages,
+                self._advance,
+                self._plan,
+            )
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise
-        self.stages = StageTimes()
-        self._coder = StreamEncoder(
-            self._weights,
-            options,
-            self._geometry.coded,
-            self._time_base,
-            self.stages,
-            self._advance,
-            self._plan,
-        )
         packet_s = LIVE_PACKET_S if options.latency == "low" else PACKET_S
         self._sound = Interleaver(packet_s)
         self._stream: StreamWriter | None = None
         self._frames = self._coded = 0
         self._planned = 0.0
         self._last_pts, self._last_duration = -1, 0
+        self._closed = False
         self.report = None
 
     def write(self, rgb: npt.NDArray[np.uint8], pts: int | None = None, duration: int = 0) -> None:
         """Write one picture.
 
         Args:
-            rgb: uint8 [height, width, 3].
+            rgb: uint8 [height, width, 3]; the array may be used again after the call.
             pts: In ticks of the time base, 0 or more, above all earlier ones; None for the nominal
                 time.
             duration: In ticks, for the last picture; 0 for the nominal one.
 
         Raises:
             OutputFailed: The target cannot be written.
-            ValueError: ``rgb`` has another shape or type, or ``pts`` does not increase.
+            ValueError: ``rgb`` has another shape or type, ``pts`` does not increase, a number is
+                negative or too large, or the encoder is closed.
         """
+        self._check_open()
         width, height = self._geometry.display
+        rgb = np.asarray(rgb)
         if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
             raise ValueError(f"expected uint8 [{height}, {width}, 3], got {rgb.dtype} {rgb.shape}")
         if pts is None:
-            pts = round(self._frames * self._nominal)
-        if pts <= self._last_pts:
-            raise ValueError(f"pts {pts} does not increase")
-        frame = SourceFrame(self._frames, pts, self._geometry.to_coded(rgb))
+            if self._nominal < 1:
+                raise ValueError("a frame is shorter than a tick: give its pts")
+            pts = math.floor(self._frames * self._nominal + Fraction(1, 2))
+        if not self._last_pts < pts < MAX_PTS:
+            raise ValueError(f"pts {pts} does not increase, or is too large")
+        if not 0 <= duration < MAX_PTS:
+            raise ValueError(f"a duration of {duration} ticks cannot be written")
+        coded = self._geometry.to_coded(rgb)
+        # Frames wait for seconds, and a camera may fill the same array again.
+        coded = coded.copy() if np.shares_memory(coded, rgb) else coded
+        frame = SourceFrame(self._frames, pts, coded)
         self._frames += 1
         self._last_pts, self._last_duration = pts, duration
         self._report()
@@ -161,8 +183,19 @@ class Encoder:
             self._put(packet)
 
     def write_audio(self, packet: AudioPacketOut) -> None:
-        """Write one Opus packet; it goes into the stream beside the pictures of its time."""
+        """Write one Opus packet; it goes into the stream beside the pictures of its time.
+
+        Raises:
+            OutputFailed: The target cannot be written.
+            ValueError: The encoder was opened without audio, or is closed.
+        """
+        self._check_open()
+        if self._audio is None:
+            raise ValueError("the encoder was opened without audio")
         self._sound.push(packet)
+        if self._stream is not None:  # where no pictures come, sound must not pile up
+            for sound in self._sound.overdue():
+                self._write(sound)
 
     def close(self) -> EncodeReport:
         """Code what is left and complete the stream; returns the report.
@@ -173,19 +206,24 @@ class Encoder:
         """
         if self.report is not None:
             return self.report
+        self._check_open()
+        self._closed = True
         try:
-            self.report = self._finish()
+            report = self._finish()
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise
         self._stack.close()
-        self.report.wall_s = time.perf_counter() - self._begun
-        return self.report
+        report.wall_s = time.perf_counter() - self._begun
+        self.report = report
+        return report
 
     def abort(self) -> None:
-        """Give up: no file appears, and what the target held stays."""
-        error = OutputFailed("aborted")
-        self._stack.__exit__(type(error), error, None)
+        """Give up: no file appears, and what the target held stays. Does nothing once closed."""
+        if not self._closed:
+            self._closed = True
+            error = OutputFailed("aborted")
+            self._stack.__exit__(type(error), error, None)
 
     def __enter__(self) -> Encoder:
         return self
@@ -196,10 +234,10 @@ class Encoder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
+        if kind is None and not self._closed:
             self.close()
-        else:
-            self._stack.__exit__(kind, error, trace)
+        elif kind is not None:
+            self.abort()
 
     def _finish(self) -> EncodeReport:
         for packet in self._coder.flush():
@@ -208,7 +246,7 @@ class Encoder:
             raise NoFrames("no picture was written")
         for sound in self._sound.rest():
             self._write(sound)
-        end_pts = self._last_pts + (self._last_duration or int(self._nominal) or 1)
+        end_pts = self._last_pts + (self._last_duration or round(self._nominal))
         with writing("output"):
             self._stream.finish(end_pts)
             self._file.flush()
@@ -263,6 +301,10 @@ class Encoder:
         end_s = (self._last_pts + self._nominal) * self._time_base
         self._progress(coded, float(end_s) * work / self._frames)
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError("the encoder is closed")
+
     def _check_header(self) -> None:
         try:
             write_header(self._header(b""))
@@ -291,6 +333,43 @@ class Encoder:
             if audio
             else None,
         )
+
+
+def check_target(target: str | Path | BinaryIO, format: str | None) -> None:
+    """Refuse what is no path and no file, and a path of another name than .imf.
+
+    Args:
+        target: Path, "-" for standard output, or a binary file object.
+        format: "imf" allows any name.
+
+    Raises:
+        OptionError: It cannot be a stream, or its name says that it is none.
+    """
+    if not isinstance(target, str | Path):
+        if not hasattr(target, "write"):
+            raise OptionError(f"target must be a path or a binary file, not {target!r}")
+        return
+    path = Path(target)
+    special = str(target) == "-" or (path.exists() and not path.is_file())
+    if format is None and path.suffix.lower() != ".imf" and not special:
+        raise OptionError(
+            f"{target}: the output is an .imf stream, whatever its name; name it .imf, or say so "
+            "with --format imf (format='imf')"
+        )
+
+
+def _rate(fps: float | Fraction) -> Fraction:
+    if isinstance(fps, bool) or not isinstance(fps, int | float | Fraction):
+        raise OptionError(f"fps must be a number, not {fps!r}")
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise OptionError(f"fps must be {MIN_FPS} to {MAX_FPS}, not {fps}")
+    return Fraction(fps).limit_denominator(MAX_RATE_DENOMINATOR)
+
+
+def _positive(name: str, value: Fraction) -> Fraction:
+    if not isinstance(value, Fraction) or value <= 0:
+        raise OptionError(f"{name} must be a positive Fraction, not {value!r}")
+    return value
 
 
 def _open_target(target: str | Path | BinaryIO, overwrite: bool, stack: ExitStack) -> BinaryIO:

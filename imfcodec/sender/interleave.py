@@ -26,6 +26,10 @@ LIVE_PACKET_S: Final = Fraction(1, 5)
 """The same at low latency."""
 
 
+LONGEST_WAIT: Final = 60 * AUDIO_RATE
+"""Longest sound that waits for pictures, in samples."""
+
+
 class Interleaver:
     """Collects Opus packets and gives them back as audio packets when they are due."""
 
@@ -53,6 +57,11 @@ class Interleaver:
             if waits and _end(run[-1]) - run[0].pts + run[-1].samples <= self._longest:
                 return
             yield self._take(run)
+
+    def overdue(self) -> Iterator[AudioPacket]:
+        """Yield the oldest sound once a minute of it waits: no picture may come for hours."""
+        while self._waiting and self._waiting[-1].pts - self._waiting[0].pts > LONGEST_WAIT:
+            yield self._take(self._run())
 
     def rest(self) -> Iterator[AudioPacket]:
         """Yield all that still waits."""

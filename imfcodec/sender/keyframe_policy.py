@@ -57,7 +57,7 @@ class KeyframePolicy:
         scene_cut: bool,
         base_ticks: float = 0.0,
         *,
-        time_base: Fraction = Fraction(1, 25),
+        time_base: Fraction,
         planned_ticks: float | None = None,
     ) -> None:
         """Set up.
@@ -74,7 +74,7 @@ class KeyframePolicy:
         self._scene_cut = scene_cut
         self._base_ticks = base_ticks
         self._drift_ticks = float(DRIFT_S / time_base)
-        self._last_ticks = float(LAST_S / time_base) - 0.5
+        self._last_ticks = max(float(LAST_S / time_base) - 0.5, 0.5)
         self._planned_ticks = planned_ticks
         self.due = False
         self._last_key_pts: int | None = None

@@ -38,12 +38,13 @@ LASTING_S: Final = Fraction(1, 5)
 """Shortest shot, in seconds."""
 
 RETURNED: Final = 0.5
-"""The earlier shot is back once a picture differs from it by less than this share of the change."""
+"""The earlier shot is back once a picture differs from it by less than a cut, and by less than this
+share of the change."""
 
 WARY_S: Final = Fraction(2)
 """After a shot that was too short, a hasty detector confirms each cut for this time, in seconds."""
 
-MAX_WAITING: Final = 64
+MAX_WAITING: Final = 32
 """Largest number of frames that wait, whatever the frame rate."""
 
 Picture = npt.NDArray[np.uint8]
@@ -83,8 +84,8 @@ class ShotDetector:
         A B A B A B A B A      alternating pictures, no cut
 
     A frame comes back at once unless it belongs to a shot that has not lasted yet. A hasty
-    detector holds no frame back. It reports a cut at once; after a shot that was too short, it
-    reports a cut only once the new shot has lasted.
+    detector holds no frame back. It reports a cut at once, and the end of a shot that was too short
+    as well. For a while after that, it reports a cut only once the new shot has lasted.
     """
 
     def __init__(self, time_base: Fraction, *, hasty: bool) -> None:
@@ -113,7 +114,7 @@ class ShotDetector:
             return
         change = unexplained_change(picture, previous)
         abrupt = change > max(CUT_LEVELS, CUT_RATIO * self._usual())
-        before, late = previous, False
+        before, late, again = previous, False, False
         if doubt := self._doubt:
             if frame.pts - doubt.pts >= self._lasting or len(doubt.waiting) >= MAX_WAITING:
                 late = self._hasty and not doubt.called
@@ -123,11 +124,13 @@ class ShotDetector:
                 if not doubt.called:
                     abrupt = abrupt and not doubt.is_back(picture)
                     before = doubt.before
+                    change = unexplained_change(picture, before)
+                again = doubt.called and not doubt.again
                 self._trusted_from = frame.pts + self._wary
                 yield from self._settle(cut=False)
         if abrupt:
-            called = self._hasty and frame.pts >= self._trusted_from
-            self._doubt = _Doubt(before, change, frame.pts, called)
+            called = self._hasty and (again or frame.pts >= self._trusted_from)
+            self._doubt = _Doubt(before, change, frame.pts, called, again)
         else:
             self._changes.append((frame.pts, change))
             self._forget(frame.pts)
@@ -168,6 +171,7 @@ class _Doubt:
         change: Unexplained change from there to its first picture.
         pts: Of its first frame.
         called: Whether that frame has been reported as a cut.
+        again: Whether it ended a shot that was reported as a cut and was too short.
         waiting: Its frames so far; empty if no frame may wait.
     """
 
@@ -175,8 +179,10 @@ class _Doubt:
     change: float
     pts: int
     called: bool
+    again: bool
     waiting: list[SourceFrame] = field(default_factory=list)
 
     def is_back(self, picture: Picture) -> bool:
         """Whether a picture shows the earlier shot again."""
-        return unexplained_change(picture, self.before) < RETURNED * self.change
+        limit = min(RETURNED * self.change, CUT_LEVELS)
+        return unexplained_change(picture, self.before) < limit

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, TokenPacket, low_bits
+from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, TokenPacket, low_bits, padded
 from imfcodec.config import EncodeOptions
 from imfcodec.entropy import TokenCoder
 from imfcodec.receiver.reconstruction import Reconstructor, restored, to_tensor
@@ -172,6 +172,9 @@ class StreamEncoder:
 
     def push(self, frame: SourceFrame) -> Iterator[KeyPacket | PredictedKeyPacket | TokenPacket]:
         """Take the next frame; yield the packets that it completes."""
+        if not self._options.scene_cut:
+            yield from self._take(frame, False)
+            return
         with self._timed("policy"):
             decided = list(self._shots.push(frame))
         for known, cut in decided:
@@ -185,6 +188,12 @@ class StreamEncoder:
             kind = self._policy.decide(frame.pts, frame.picture, cut=cut)
         if kind and self._policy.due and (self._options.choose_keys or self._looks_ahead):
             yield from self._renew(frame, kind)
+            return
+        if kind and self._pending and not cut and not self._low_latency:  # the picture drifts
+            if self._schedule and self._opening:
+                yield from self._follow_plan(self._schedule)
+            self._pending.append(frame)
+            yield from self._up_to_key(len(self._pending) - 1, self._policy.kind(frame.pts))
             return
         if kind:
             yield from self._flush_pending()
@@ -322,12 +331,12 @@ class StreamEncoder:
             self._chain_pts = None
         tokens = self._choose(latent)
         with self._timed("entropy"):
-            payload = self._coder.encode(tokens)
+            payload = padded(self._coder.encode(tokens), len(tokens))
         self._measure(tokens, [f.frame for f in frames])
         key = None if chained else low_bits(self._last_key.frame.number)
         return TokenPacket(first.number, tuple(f.frame.pts for f in frames), payload, key)
 
-    def _start_behind_key(self) -> None:
+    def _start_after_key(self) -> None:
         """Set the coding state for the first frame after the last key frame."""
         self._coder.follow(self._last_key.token)
         self._chooser = TokenChooser(self._quantiser.step)
@@ -369,13 +378,13 @@ class StreamEncoder:
             self._monitor.set_reference(0, reference, token[0])
         tokens = token
         if leading:
-            self._start_behind_key()
+            self._start_after_key()
             lead = self._choose(self._latent(leading[::-1]))
             tokens = np.concatenate([token, lead])
         with self._timed("entropy"):
             self._coder.reset(origin.token if predicted else None)
-            payload = self._coder.encode(tokens)
-        self._start_behind_key()
+            payload = padded(self._coder.encode(tokens), len(tokens))
+        self._start_after_key()
         self._measure(tokens[::-1], [*(f.frame for f in leading), frame])
         stamps = tuple(f.frame.pts for f in leading)
         self.key_frames += 1

@@ -152,7 +152,9 @@ def train(
     last: dict[str, float] = {}
     saved = step if resume else None
     first_step, started = step, time.monotonic()
-    limits_s = [60 * m for m in (minutes, config.minutes) if m is not None]
+    limits_s = [60 * minutes] if minutes is not None else []
+    if config.minutes is not None:
+        limits_s.append(60 * config.minutes - spent_before_s)
 
     def interrupted() -> None:
         if processes.first and step > first_step:
@@ -290,7 +292,7 @@ def train(
                 if check:
                     log.pictures(check.samples(ema, stage.size), check.tokens(ema))
                 elapsed_s = time.monotonic() - started
-                most_s = min(limits_s, default=None)
+                most_s = min(limits_s, default=math.inf) - (started - begun)
                 left_s = time_left_s(
                     step - first_step, config.steps - first_step, elapsed_s, most_s
                 )

@@ -182,6 +182,7 @@ def train_restoration(
     flops = FlopMeter()
     log = RunLog(run, 0, peak_flops(device, config.precision))
     last: dict[str, float] = {}
+    done = 0
     try:
         for step in range(config.steps):
             spent = (time.monotonic() - begun) / 60 / (config.minutes or math.inf)
@@ -208,6 +209,7 @@ def train_restoration(
                 optimiser.step()
                 follow(ema, restoration, step, config.ema)
             flops.end()
+            done = step + 1
             figures = {name: term.detach() for name, term in terms.items()}
             log.add(step + 1, config.batch, wait_s, flops.take(), figures)
             if (step + 1) % config.log_steps == 0 or step + 1 == config.steps:
@@ -217,8 +219,9 @@ def train_restoration(
                 left_s = time_left_s(step + 1, config.steps, time.monotonic() - begun, most_s)
                 say(log.line(last, config.steps, left_s))
     except (KeyboardInterrupt, Stopped):
-        write_tensors(run / FILE, ema.state_dict())
-        say(f"stopped; what was learned is in {run / FILE}: go on with --initial and a new folder")
+        if done:
+            write_tensors(run / FILE, ema.state_dict())
+            say(f"stopped after step {done}; go on with --initial {run / FILE} and a new folder")
         raise
     finally:
         patches.close()

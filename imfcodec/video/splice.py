@@ -142,7 +142,11 @@ class Splicer:
     def finish(self) -> Iterator[Packet[Any]]:
         """Yield what still waits."""
         for track in (self._video, self._sound):
-            yield from self._put_right(track) if len(track.held) == 1 else self._restart(track)
+            alone = len(track.held) == 1
+            ahead = alone and track.jump_s(track.held[0], self._latest_s) > 0
+            # A last packet that nothing confirms: a screen may stand still up to it.
+            wrong = alone and (self._closes_gaps or not ahead)
+            yield from self._put_right(track) if wrong else self._restart(track)
 
     @property
     def _latest_s(self) -> Fraction | None:

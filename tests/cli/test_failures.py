@@ -57,7 +57,7 @@ def test_no_video(invoke: Invoke, tmp_path: Path) -> None:
 def test_output_exists(invoke: Invoke, clip: Path, stream: Path, tmp_path: Path) -> None:
     target = tmp_path / "a.mkv"
     target.write_bytes(b"precious")
-    for args in (("encode", clip, target), ("decode", stream, target)):
+    for args in (("encode", clip, target, "--format", "imf"), ("decode", stream, target)):
         assert str(target) in fails(invoke, 7, *args)
         assert target.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [target]

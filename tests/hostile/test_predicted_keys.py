@@ -27,6 +27,7 @@ from imfcodec.bitstream.framing import SYNC_MARK, write_frame
 from imfcodec.bitstream.packets import TYPE_END, TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS
 from imfcodec.bitstream.payloads import write_end, write_key, write_predicted_key, write_tokens
 from imfcodec.bitstream.timeline import Timeline
+from imfcodec.config import EncodeOptions
 from imfcodec.errors import CorruptStream, DamagedStream
 from imfcodec.keyframe import Av1PictureEncoder
 from imfcodec.receiver.decoder import DecodedFrame
@@ -373,3 +374,34 @@ def test_gaps_ask_for_few_pictures(stream: bytes) -> None:
     decoder = imfcodec.Decoder(io.BytesIO(data))
     assert sum(1 for _ in decoder) < 1600
     assert decoder.report.lost_frames == 19 * 100_000 - 19
+
+
+def long_stream(weights: str, frames: int) -> list[bytes]:
+    """Header and packets of a low-latency stream; one key packet, then a token packet a frame."""
+    file = io.BytesIO()
+    options = EncodeOptions(weights=weights, latency="low", keyframe_interval_s=None)
+    with imfcodec.Encoder(file, width=64, height=64, options=options) as encoder:
+        for n in range(frames):
+            encoder.write(moving_picture(n // 40))
+    return packet_bytes(file.getvalue())
+
+
+def test_one_loss_comes_back_in_no_later_packet(tiny_weights: str) -> None:
+    """Numbers of eight bits return after 256 frames; a gap must not be taken for one of then."""
+    pieces = long_stream(tiny_weights, 600)
+    decoder = imfcodec.Decoder(io.BytesIO(b"".join(pieces[:12] + pieces[22:])))
+    frames = list(decoder)
+    assert [f.pts for f in frames] == list(range(600))
+    assert decoder.report.lost == [(11, 24)]  # up to the next packet that leans on no other
+    assert decoder.report.warnings == []
+
+
+@pytest.mark.parametrize(("number", "later"), [(30, 20), (1, 100), (100, 120)])
+def test_a_repetition_long_after_costs_nothing(tiny_weights: str, number: int, later: int) -> None:
+    pieces = long_stream(tiny_weights, 400)
+    again = (SYNC_MARK if number == 1 else b"") + pieces[number]
+    place = number + later
+    decoder = imfcodec.Decoder(io.BytesIO(b"".join([*pieces[:place], again, *pieces[place:]])))
+    assert [f.pts for f in decoder] == list(range(400))
+    assert decoder.report.lost == []
+    assert decoder.report.warnings == ["1 repeated or late packets were ignored"]

@@ -89,8 +89,17 @@ def test_wrong_pictures_and_sizes() -> None:
     for size in ((0, 10), (10, 1000), (70000, 70000)):
         with pytest.raises((UnsupportedVideo, OptionError)):
             imfcodec.Encoder(io.BytesIO(), width=size[0], height=size[1], options=TINY)
-    with pytest.raises(UnsupportedVideo, match="frames per second"):
-        imfcodec.Encoder(io.BytesIO(), width=64, height=64, fps=0, options=TINY)
+    for fps in (0, -1, float("nan"), float("inf"), 1e-9, "25", True):
+        with pytest.raises(OptionError, match="fps must be"):
+            imfcodec.Encoder(io.BytesIO(), width=64, height=64, fps=fps, options=TINY)
+    for time_base in (Fraction(0), 0.04):
+        with pytest.raises(OptionError, match="time_base must be"):
+            imfcodec.Encoder(io.BytesIO(), width=64, height=64, time_base=time_base, options=TINY)
+    for target in (5, None):
+        with pytest.raises(OptionError, match="target must be"):
+            imfcodec.Encoder(target, width=64, height=64, options=TINY)
+    with pytest.raises(OptionError, match="--format imf"):
+        imfcodec.Encoder("a.mp4", width=64, height=64, options=TINY)
     with pytest.raises(WeightsMissing):
         imfcodec.Encoder(
             io.BytesIO(), width=64, height=64, options=EncodeOptions(weights="nothing")
@@ -128,3 +137,53 @@ def test_camera_sizes_are_accepted(width: int, height: int) -> None:
         encoder.write(np.zeros((height, width, 3), np.uint8))
     summary = imfcodec.inspect(io.BytesIO(file.getvalue()))
     assert (summary.header.geometry.display_width, summary.frames) == (width, 1)
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_an_array_may_be_used_again() -> None:
+    fresh, again = io.BytesIO(), io.BytesIO()
+    pictures = [moving_picture(n) for n in range(8)]
+    with imfcodec.Encoder(fresh, width=64, height=64, options=TINY) as encoder:
+        for picture in pictures:
+            encoder.write(picture)
+    buffer = np.empty_like(pictures[0])
+    with imfcodec.Encoder(again, width=64, height=64, options=TINY) as encoder:
+        for picture in pictures:
+            buffer[:] = picture
+            encoder.write(buffer)
+    assert again.getvalue() == fresh.getvalue()
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_a_closed_encoder_takes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.imf"
+    with imfcodec.Encoder(path, width=64, height=64, options=TINY) as encoder:
+        encoder.write(moving_picture(0))
+        encoder.abort()
+    assert not path.exists()
+    with pytest.raises(ValueError, match="closed"):
+        encoder.write(moving_picture(1))
+    with pytest.raises(ValueError, match="closed"):
+        encoder.close()
+    whole = imfcodec.Encoder(path, width=64, height=64, options=TINY)
+    whole.write(moving_picture(0))
+    with pytest.raises(ValueError, match="without audio"):
+        whole.write_audio(None)  # type: ignore[arg-type]
+    for pts, duration in ((0, 0), (1 << 62, 0), (5, -3)):
+        with pytest.raises(ValueError, match=r"cannot be written|does not increase"):
+            whole.write(moving_picture(1), pts, duration)
+    assert whole.close() is whole.close()
+    with pytest.raises(ValueError, match="closed"):
+        whole.write(moving_picture(1))
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_many_still_frames_keep_the_rule_of_the_format() -> None:
+    """Hundreds of frames a second in which nothing moves: few bytes, many frames."""
+    file = io.BytesIO()
+    with imfcodec.Encoder(file, width=64, height=64, fps=400, options=TINY) as encoder:
+        for _ in range(900):
+            encoder.write(moving_picture(0))
+    decoder = imfcodec.Decoder(io.BytesIO(file.getvalue()))
+    assert sum(1 for _ in decoder) == 900
+    assert decoder.report.damage == []

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
+import pytest
 
 from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
 from tests.conftest import moving_picture
+
+BASE = Fraction(1, 25)
 
 
 def decide(
     pictures: list[np.ndarray], interval: float | None = None, cuts: bool = True, at: int = -1
 ) -> list:
     """Numbers of the key frames; the frame ``at`` begins a shot."""
-    policy = KeyframePolicy(interval, cuts)
+    policy = KeyframePolicy(interval, cuts, time_base=BASE)
     return [n for n, p in enumerate(pictures) if taken(policy, n, p, cut=n == at)]
 
 
@@ -49,7 +54,7 @@ def test_a_fade_is_followed() -> None:
     """25 fps: from black within one second, and still from then on."""
     pictures = [(moving_picture(0) * min(n / 25, 1.0)).astype(np.uint8) for n in range(100)]
     for planned in (None, 75):
-        policy = KeyframePolicy(None, True, 500, planned_ticks=planned)
+        policy = KeyframePolicy(None, True, 500, time_base=BASE, planned_ticks=planned)
         keys = [n for n, p in enumerate(pictures) if taken(policy, n, p)]
         assert 4 <= len(keys) <= 8
         assert max(b - a for a, b in zip(keys, [*keys[1:], 25], strict=True)) <= 8
@@ -80,7 +85,7 @@ def test_neither_movement_nor_a_flash_is_drift() -> None:
 
 def kinds(pictures: list[np.ndarray], interval: float, base: float, at: int = -1) -> str:
     """A letter for each frame: Independent, Predicted or none."""
-    policy = KeyframePolicy(interval, scene_cut=True, base_ticks=base)
+    policy = KeyframePolicy(interval, scene_cut=True, base_ticks=base, time_base=BASE)
     decisions = (taken(policy, n, p, cut=n == at) for n, p in enumerate(pictures))
     return "".join(kind.name[0] if kind else "." for kind in decisions)
 
@@ -100,7 +105,7 @@ def test_a_cut_is_predicted_from_nothing() -> None:
 
 
 def test_what_was_not_predicted_after_all_is_the_new_base() -> None:
-    policy = KeyframePolicy(2, scene_cut=False, base_ticks=5)
+    policy = KeyframePolicy(2, scene_cut=False, base_ticks=5, time_base=BASE)
     got = []
     for n in range(12):
         got.append(taken(policy, n, moving_picture(0)))
@@ -108,3 +113,12 @@ def test_what_was_not_predicted_after_all_is_the_new_base() -> None:
             policy.take(n, KeyKind.INDEPENDENT)
     assert [n for n, kind in enumerate(got) if kind is KeyKind.INDEPENDENT] == [0, 10]
     assert [n for n, kind in enumerate(got) if kind is KeyKind.PREDICTED] == [2, 4, 6, 8]
+
+
+def test_low_frame_rates(recwarn: pytest.WarningsRecorder) -> None:
+    """A fade in steps of half a second, one tick a frame."""
+    pictures = [(moving_picture(0) * min(n / 8, 1.0)).astype(np.uint8) for n in range(12)]
+    policy = KeyframePolicy(None, True, 500, time_base=Fraction(1, 2))
+    keys = [n for n, p in enumerate(pictures) if taken(policy, n, p)]
+    assert len(keys) >= 6
+    assert not recwarn.list

@@ -77,3 +77,11 @@ def test_silence_and_mono() -> None:
     assert not mono.any()
     assert not replaced
     assert np.array_equal(mixed(tone()[None], ["FC"])[0], tone())
+
+
+def test_the_rumble_is_no_speech() -> None:
+    channels = np.zeros((6, 96000), np.float32)
+    channels[2], channels[3] = tone(300, 0.05), tone(40, 0.4)
+    mono, replaced = mixed(channels, SURROUND)
+    assert replaced == []
+    assert np.abs(mono[24000:]).max() == pytest.approx(0.05 / 3.414, rel=0.05)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from imfcodec.video import AudioPacketOut, MediaReader, PictureFrame
+from imfcodec.video.splice import Splicer
 
 FPS, RATE = 25, 48000
 
@@ -126,3 +127,55 @@ def test_a_picture_that_stands_still_while_people_talk_is_no_gap() -> None:
         pts = [e.pts for e in media.events() if isinstance(e, PictureFrame)]
         assert pts == [0, 1000, 31000, 32000]
         assert not media.warnings
+
+
+class Source:
+    """Packets with timestamps, as a splicer sees them."""
+
+    def __init__(self, stream_index: int, dts: int | None, pts: int, duration: int) -> None:
+        self.stream_index, self.dts, self.pts, self.duration = stream_index, dts, pts, duration
+        self.time_base, self.size = Fraction(1, 1000), 1
+
+
+def spliced(packets: list[Source], *, closes_gaps: bool = False) -> tuple[list[Source], Splicer]:
+    splicer = Splicer(0, Fraction(1, 25), closes_gaps=closes_gaps)
+    out = [moved for packet in packets for moved in splicer.push(packet)]
+    return [*out, *splicer.finish()], splicer
+
+
+def both(seconds: int = 20) -> list[Source]:
+    packets = []
+    for n in range(25 * seconds):
+        packets.append(Source(0, 40 * n, 40 * n, 40))
+        packets += [Source(1, 40 * n + 20 * k, 40 * n + 20 * k, 20) for k in range(2)]
+    return packets
+
+
+@pytest.mark.parametrize("closes_gaps", [False, True])
+@pytest.mark.parametrize("off_s", [3600, 30, 12, -1, -3])
+@pytest.mark.parametrize("place", [600, 601], ids=["picture", "sound"])
+def test_one_wrong_timestamp_moves_nothing_else(place: int, off_s: int, closes_gaps: bool) -> None:
+    packets, right = both(), both()
+    packets[place].pts += 1000 * off_s
+    packets[place].dts += 1000 * off_s
+    out, splicer = spliced(packets, closes_gaps=closes_gaps)
+    for index in (0, 1):
+        got = [p.pts for p in out if p.stream_index == index]
+        assert got == [p.pts for p in right if p.stream_index == index]
+    assert (splicer.restarts, splicer.strays, splicer.gaps_s) == (0, 1, [])
+
+
+def test_pictures_without_dts_at_the_beginning_are_no_restart() -> None:
+    """As Matroska has them: the first ones have pts alone, which lie ahead."""
+    packets = [Source(0, None, pts, 400) for pts in (0, 1600, 800)]
+    packets += [Source(0, 400 * n, 400 * n + 800, 400) for n in range(1, 20)]
+    out, splicer = spliced(packets)
+    assert [p.pts for p in out] == [0, 1600, 800, *(400 * n + 800 for n in range(1, 20))]
+    assert (splicer.restarts, splicer.strays) == (0, 0)
+
+
+def test_a_gap_that_is_meant_stays() -> None:
+    packets = [Source(0, 1000 * t, 1000 * t, 0) for t in (0, 1, 31, 32, 70)]
+    out, splicer = spliced(packets)
+    assert [p.pts for p in out] == [0, 1000, 31_000, 32_000, 70_000]
+    assert (splicer.gaps_s, splicer.strays) == ([], 0)
