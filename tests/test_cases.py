@@ -15,8 +15,8 @@ import pytest
 import imfcodec
 from imfcodec.bitstream import AudioPacket, StreamReader, TokenPacket
 from imfcodec.errors import UnsupportedVideo
-from imfcodec.sender.keyframe_policy import KeyframePolicy
-from imfcodec.sender.shots import ShotDetector
+from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
+from imfcodec.sender.planning.shots import ShotDetector
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.video import (
     AudioPacketOut,

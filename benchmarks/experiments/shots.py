@@ -12,8 +12,8 @@ import sys
 from itertools import islice, pairwise
 from pathlib import Path
 
-from imfcodec.sender.keyframe_policy import KeyframePolicy
-from imfcodec.sender.shots import ShotDetector, thumbnail, unexplained_change
+from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
+from imfcodec.sender.planning.shots import ShotDetector, thumbnail, unexplained_change
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.video import CodingGeometry, MediaReader
 

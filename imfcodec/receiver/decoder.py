@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -172,7 +170,7 @@ class Decoder:
     def events(self) -> Iterator[DecodedFrame | AudioPacket]:
         """Frames and audio packets in stream order; can be called once."""
         while True:
-            with self._timed("read"):
+            with self.report.stages.timed("read"):
                 packet = next(self._reader, None)
             match packet:
                 case None:
@@ -208,14 +206,14 @@ class Decoder:
         yield from self._repeat(first, stamps[0])
         self._chain_holds = False
         try:
-            with self._timed("key frame"):
+            with self.report.stages.timed("key frame"):
                 key = self._keys.decode(packet)
         except (CorruptStream, LimitExceeded) as error:
             # The next frames were coded for this key frame; no older one can replace it.
             self._network.clear()
             self._fail(first, len(stamps), error)
             return
-        with self._timed("network"):
+        with self.report.stages.timed("network"):
             if packet.flush:
                 self._network.clear()
             reference = self._network.restore(key.picture, packet.restraint)
@@ -244,7 +242,7 @@ class Decoder:
             return
         yield from self._repeat(packet.first_frame, packet.pts[0])
         try:
-            with self._timed("entropy"):
+            with self.report.stages.timed("entropy"):
                 if key_token is not None:
                     self._coder.reset(key_token)
                 tokens = self._coder.decode(packet.payload, count)
@@ -264,7 +262,7 @@ class Decoder:
             batch = tokens[begin : begin + step]
             before = batch[:1] - 1 if self._held is None else self._held[None]
             changed = (batch != np.concatenate([before, batch[:-1]])).any(1)
-            with self._timed("network"):
+            with self.report.stages.timed("network"):
                 rebuilt = self._network.rebuild(batch[changed]) if changed.any() else ()
             self._held = batch[-1]
             yield from self._show(first + begin, pts[begin : begin + step], changed, iter(rebuilt))
@@ -279,7 +277,7 @@ class Decoder:
         """Frames: the next rebuilt picture where it has changed, else the one before."""
         for number, (stamp, new) in enumerate(zip(pts, changed, strict=True), first):
             if new:
-                with self._timed("scale"):
+                with self.report.stages.timed("scale"):
                     self._picture = self.geometry.to_display(next(rebuilt))
             self._last = DecodedFrame(number, stamp, self._picture, key=self._key_number)
             self._next_frame = number + 1
@@ -350,11 +348,3 @@ class Decoder:
             if end is None:
                 end = self._last.pts + int(self.header.nominal_duration)
             self.report.duration_s = float(end * base)
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.report.stages.add(stage, time.perf_counter() - begin)

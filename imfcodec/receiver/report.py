@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from imfcodec.bitstream import SizeLedger
@@ -17,6 +19,15 @@ class StageTimes:
     """Wall-clock milliseconds per stage of a spine."""
 
     milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Measure the body as a part of a stage."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - begin)
 
     def add(self, stage: str, seconds: float) -> None:
         """Add ``seconds`` to a stage."""

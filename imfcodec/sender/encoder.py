@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -41,8 +42,9 @@ from imfcodec.errors import (
 from imfcodec.receiver.report import Progress, StageTimes
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
 from imfcodec.sender.report import EncodeReport
+from imfcodec.sender.segment import KeyKind, Segment
+from imfcodec.sender.settings import coder_of, monitor_of, planner_of
 from imfcodec.sender.source_frame import SourceFrame
-from imfcodec.sender.stream_encoder import StreamEncoder
 from imfcodec.video import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
 
 MAX_RATE_DENOMINATOR = 100_000
@@ -124,14 +126,16 @@ class Encoder:
             self._weights.tables.level(options.quantiser)
             self._check_header()
             self.stages = StageTimes()
-            self._coder = StreamEncoder(
+            self._planner = planner_of(options, self._time_base, self._plan)
+            self._monitor = monitor_of(self._weights, options)
+            self._coder = coder_of(
                 self._weights,
                 options,
                 self._geometry.coded,
                 self._time_base,
                 self.stages,
+                self._monitor,
                 self._advance,
-                self._plan,
             )
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
@@ -139,7 +143,7 @@ class Encoder:
         packet_s = LIVE_PACKET_S if options.latency == "low" else PACKET_S
         self._sound = Interleaver(packet_s)
         self._stream: StreamWriter | None = None
-        self._frames = self._coded = 0
+        self._frames = self._coded = self._key_frames = self._predicted_key_frames = 0
         self._planned = 0.0
         self._last_pts, self._last_duration = -1, 0
         self._closed = False
@@ -179,8 +183,7 @@ class Encoder:
         self._frames += 1
         self._last_pts, self._last_duration = pts, duration
         self._report()
-        for packet in self._coder.push(frame):
-            self._put(packet)
+        self._code(self._planner.push(frame))
 
     def write_audio(self, packet: AudioPacketOut) -> None:
         """Write one Opus packet; it goes into the stream beside the pictures of its time.
@@ -240,8 +243,7 @@ class Encoder:
             self.abort()
 
     def _finish(self) -> EncodeReport:
-        for packet in self._coder.flush():
-            self._put(packet)
+        self._code(self._planner.flush())
         if self._stream is None:
             raise NoFrames("no picture was written")
         for sound in self._sound.rest():
@@ -256,12 +258,26 @@ class Encoder:
             display=self._geometry.display,
             coded=self._geometry.coded,
             frames=self._frames,
-            key_frames=self._coder.key_frames,
-            predicted_key_frames=self._coder.predicted_key_frames,
+            key_frames=self._key_frames,
+            predicted_key_frames=self._predicted_key_frames,
             duration_s=float(end_pts * self._time_base),
-            psnr_db=self._coder.psnr_db,
+            psnr_db=self._monitor.psnr_db if self._monitor else None,
             stages=self.stages,
         )
+
+    def _code(self, segments: Iterator[Segment]) -> None:
+        """Code and write segments, which the planner makes as they are asked for."""
+        while True:
+            with self.stages.timed("policy"):
+                segment = next(segments, None)
+            if segment is None:
+                return
+            for packet in self._coder.code(segment):
+                self._put(packet)
+            if segment.key is not None:
+                self._planner.took(segment.key, self._coder.kind)
+                self._key_frames += 1
+                self._predicted_key_frames += self._coder.kind is KeyKind.PREDICTED
 
     def _put(self, packet: KeyPacket | PredictedKeyPacket | TokenPacket) -> None:
         """Write a picture packet, and before it the sound that is due."""

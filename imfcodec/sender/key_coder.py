@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from imfcodec.bitstream import FORMAT_LIMITS, chain_length, low_bits
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
-from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.sender.restraint import restraint_of
+from imfcodec.sender.segment import KeyKind
 from imfcodec.sender.source_frame import SourceFrame
 
 WORTH_PREDICTING = 0.7

@@ -16,9 +16,9 @@ from imfcodec.entropy import EntropyTables, Quantiser
 from imfcodec.model.imf import IMF
 from imfcodec.receiver.reconstruction import restored
 from imfcodec.sender.key_coder import KeyCoder
-from imfcodec.sender.keyframe_policy import KeyKind
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.sender.segment import KeyKind
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -376,32 +377,33 @@ def test_gaps_ask_for_few_pictures(stream: bytes) -> None:
     assert decoder.report.lost_frames == 19 * 100_000 - 19
 
 
-def long_stream(weights: str, frames: int) -> list[bytes]:
-    """Header and packets of a low-latency stream; one key packet, then a token packet a frame."""
+@functools.cache
+def long_stream(weights: str) -> list[bytes]:
+    """Header and packets of 500 frames at low latency; a key packet, then a token packet each."""
     file = io.BytesIO()
     options = EncodeOptions(weights=weights, latency="low", keyframe_interval_s=None)
     with imfcodec.Encoder(file, width=64, height=64, options=options) as encoder:
-        for n in range(frames):
+        for n in range(500):
             encoder.write(moving_picture(n // 40))
     return packet_bytes(file.getvalue())
 
 
 def test_one_loss_comes_back_in_no_later_packet(tiny_weights: str) -> None:
     """Numbers of eight bits return after 256 frames; a gap must not be taken for one of then."""
-    pieces = long_stream(tiny_weights, 600)
+    pieces = long_stream(tiny_weights)
     decoder = imfcodec.Decoder(io.BytesIO(b"".join(pieces[:12] + pieces[22:])))
     frames = list(decoder)
-    assert [f.pts for f in frames] == list(range(600))
+    assert [f.pts for f in frames] == list(range(500))
     assert decoder.report.lost == [(11, 24)]  # up to the next packet that leans on no other
     assert decoder.report.warnings == []
 
 
 @pytest.mark.parametrize(("number", "later"), [(30, 20), (1, 100), (100, 120)])
 def test_a_repetition_long_after_costs_nothing(tiny_weights: str, number: int, later: int) -> None:
-    pieces = long_stream(tiny_weights, 400)
+    pieces = long_stream(tiny_weights)
     again = (SYNC_MARK if number == 1 else b"") + pieces[number]
     place = number + later
     decoder = imfcodec.Decoder(io.BytesIO(b"".join([*pieces[:place], again, *pieces[place:]])))
-    assert [f.pts for f in decoder] == list(range(400))
+    assert [f.pts for f in decoder] == list(range(500))
     assert decoder.report.lost == []
     assert decoder.report.warnings == ["1 repeated or late packets were ignored"]

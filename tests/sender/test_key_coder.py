@@ -7,7 +7,7 @@ import pytest
 
 from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
 from imfcodec.sender.key_coder import KeyCoder
-from imfcodec.sender.keyframe_policy import KeyKind
+from imfcodec.sender.segment import KeyKind
 from imfcodec.sender.source_frame import SourceFrame
 from tests.conftest import moving_picture
 

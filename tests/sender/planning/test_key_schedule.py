@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from imfcodec.sender import key_schedule
-from imfcodec.sender.key_schedule import AHEAD, KeySchedule
+from imfcodec.sender.planning import key_schedule
+from imfcodec.sender.planning.key_schedule import AHEAD, KeySchedule
 from imfcodec.sender.source_frame import SourceFrame
 from tests.conftest import moving_picture
 

@@ -7,7 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from imfcodec.sender.keyframe_policy import KeyframePolicy, KeyKind
+from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
+from imfcodec.sender.segment import KeyKind
 from tests.conftest import moving_picture
 
 BASE = Fraction(1, 25)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from imfcodec.sender.shots import ShotDetector
+from imfcodec.sender.planning.shots import ShotDetector
 from imfcodec.sender.source_frame import SourceFrame
 from tests.conftest import moving_picture
 

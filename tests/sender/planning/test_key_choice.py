@@ -11,8 +11,9 @@ import pytest
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, StreamReader
 from imfcodec.config import EncodeOptions
 from imfcodec.receiver.decoder import Decoder
-from imfcodec.sender import encode, stream_encoder
-from imfcodec.sender.key_choice import best_key, cells_of, most_typical
+from imfcodec.sender import encode
+from imfcodec.sender.planning import planner
+from imfcodec.sender.planning.key_choice import best_key, cells_of, most_typical
 from tests.conftest import moving_picture
 from tests.training.test_prepare import write_video
 
@@ -86,7 +87,7 @@ def test_a_scene_begins_with_a_key_frame_that_is_like_its_first_ones(
 
 
 def test_it_is_chosen_among_as_many_as_can_wait(tmp_path, tiny_weights, monkeypatch) -> None:
-    monkeypatch.setattr(stream_encoder, "PENDING_FRAMES", 3)
+    monkeypatch.setattr(planner, "PENDING_FRAMES", 3)
     first = key_packets(tmp_path, tiny_weights, keyframe_interval_s=13 / 25)[0]
     assert len(first.lead) == first.frame_number < 2
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum, auto
 from fractions import Fraction
 
 import numpy as np
 
-from imfcodec.sender.shots import Picture, thumbnail, unexplained_change
+from imfcodec.sender.planning.shots import Picture, thumbnail, unexplained_change
+from imfcodec.sender.segment import KeyKind
 
 DRIFT_LEVELS = 12.0
 """Drift: mean difference from the key frame, moved by optical flow, less the mean difference of the
@@ -24,15 +24,6 @@ Drift puts no two key frames closer together than this."""
 
 MAX_LATELY = 64
 """Largest number of frames in a window, whatever the frame rate."""
-
-
-class KeyKind(Enum):
-    """What a key frame is coded from."""
-
-    INDEPENDENT = auto()
-    """Nothing: it can become a base."""
-    PREDICTED = auto()
-    """The last independent one, its base."""
 
 
 class KeyframePolicy:

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from imfcodec.sender.key_plan import (
+from imfcodec.sender.planning.key_plan import (
     FURTHEST,
     INHERITED,
     LOST,

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from imfcodec.sender.key_choice import cells_of, most_typical
-from imfcodec.sender.key_plan import INHERITED, plan_keys
-from imfcodec.sender.mutual_errors import mutual_errors
+from imfcodec.sender.planning.key_choice import cells_of, most_typical
+from imfcodec.sender.planning.key_plan import INHERITED, plan_keys
+from imfcodec.sender.planning.mutual_errors import mutual_errors
 from imfcodec.sender.source_frame import SourceFrame
 
 AHEAD: Final = 4

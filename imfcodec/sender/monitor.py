@@ -1,0 +1,35 @@
+"""What the receiver will see, measured in the sender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.receiver.reconstruction import Picture, Reconstructor
+
+
+class Monitor:
+    """Rebuilds frames as the receiver will and measures them."""
+
+    def __init__(self, receiver: Reconstructor) -> None:
+        """Take the receiver's network."""
+        self._receiver = receiver
+        self._psnr: list[float] = []
+
+    @property
+    def psnr_db(self) -> float:
+        """Mean PSNR-RGB over frames at coded size."""
+        return float(np.mean(self._psnr))
+
+    def take(self, reference: Picture, token: npt.NDArray[np.int32]) -> None:
+        """Take a key frame, x_r uint8 [H, W, 3], with its token int32 [d_m]."""
+        self._receiver.clear()
+        self._receiver.set_reference(0, reference, token)
+
+    def see(self, tokens: npt.NDArray[np.int32], sources: Sequence[Picture]) -> None:
+        """Rebuild frames from their tokens, int32 [N, d_m], and compare them with their sources."""
+        error = self._receiver.rebuild(tokens).astype(np.float32) - np.stack(sources)
+        mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
+        self._psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]
