@@ -1,6 +1,6 @@
 """imfcodec: a neural video codec for talking heads.
 
-cli -> bench, training -> sender -> receiver -> model, entropy, keyframe, bitstream, video
+cli -> bench, training -> sender -> receiver -> codec -> model, bitstream, video
 -> config, errors
 
     encode(src, dst, **options) -> EncodeReport      fields of `EncodeOptions`

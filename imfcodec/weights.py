@@ -20,7 +20,7 @@ from imfcodec.errors import WeightsCorrupt, WeightsMissing
 if TYPE_CHECKING:  # torch takes seconds to import, and finding a file needs none of it
     from torch import Tensor
 
-    from imfcodec.entropy import EntropyTables
+    from imfcodec.codec.tokens import EntropyTables
     from imfcodec.model.imf import IMF
 
 FORMAT = "imfcodec-weights-1"
@@ -165,7 +165,7 @@ def load(file: WeightsFile) -> Weights:
     from safetensors import SafetensorError
     from safetensors.torch import load as read_tensors
 
-    from imfcodec.entropy import EntropyTables
+    from imfcodec.codec.tokens import EntropyTables
     from imfcodec.model.imf import IMF
 
     try:

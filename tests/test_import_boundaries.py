@@ -19,7 +19,7 @@ def loaded_by(module: str) -> set[str]:
     ("module", "forbidden"),
     [
         (
-            "imfcodec.receiver",
+            "imfcodec.receiver.decode",
             [
                 "imfcodec.sender",
                 "imfcodec.training",
@@ -32,12 +32,14 @@ def loaded_by(module: str) -> set[str]:
                 "cv2",
             ],
         ),
+        ("imfcodec.receiver.inspection", ["torch", "av", "numpy", "imfcodec.metrics"]),
         ("imfcodec.sender", ["imfcodec.training", "imfcodec.bench", "imfcodec.cli", "lpips"]),
         ("imfcodec.bitstream", ["torch", "numpy", "av", "constriction"]),
-        ("imfcodec.entropy", ["torch", "av", "imfcodec.model"]),
-        ("imfcodec.model", ["imfcodec.bitstream", "imfcodec.entropy", "av", "imfcodec.weights"]),
-        ("imfcodec.model.imf", ["imfcodec.bitstream", "imfcodec.entropy", "av", "lpips"]),
-        ("imfcodec.keyframe", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
+        ("imfcodec.codec.tokens", ["torch", "av", "imfcodec.model"]),
+        ("imfcodec.codec.network", ["imfcodec.sender", "imfcodec.receiver", "imfcodec.video"]),
+        ("imfcodec.codec.optical_flow", ["imfcodec.sender", "imfcodec.receiver"]),
+        ("imfcodec.model.imf", ["imfcodec.bitstream", "imfcodec.codec", "av", "imfcodec.weights"]),
+        ("imfcodec.codec.pictures", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
         ("imfcodec.video", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
         ("imfcodec", ["torch", "av", "numpy"]),
     ],

@@ -24,7 +24,7 @@ from imfcodec.bench.fingerprint import bytes_digest, coding_digest, digest, metr
 from imfcodec.bench.job import Coded, Job, Outcome
 from imfcodec.bench.memo import Memo
 from imfcodec.bench.results import Point, Score
-from imfcodec.metrics.rate import rate_kbps
+from imfcodec.bitstream.rate import rate_kbps
 from imfcodec.video.atomic import AtomicOutput
 from imfcodec.video.failures import writing
 from imfcodec.weights import user_folder

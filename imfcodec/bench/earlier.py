@@ -26,8 +26,8 @@ from imfcodec.bench.environment import library_versions
 from imfcodec.bench.fingerprint import bytes_digest, codec_digest, metric_digest, needs_faces
 from imfcodec.bench.job import Job
 from imfcodec.bench.results import CodecEntry, Point, Results, Source
+from imfcodec.bitstream.rate import rate_kbps
 from imfcodec.errors import InputUnreadable
-from imfcodec.metrics.rate import rate_kbps
 
 _ID_DIGITS = 12
 

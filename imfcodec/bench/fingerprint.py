@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imfcodec.bench.job import Job
     from imfcodec.bench.scoring import ScoreOptions
 
-_CODING_CODE = ("bench/codecs", "keyframe", "video")
+_CODING_CODE = ("bench/codecs", "codec/pictures", "video")
 _NOT_CODING_CODE = (
     "bench/codecs/imf.py",
     "bench/codecs/imf_setting.py",

@@ -15,8 +15,8 @@ from av.error import FFmpegError
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Codec, Encoded
 from imfcodec.bench.results import Point
+from imfcodec.bitstream.rate import rate_kbps
 from imfcodec.errors import ImfcodecError, NoFrames
-from imfcodec.metrics.rate import rate_kbps
 
 if TYPE_CHECKING:
     from imfcodec.bench.scoring import ScoreOptions, Scorer

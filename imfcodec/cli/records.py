@@ -8,8 +8,9 @@ from imfcodec.cli.text import audio_kbps
 
 if TYPE_CHECKING:
     from imfcodec.bitstream import SizeLedger
+    from imfcodec.codec.stages import StageTimes
     from imfcodec.receiver.inspection import StreamSummary
-    from imfcodec.receiver.report import DecodeReport, StageTimes
+    from imfcodec.receiver.report import DecodeReport
     from imfcodec.sender.report import EncodeReport
     from imfcodec.weights import WeightsFile
 

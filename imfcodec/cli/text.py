@@ -8,7 +8,8 @@ import click
 
 if TYPE_CHECKING:
     from imfcodec.bitstream import SizeLedger
-    from imfcodec.receiver.report import DecodeReport, StageTimes
+    from imfcodec.codec.stages import StageTimes
+    from imfcodec.receiver.report import DecodeReport
     from imfcodec.sender.report import EncodeReport
 
 

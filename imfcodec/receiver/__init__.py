@@ -4,7 +4,6 @@ decode.py          the spine: stream in, video out
 sources.py         files, pipes and standard input as sources of a stream
 decoder.py         Decoder: frames with pts; conceals and reports damage
 key_frames.py      KeyFrames: decodes key packets, keeps what predicted key frames need
-reconstruction.py  Reconstructor: the network and its references
 inspection.py      what a stream holds, without decoding a picture
 report.py          DecodeReport
 

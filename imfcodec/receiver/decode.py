@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imfcodec.bitstream import AUDIO_CODEC_OPUS, AudioPacket
+from imfcodec.codec.stages import Progress
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import CorruptStream, DamagedStream
 from imfcodec.receiver.decoder import DecodedFrame, Decoder
-from imfcodec.receiver.report import DecodeReport, Progress
+from imfcodec.receiver.report import DecodeReport
 from imfcodec.receiver.sources import open_stream
 from imfcodec.video import MediaWriter, OpusParameters, check_files, opus_packet_samples
 

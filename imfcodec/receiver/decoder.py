@@ -23,8 +23,10 @@ from imfcodec.bitstream import (
     StreamReader,
     TokenPacket,
 )
+from imfcodec.codec.network import Reconstructor
+from imfcodec.codec.pictures import Av1PictureDecoder
+from imfcodec.codec.tokens import TokenCoder
 from imfcodec.config import DecodeOptions
-from imfcodec.entropy import TokenCoder
 from imfcodec.errors import (
     CorruptStream,
     ImfcodecError,
@@ -32,9 +34,7 @@ from imfcodec.errors import (
     OptionError,
     WeightsMissing,
 )
-from imfcodec.keyframe import Av1PictureDecoder
 from imfcodec.receiver.key_frames import KeyFrames
-from imfcodec.receiver.reconstruction import Reconstructor
 from imfcodec.receiver.report import DecodeReport
 from imfcodec.video.geometry import MAX_CODED_PIXELS, CodingGeometry
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, chain_length, low_bits
-from imfcodec.entropy import TokenCoder
+from imfcodec.codec.pictures import Av1PictureDecoder, CodedPicture
+from imfcodec.codec.tokens import TokenCoder
 from imfcodec.errors import CorruptStream, LimitExceeded
-from imfcodec.keyframe import Av1PictureDecoder, CodedPicture
 
 Token = npt.NDArray[np.int32]
 

@@ -9,10 +9,8 @@ planning/           frames -> segments
 segment_coder.py    segments -> packets
 interleave.py       sound between the picture packets
 key_coder.py        key frames -> AV1, and decoded as the receiver sees them
-restraint.py        how strongly a key frame is restored
 reference_choice.py which of two key frames a frame is rebuilt from
 luma_cells.py       pictures reduced to mean luma, to compare them
-optical_flow.py     movement since the key frame
 latent_tokens.py    a reference, and the tokens of the frames that use it
 token_refinement.py tokens improved with the receiver's network
 token_smoothing.py  tokens smoothed over time

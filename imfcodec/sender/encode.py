@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imfcodec.bitstream import ColourTags
+from imfcodec.codec.stages import Progress, StageTimes
 from imfcodec.config import EncodeOptions
-from imfcodec.receiver.report import Progress, StageTimes
 from imfcodec.sender.encoder import Encoder, check_target
 from imfcodec.sender.report import EncodeReport
 from imfcodec.video import AudioPacketOut, MediaReader, PictureFrame, check_files

@@ -30,6 +30,7 @@ from imfcodec.bitstream import (
     TokenPacket,
     write_header,
 )
+from imfcodec.codec.stages import Progress, StageTimes
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import (
     CorruptStream,
@@ -39,7 +40,6 @@ from imfcodec.errors import (
     OutputFailed,
     UnsupportedVideo,
 )
-from imfcodec.receiver.report import Progress, StageTimes
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
 from imfcodec.sender.report import EncodeReport
 from imfcodec.sender.segment import KeyKind, Segment

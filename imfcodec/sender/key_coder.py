@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.bitstream import FORMAT_LIMITS, chain_length, low_bits
-from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
-from imfcodec.sender.restraint import restraint_of
+from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
+from imfcodec.codec.restraint import restraint_of
 from imfcodec.sender.segment import KeyKind
 from imfcodec.sender.source_frame import SourceFrame
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from imfcodec.entropy import Quantiser
+from imfcodec.codec.network import Picture, to_tensor
+from imfcodec.codec.tokens import Quantiser
 from imfcodec.model.imf import IMF
-from imfcodec.receiver.reconstruction import Picture, to_tensor
 from imfcodec.sender.token_refinement import RENEW, Refined, TokenRefiner, unexamined
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.receiver.reconstruction import Picture, Reconstructor
+from imfcodec.codec.network import Picture, Reconstructor
 
 
 class Monitor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from imfcodec.bitstream import SizeLedger
-from imfcodec.receiver.report import StageTimes, stream_rate_kbps
+from imfcodec.codec.stages import StageTimes
+from imfcodec.receiver.report import stream_rate_kbps
 
 
 @dataclass

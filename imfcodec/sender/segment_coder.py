@@ -12,14 +12,14 @@ import numpy.typing as npt
 import torch
 
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, TokenPacket, low_bits, padded
-from imfcodec.entropy import Quantiser, TokenCoder
+from imfcodec.codec.network import Picture, restored, to_tensor
+from imfcodec.codec.optical_flow import MovementTracker
+from imfcodec.codec.stages import StageTimes
+from imfcodec.codec.tokens import Quantiser, TokenCoder
 from imfcodec.model.imf import IMF
-from imfcodec.receiver.reconstruction import Picture, restored, to_tensor
-from imfcodec.receiver.report import StageTimes
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.monitor import Monitor
-from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.reference_choice import change_over, unexplained
 from imfcodec.sender.segment import KeyKind, Lead, Segment
 from imfcodec.sender.source_frame import SourceFrame

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
+from imfcodec.codec.network import Reconstructor
+from imfcodec.codec.stages import StageTimes
+from imfcodec.codec.tokens import TokenCoder
 from imfcodec.config import EncodeOptions
-from imfcodec.entropy import TokenCoder
-from imfcodec.receiver.reconstruction import Reconstructor
-from imfcodec.receiver.report import StageTimes
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.monitor import Monitor
 from imfcodec.sender.planning.greedy import GreedyPlanner

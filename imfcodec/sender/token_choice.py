@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.entropy import SymbolModel, TokenCoder
-from imfcodec.entropy.quantiser import TOKEN_LIMIT
+from imfcodec.codec.tokens import SymbolModel, TokenCoder
+from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
 
 LAMBDA: Final = 0.0005
 """Cost of a bit, in the unit of the error that H describes."""

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import torch
 
 from imfcodec import weights
+from imfcodec.codec.network import restored
+from imfcodec.codec.optical_flow import MovementTracker
+from imfcodec.codec.tokens import EntropyTables, Quantiser
 from imfcodec.config import REFINE_STEPS, ModelConfig
-from imfcodec.entropy import EntropyTables, Quantiser
 from imfcodec.model.imf import IMF
-from imfcodec.receiver.reconstruction import restored
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.latent_tokens import LatentTokens
-from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.segment import KeyKind
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.training.checkpoint import load_initial

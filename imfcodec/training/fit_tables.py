@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.entropy.predictor import SHIFT, WEIGHT_LIMIT, Predictor
-from imfcodec.entropy.tables import (
+from imfcodec.codec.tokens.predictor import SHIFT, WEIGHT_LIMIT, Predictor
+from imfcodec.codec.tokens.tables import (
     ESCAPE,
     PRECISION,
     RADIUS,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from imfcodec.sender.optical_flow import Movement, grey, movement, observed
+from imfcodec.codec.optical_flow import Movement, grey, movement, observed
 from imfcodec.training.landmarks import Landmarks, coarse_flow
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.entropy import LevelTables, Quantiser, TokenCoder
-from imfcodec.receiver.reconstruction import Picture
+from imfcodec.codec.network import Picture
+from imfcodec.codec.optical_flow import MovementTracker
+from imfcodec.codec.tokens import LevelTables, Quantiser, TokenCoder
 from imfcodec.sender.latent_tokens import LatentTokens
-from imfcodec.sender.optical_flow import MovementTracker
 from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.sender.token_smoothing import smooth
 

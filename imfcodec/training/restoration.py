@@ -16,11 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from imfcodec.codec.network import to_tensor
 from imfcodec.config import ModelConfig
 from imfcodec.errors import InputUnreadable, OptionError, Stopped
 from imfcodec.metrics.perceptual import load_lpips
 from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
-from imfcodec.receiver.reconstruction import to_tensor
 from imfcodec.training.averaging import follow
 from imfcodec.training.data import Pictures, Shard
 from imfcodec.training.losses import psnr_db

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from imfcodec.codec.network import SHARES, to_pictures, to_tensor
+from imfcodec.codec.restraint import restraint_of
 from imfcodec.model.reference_restoration import ReferenceRestoration
-from imfcodec.receiver.reconstruction import SHARES, to_pictures, to_tensor
-from imfcodec.sender.restraint import restraint_of
 from imfcodec.training.data import Shard
 from imfcodec.training.precision import autocast
 

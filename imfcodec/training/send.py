@@ -20,12 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.codec.network import restored, to_pictures, to_tensor
+from imfcodec.codec.optical_flow import MovementTracker
+from imfcodec.codec.restraint import restraint_of
 from imfcodec.config import REFINE_STEPS
 from imfcodec.errors import OptionError
-from imfcodec.receiver.reconstruction import restored, to_pictures, to_tensor
 from imfcodec.sender.latent_tokens import LatentTokens
-from imfcodec.sender.optical_flow import MovementTracker
-from imfcodec.sender.restraint import restraint_of
 from imfcodec.training.data import Clip, ClipDrawer, Pictures, Shard
 from imfcodec.training.look import Look
 from imfcodec.training.planners import ahead

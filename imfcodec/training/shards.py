@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.errors import OutputFailed
-from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.training.name_hash import name_hash
 from imfcodec.video import AtomicOutput
 

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.training.config import TrainConfig
 from imfcodec.training.data import Batch, PairSampler, Shard
 from imfcodec.training.losses import psnr_db

@@ -25,7 +25,7 @@ from imfcodec.bitstream import (
     TokenPacket,
     low_bits,
 )
-from imfcodec.entropy import EntropyTables, TokenCoder
+from imfcodec.codec.tokens import EntropyTables, TokenCoder
 from imfcodec.errors import WeightsMissing
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.video import MediaWriter

@@ -28,9 +28,9 @@ from imfcodec.bitstream.framing import SYNC_MARK, write_frame
 from imfcodec.bitstream.packets import TYPE_END, TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS
 from imfcodec.bitstream.payloads import write_end, write_key, write_predicted_key, write_tokens
 from imfcodec.bitstream.timeline import Timeline
+from imfcodec.codec.pictures import Av1PictureEncoder
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import CorruptStream, DamagedStream
-from imfcodec.keyframe import Av1PictureEncoder
 from imfcodec.receiver.decoder import DecodedFrame
 from tests.conftest import moving_picture
 

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 import torch
 
+from imfcodec.codec.network import restored, to_pictures
 from imfcodec.config import FAST
 from imfcodec.model.imf import IMF
 from imfcodec.model.reference_restoration import ReferenceRestoration
-from imfcodec.receiver.reconstruction import restored, to_pictures
 from tests.tiny import TINY, tiny_model
 
 

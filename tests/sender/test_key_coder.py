@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder
+from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.segment import KeyKind
 from imfcodec.sender.source_frame import SourceFrame

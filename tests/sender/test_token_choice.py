@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imfcodec.entropy import TokenCoder
-from imfcodec.entropy.quantiser import TOKEN_LIMIT
+from imfcodec.codec.tokens import TokenCoder
+from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
 from imfcodec.sender import token_choice
 from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.training.fit_tables import fit_tables

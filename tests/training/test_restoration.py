@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from imfcodec.cli.main import imfcodec
+from imfcodec.codec.network import restored
+from imfcodec.codec.restraint import restraint_of
 from imfcodec.config import PAPER
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
-from imfcodec.receiver.reconstruction import restored
-from imfcodec.sender.restraint import restraint_of
 from imfcodec.training import checkpoint, restoration
 from imfcodec.training.data import Shard
 from imfcodec.training.loop import train

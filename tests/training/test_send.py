@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from imfcodec.cli.main import imfcodec
-from imfcodec.entropy import Quantiser
+from imfcodec.codec.network import Reconstructor
+from imfcodec.codec.tokens import Quantiser
 from imfcodec.errors import InputUnreadable, OptionError
-from imfcodec.receiver.reconstruction import Reconstructor
 from imfcodec.training.checkpoint import EMA_FILE, load_initial
 from imfcodec.training.data import PairSampler, Shard
 from imfcodec.training.look import AS_IT_IS, Look

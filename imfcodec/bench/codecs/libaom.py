@@ -9,7 +9,7 @@ from typing import ClassVar
 import av
 
 from imfcodec.bench.codecs.ffmpeg import FfmpegCodec
-from imfcodec.keyframe.obu import TEMPORAL_DELIMITER, split_units
+from imfcodec.codec.pictures.obu import TEMPORAL_DELIMITER, split_units
 
 _LONGER_THAN_ANY_CLIP = "1000000"
 

@@ -17,8 +17,8 @@ from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.codecs.pyav import PyAvCodec
 from imfcodec.bench.codecs.sampling import Sampling
 from imfcodec.bench.codecs.watched import encode_watched
-from imfcodec.keyframe.obu import TEMPORAL_DELIMITER, split_units
-from imfcodec.keyframe.scheduling import same_scheduling_class
+from imfcodec.codec.pictures.obu import TEMPORAL_DELIMITER, split_units
+from imfcodec.codec.pictures.scheduling import same_scheduling_class
 
 _THREADS = Path("/proc/self/task")
 

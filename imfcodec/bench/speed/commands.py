@@ -20,10 +20,10 @@ from imfcodec.bench.codecs.svtav1 import SvtAv1
 from imfcodec.bench.speed.memory import peak_memory_bytes
 from imfcodec.bench.speed.network_parts import PARTS, timed_parts
 from imfcodec.bench.speed.result import SpeedRow, Stage
+from imfcodec.bitstream.rate import rate_kbps
+from imfcodec.codec.stages import StageTimes
 from imfcodec.config import DecodeOptions, EncodeOptions
-from imfcodec.metrics.rate import rate_kbps
 from imfcodec.receiver.decode import decode
-from imfcodec.receiver.report import StageTimes
 from imfcodec.sender import encode
 from imfcodec.video import MediaWriter
 

@@ -15,13 +15,13 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 
+from imfcodec.codec.stages import StageTimes
 from imfcodec.model.dense_feature_encoder import DenseFeatureEncoder
 from imfcodec.model.displacement_frame_decoder import DisplacementFrameDecoder
 from imfcodec.model.frame_decoder import FrameDecoder
 from imfcodec.model.implicit_motion_alignment import ImplicitMotionAlignment
 from imfcodec.model.latent_token_decoder import LatentTokenDecoder
 from imfcodec.model.reference_restoration import ReferenceRestoration
-from imfcodec.receiver.report import StageTimes
 
 RESTORATION, REFERENCE = "restoration", "reference features"
 TOKEN_DECODER, ALIGNMENT, FRAME_DECODER = "token decoder", "alignment", "frame decoder"

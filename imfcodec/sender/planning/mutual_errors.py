@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from imfcodec.codec.network import to_tensor
+from imfcodec.codec.optical_flow import Movement, grey, movement, observed
 from imfcodec.model.layers import reduce_short_side
-from imfcodec.receiver.reconstruction import to_tensor
-from imfcodec.sender.optical_flow import Movement, grey, movement, observed
 from imfcodec.sender.reference_choice import MULTIPLE, SIDE, Errors, unexplained
 
 Picture = npt.NDArray[np.uint8]

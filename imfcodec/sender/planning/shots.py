@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.sender.optical_flow import grey
+from imfcodec.codec.optical_flow import grey
 from imfcodec.sender.source_frame import SourceFrame
 
 SIDE: Final = 64

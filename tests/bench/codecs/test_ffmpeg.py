@@ -12,8 +12,8 @@ from imfcodec.bench.codecs.ffmpeg import FfmpegCodec
 from imfcodec.bench.codecs.libaom import LibAom
 from imfcodec.bench.codecs.sampling import Sampling
 from imfcodec.bench.codecs.vvc import Vvc
+from imfcodec.codec.pictures.obu import TEMPORAL_DELIMITER, split_units
 from imfcodec.errors import InputUnreadable, OutputFailed
-from imfcodec.keyframe.obu import TEMPORAL_DELIMITER, split_units
 from imfcodec.metrics.fidelity import psnr_rgb_db
 
 ACCESS_UNIT_DELIMITER = 20

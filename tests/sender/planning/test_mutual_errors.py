@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imfcodec.receiver.reconstruction import to_tensor
-from imfcodec.sender.optical_flow import MovementTracker
+from imfcodec.codec.network import to_tensor
+from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.sender.planning.mutual_errors import mutual_errors
 from imfcodec.sender.reference_choice import unexplained
 from tests.sender.test_optical_flow import scene

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from imfcodec.keyframe.av1 import MAX_CRF, MIN_CRF, PREDICTED_CRF_STEP
-from imfcodec.sender.restraint import restraint_of
+from imfcodec.codec.pictures.av1 import MAX_CRF, MIN_CRF, PREDICTED_CRF_STEP
+from imfcodec.codec.restraint import restraint_of
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ are already decoded, so a stream decodes to the same integers on every machine:
 predictor -> context -> table -> range coder, joined in `TokenCoder`.
 """
 
-from imfcodec.entropy.quantiser import Quantiser
-from imfcodec.entropy.tables import EntropyTables, LevelTables, SymbolModel
-from imfcodec.entropy.token_coder import TokenCoder
+from imfcodec.codec.tokens.quantiser import Quantiser
+from imfcodec.codec.tokens.tables import EntropyTables, LevelTables, SymbolModel
+from imfcodec.codec.tokens.token_coder import TokenCoder
 
 __all__ = ["EntropyTables", "LevelTables", "Quantiser", "SymbolModel", "TokenCoder"]

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from imfcodec.codec.pictures.obu import DELIMITER, SEQUENCE_HEADER, TEMPORAL_DELIMITER, split_units
+from imfcodec.codec.pictures.scheduling import same_scheduling_class
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
-from imfcodec.keyframe.obu import DELIMITER, SEQUENCE_HEADER, TEMPORAL_DELIMITER, split_units
-from imfcodec.keyframe.scheduling import same_scheduling_class
 
 Picture = npt.NDArray[np.uint8]
 

@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pytest
 
+from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
+from imfcodec.codec.pictures.obu import SEQUENCE_HEADER, split_units
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
-from imfcodec.keyframe import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
-from imfcodec.keyframe.obu import SEQUENCE_HEADER, split_units
 from tests.conftest import moving_picture
 
 

@@ -1,5 +1,5 @@
 """Key frames: one picture <-> bytes, independent or predicted, with AV1 through PyAV."""
 
-from imfcodec.keyframe.av1 import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
+from imfcodec.codec.pictures.av1 import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 
 __all__ = ["Av1PictureDecoder", "Av1PictureEncoder", "CodedPicture"]

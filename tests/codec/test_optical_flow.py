@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from imfcodec.sender.optical_flow import Movement, MovementTracker, grey, movement, observed
+from imfcodec.codec.optical_flow import Movement, MovementTracker, grey, movement, observed
 
 SIDE = 256
 

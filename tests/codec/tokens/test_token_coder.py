@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imfcodec.entropy import EntropyTables, TokenCoder
-from imfcodec.entropy.quantiser import TOKEN_LIMIT
+from imfcodec.codec.tokens import EntropyTables, TokenCoder
+from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
 from imfcodec.errors import CorruptStream, OptionError, WeightsCorrupt
 from imfcodec.training.fit_tables import fit_tables, ideal_bits
 from tests.tiny import random_walks

@@ -11,8 +11,8 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.entropy.predictor import WEIGHT_LIMIT, Predictor
-from imfcodec.entropy.quantiser import Quantiser
+from imfcodec.codec.tokens.predictor import WEIGHT_LIMIT, Predictor
+from imfcodec.codec.tokens.quantiser import Quantiser
 from imfcodec.errors import OptionError, WeightsCorrupt
 
 PRECISION = 24

@@ -6,7 +6,7 @@ import constriction
 import numpy as np
 import pytest
 
-from imfcodec.entropy.tables import PRECISION, exact_model
+from imfcodec.codec.tokens.tables import PRECISION, exact_model
 
 
 def random_table(rng: np.random.Generator, symbols: int) -> np.ndarray:

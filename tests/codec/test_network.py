@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from imfcodec import weights
-from imfcodec.receiver.reconstruction import Reconstructor, restored
+from imfcodec.codec.network import Reconstructor, restored
 from tests.conftest import moving_picture
 from tests.tiny import TINY
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from imfcodec.entropy import Quantiser
+from imfcodec.codec.tokens import Quantiser
 from imfcodec.model.imf import IMF, Reference
 
 Picture = npt.NDArray[np.uint8]

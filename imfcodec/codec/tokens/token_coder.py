@@ -10,9 +10,9 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.entropy.predictor import SHIFT, Integers
-from imfcodec.entropy.quantiser import TOKEN_LIMIT
-from imfcodec.entropy.tables import ESCAPE, RADIUS, LevelTables, SymbolModel
+from imfcodec.codec.tokens.predictor import SHIFT, Integers
+from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
+from imfcodec.codec.tokens.tables import ESCAPE, RADIUS, LevelTables, SymbolModel
 from imfcodec.errors import CorruptStream
 
 _BIT = constriction.stream.model.Uniform(2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from imfcodec.keyframe.av1 import predicted_crf
+from imfcodec.codec.pictures.av1 import predicted_crf
 
 LEAVE_BELOW_CRF = (14, 28, 38)
 """Below these CRFs, AV1 keeps so much detail that R is switched off, at half strength, and at

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imfcodec.metrics.rate import rate_kbps
+from imfcodec.bitstream.rate import rate_kbps
 
 
 def test_audio_does_not_count() -> None:
