@@ -120,7 +120,7 @@ def test_high_dynamic_range_upright(cases: Path) -> None:
     read = Read(cases / "iph_hlg.mov")
     assert any("tone-mapped" in w for w in read.warnings)
     assert read.info.rotation in (90, 270)
-    assert np.percentile(read.pictures[-1].rgb, 99.9) > 120
+    assert np.percentile(read.pictures[-1].rgb, 99) > 150  # 136 as it is stored
 
 
 def test_transparency(cases: Path) -> None:

@@ -7,7 +7,8 @@ In:     reader.py       MediaReader: one pass, upright RGB pictures and Opus pac
         signature.py    still pictures and other files that are no video
         tracks.py       which video track and which sound track
         splice.py       one clock for both where the source's clock jumps
-        filters.py      deinterlacing, tone mapping
+        filters.py      deinterlacing, HDR and wide gamut to BT.709
+        tone_mapping.py HDR colours to SDR by BT.2390
         orientation.py  the display matrix
         timing.py       strictly increasing pts from the timestamps of the source
         audio.py        transcode to Opus, or copy

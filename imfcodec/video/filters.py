@@ -1,14 +1,16 @@
 """Decoded pictures to progressive SDR pictures, through libavfilter.
 
-    decoded ─ interlaced? bwdif ─ HDR or wide gamut? tone-mapping to BT.709 ─► progressive SDR
+    decoded ─ interlaced? bwdif ─ HDR? tone mapping ─┐
+                                ─ wide gamut? libswscale ─► progressive SDR
 
-bwdif turns each interlaced frame into one progressive frame. libswscale maps HLG and PQ to SDR in
-its perceptual intent, which keeps the gradation of highlights that SDR cannot show.
+bwdif turns each interlaced frame into one progressive frame.
 """
 
 from __future__ import annotations
 
+import tempfile
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 import av
@@ -16,13 +18,12 @@ from av import VideoFrame
 from av.filter import Graph
 
 from imfcodec.video.colour import HDR_TRANSFERS, NARROW_PRIMARIES, Colour
+from imfcodec.video.tone_mapping import cube
 
 _DEINTERLACE: Final = ("bwdif", "mode=send_frame:deint=interlaced")
-_TO_SDR: Final = (
-    "scale",
-    "out_primaries=bt709:out_transfer=bt709:out_range=full:intent=perceptual"
-    ":flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp",
-)
+_ACCURATE: Final = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+_TO_RGB: Final = ("scale", f"out_range=full:{_ACCURATE}")
+_TO_BT709: Final = ("scale", f"out_primaries=bt709:out_transfer=bt709:out_range=full:{_ACCURATE}")
 _MIN_SIDE: Final = 3  # bwdif looks at neighbouring lines
 
 _Kind = tuple[str, int, int, Colour]
@@ -43,6 +44,7 @@ class PictureFilter:
         self.tone_mapped = False
         self.gamut_mapped = False
         self._time_base = time_base
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._graph: Graph | None = None
         self._kind: _Kind | None = None
 
@@ -90,9 +92,14 @@ class PictureFilter:
         wide = colour.primaries not in NARROW_PRIMARIES
         self.tone_mapped |= hdr
         self.gamut_mapped |= wide and not hdr
-        if hdr or wide:
-            alpha = any(part.is_alpha for part in frame.format.components)
-            steps += [_TO_SDR, ("format", "rgba" if alpha else "rgb24")]
+        alpha = any(part.is_alpha for part in frame.format.components)
+        last = ("format", "rgba" if alpha else "rgb24")
+        if hdr:
+            between = ("format", "gbrap10le" if alpha else "gbrp10le")
+            mapping = ("lut3d", f"file={self._table(colour.transfer)}:interp=tetrahedral")
+            steps += [_TO_RGB, between, mapping, last]
+        elif wide:
+            steps += [_TO_BT709, last]
         if not steps:
             return None
         graph = Graph()
@@ -106,6 +113,14 @@ class PictureFilter:
         nodes.append(graph.add("buffersink"))
         graph.link_nodes(*nodes).configure()
         return graph
+
+    def _table(self, transfer: int) -> str:
+        """A file with the table of colours; libavfilter reads it from there alone."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="imfcodec-")
+        path = Path(self._folder.name) / f"{transfer}.cube"
+        path.write_text(cube(transfer))
+        return str(path).replace("\\", "/").replace(":", "\\:")
 
     def _pull(self, graph: Graph) -> list[VideoFrame]:
         frames: list[VideoFrame] = []

@@ -10,6 +10,7 @@ from imfcodec.errors import UnsupportedVideo
 from imfcodec.video import MediaReader, resize
 from imfcodec.video.colour import resolve_colour
 from imfcodec.video.convert import Matrix, YuvConverter
+from imfcodec.video.tone_mapping import to_sdr
 
 from .samples import (
     encode,
@@ -165,9 +166,14 @@ def test_hdr_is_tone_mapped(tmp_path, transfer):
     assert np.ptp(line, axis=1).max() <= 4
     luma = line.mean(1)
     assert (np.diff(luma) > -2).all()
-    assert luma[250] > luma[225] > luma[200] + 5  # highlights keep their gradation
+    # At the peak of 1000 nits all is white: the end of HLG, three quarters of PQ.
+    peak = 255 if transfer == 18 else 192
+    # Highlights keep their gradation.
+    assert luma[peak - 3] >= luma[peak - 30] > luma[peak - 50] > luma[peak - 70] + 5
+    assert luma[peak - 1] > 250
     assert luma[5] < 20
-    assert luma[250] > 235
+    white = 191 if transfer == 18 else 148  # 203 nits
+    assert 220 < luma[white] < 240
 
 
 def test_wide_gamut_is_mapped(tmp_path):
@@ -224,3 +230,18 @@ def test_resize_keeps_a_flat_colour(size):
     assert scaled.shape == (size[1], size[0], 3)
     assert np.array_equal(np.unique(scaled.reshape(-1, 3), axis=0), [[13, 200, 77]])
     assert (scaled is flat) == (size == (64, 64))
+
+
+@pytest.mark.parametrize(
+    ("transfer", "signal", "nits"),
+    [(16, 0.5081, 100), (16, 0.5807, 203), (16, 0.7518, 1000), (18, 0.75, 203), (18, 1.0, 1000)],
+)
+def test_tone_mapping_knows_the_signals_of_the_book(transfer, signal, nits):
+    """BT.2408, table 1: what is above the knee is darker than it was, below as bright."""
+    value = float(to_sdr(np.full((1, 3), signal), transfer)[0, 0])
+    shown = 203 * value**2.4
+    assert shown == pytest.approx(nits, rel=0.12) if nits <= 100 else shown <= 203.5
+    if nits == 203:
+        assert 140 < shown < 180
+    if nits == 1000:
+        assert shown == pytest.approx(203, rel=0.01)
