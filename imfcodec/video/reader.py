@@ -556,6 +556,8 @@ class MediaReader:
             self._warn(f"{packets} before the first key frame dropped")
         declared = self._video.frames
         lost = self._packets - self._decoded - max(self._before_key, 0) - self._damaged
+        if self._filter.deinterlaced and lost <= self._decoded:
+            lost = 0  # a packet may hold one field of two
         if self._sought or self._end_s is not None:
             pass  # of a part, nobody knows how many frames it should have
         elif declared > self._packets + self._empty and self._ends_early:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-HEAD_BYTES: Final = 64
+HEAD_BYTES: Final = 4096
 
 _STILLS: Final = {
     b"BM": "BMP",

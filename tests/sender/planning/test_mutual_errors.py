@@ -9,7 +9,7 @@ from imfcodec.codec.network import to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.sender.planning.mutual_errors import mutual_errors
 from imfcodec.sender.reference_choice import unexplained
-from tests.sender.test_optical_flow import scene
+from tests.codec.test_optical_flow import scene
 
 
 def test_what_moves_is_explained_and_what_is_new_is_not() -> None:
