@@ -37,6 +37,11 @@ def connected(address: str) -> Iterator[Any]:
         ray.shutdown()
 
 
+def capacity(ray: Any) -> int:
+    """How many tasks to send at a time: for each CPU one that runs and one that waits."""
+    return 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
 def lost_errors(ray: Any) -> tuple[type[BaseException], ...]:
     """What `ray.get` raises where the cluster has lost a task."""
     return (

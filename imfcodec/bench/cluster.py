@@ -15,10 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from imfcodec.bench.job import Job, Outcome, measure
-from imfcodec.ray_cluster import connected, lost_errors
-
-_JOBS_PER_CPU = 2
-"""Jobs sent to each CPU at a time: one that runs and one that waits."""
+from imfcodec.ray_cluster import capacity, connected, lost_errors
 
 
 def run_on_ray(jobs: Iterable[Job], address: str) -> Generator[tuple[Job, Outcome], None, None]:
@@ -41,11 +38,11 @@ def run_on_ray(jobs: Iterable[Job], address: str) -> Generator[tuple[Job, Outcom
 
 def _run(ray: Any, jobs: Iterator[Job]) -> Iterator[tuple[Job, Outcome]]:
     remote = ray.remote(num_cpus=1)(_measure_far)
-    capacity = _JOBS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    most = capacity(ray)
     running: dict[Any, Job] = {}
     stored: tuple[str, Any] = ("", None)
     while True:
-        while len(running) < capacity and (job := next(jobs, None)) is not None:
+        while len(running) < most and (job := next(jobs, None)) is not None:
             if job.clip.sha256 != stored[0]:
                 # The tasks that still need the one before hold references of their own.
                 stored = (job.clip.sha256, ray.put(job.clip.path.read_bytes()))

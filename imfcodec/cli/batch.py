@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -11,8 +12,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -29,6 +31,7 @@ from imfcodec.errors import (
 
 if TYPE_CHECKING:
     from imfcodec.cli.records import Record
+    from imfcodec.config import DecodeOptions, EncodeOptions
 
 VIDEO_SUFFIXES: Final = frozenset(
     {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"}
@@ -130,21 +133,42 @@ def plan(inputs: Iterable[Path], folder: Path, suffix: str) -> list[Task]:
 
 
 def run(
-    tasks: list[Task],
-    work: Work,
-    options: Any,
+    names: Iterable[str],
+    suffixes: frozenset[str],
+    target_suffix: str,
+    work: Callable[..., Done],
+    options: EncodeOptions | DecodeOptions,
     *,
+    output_dir: str,
+    skip_existing: bool,
     jobs: int,
     ray: str | None,
-    skip_existing: bool,
     as_json: bool,
     quiet: bool,
-) -> int:
-    """Do all tasks; print a line for each, and a summary.
+) -> NoReturn:
+    """Do the work on every input; print a line for each, and a summary.
 
-    Returns:
-        The exit code of the worst: the highest one.
+    The command then ends with the exit code of the worst input: the highest one.
+
+    Args:
+        names: Files and folders, as the user named them.
+        suffixes: Of the files that are taken from folders.
+        target_suffix: Of the outputs.
+        work: A `Work` that shows a progress bar if ``bars`` is true.
+        options: Of the command.
+        output_dir: Folder for the outputs; created if it is missing.
+        skip_existing: Whether to leave inputs out whose output exists.
+        jobs: Inputs that are done at the same time, each in a process of its own.
+        ray: Address of a Ray cluster; None for this machine.
+        as_json: Whether the summary is for machines.
+        quiet: Whether only errors are shown.
     """
+    folder = Path(output_dir)
+    tasks = plan(find_inputs(names, suffixes), folder, target_suffix)
+    make_folder(folder)
+    if jobs > 1 and options.threads is None:
+        options = dataclasses.replace(options, threads=threads_each(jobs))
+    bound: Work = partial(work, bars=jobs == 1 and not (as_json or quiet))
     wanted = [t for t in tasks if not (skip_existing and Path(t.target).exists())]
     skipped = len(tasks) - len(wanted)
     if ray is not None:
@@ -152,11 +176,11 @@ def run(
             raise OptionError("--jobs is for this machine; a cluster has as many as its cores")
         from imfcodec.cli.cluster import on_cluster
 
-        results = on_cluster(wanted, work, options, ray)
+        results = on_cluster(wanted, bound, options, ray)
     elif jobs > 1:
-        results = _in_processes(wanted, work, options, jobs)
+        results = _in_processes(wanted, bound, options, jobs)
     else:
-        results = ((task, _guarded(work, task, options)) for task in wanted)
+        results = ((task, _guarded(bound, task, options)) for task in wanted)
     records, codes = [], []
     with closing(results):  # if nobody reads the lines, the processes end as well
         for task, done in results:
@@ -178,7 +202,7 @@ def run(
         text = f"{plural(len(tasks), 'file')}: {len(codes) - failures} done"
         text += f", {skipped} skipped" if skipped else ""
         show_line(text + (f", {failures} failed" if failures else ""))
-    return max(codes, default=0)
+    click.get_current_context().exit(max(codes, default=0))
 
 
 def failed(error: ImfcodecError) -> Done:
@@ -298,6 +322,11 @@ def batch_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def taken(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of `batch_options` out of those of a command."""
+    return {name: options.pop(name) for name in ("output_dir", "skip_existing", "jobs", "ray")}
 
 
 def single(names: tuple[str, ...], batch: dict[str, Any]) -> tuple[str, str]:

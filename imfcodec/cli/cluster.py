@@ -9,7 +9,7 @@ from typing import Any
 
 from imfcodec.cli.batch import Done, Task, Work, failed, unexpected
 from imfcodec.errors import ImfcodecError, InputUnreadable
-from imfcodec.ray_cluster import connected, lost_errors
+from imfcodec.ray_cluster import capacity, connected, lost_errors
 
 MAX_SENT_BYTES = 1 << 30
 """Inputs that are under way at a time: they pass through the memory of this machine."""
@@ -28,11 +28,11 @@ def on_cluster(
 
     with connected(address) as ray:
         remote = ray.remote(num_cpus=1)(_far)
-        capacity = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        most = capacity(ray)
         waiting, running = list(reversed(tasks)), dict[Any, Task]()
         sizes: dict[Any, int] = {}  # bytes of the inputs under way
         while waiting or running:
-            while waiting and len(running) < capacity and sum(sizes.values()) < MAX_SENT_BYTES:
+            while waiting and len(running) < most and sum(sizes.values()) < MAX_SENT_BYTES:
                 task = waiting.pop()
                 try:
                     check_files(task.source, task.target, overwrite=options.overwrite)

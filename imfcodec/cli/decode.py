@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -15,11 +13,8 @@ from imfcodec.cli.batch import (
     Task,
     batch_options,
     failed,
-    find_inputs,
-    make_folder,
-    plan,
     single,
-    threads_each,
+    taken,
 )
 from imfcodec.cli.batch import run as run_batch
 from imfcodec.cli.options import json_option, overwrite_option, quiet_option
@@ -114,19 +109,20 @@ def decode(names: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
     goes to stderr. If the stream is damaged, each lost frame repeats the last good frame; OUT is
     still complete, and the exit code is 14.
     """
-    batch = {name: options.pop(name) for name in ("output_dir", "skip_existing", "jobs", "ray")}
+    batch = taken(options)
     chosen = DecodeOptions(**options)
     if batch["output_dir"] is None:
         _decode_one(*single(names, batch), chosen, as_json=as_json, quiet=quiet)
         return
-    folder = Path(batch.pop("output_dir"))
-    tasks = plan(find_inputs(names, frozenset((".imf",))), folder, f".{chosen.format or 'mp4'}")
-    make_folder(folder)
-    if batch["jobs"] > 1 and chosen.threads is None:
-        chosen = dataclasses.replace(chosen, threads=threads_each(batch["jobs"]))
-    work = partial(decode_task, bars=batch["jobs"] == 1 and not (as_json or quiet))
-    click.get_current_context().exit(
-        run_batch(tasks, work, chosen, as_json=as_json, quiet=quiet, **batch)
+    run_batch(
+        names,
+        frozenset((".imf",)),
+        f".{chosen.format or 'mp4'}",
+        decode_task,
+        chosen,
+        as_json=as_json,
+        quiet=quiet,
+        **batch,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -17,11 +16,8 @@ from imfcodec.cli.batch import (
     Task,
     batch_options,
     failed,
-    find_inputs,
-    make_folder,
-    plan,
     single,
-    threads_each,
+    taken,
 )
 from imfcodec.cli.batch import run as run_batch
 from imfcodec.cli.options import json_option, overwrite_option, quiet_option
@@ -258,19 +254,13 @@ def encode(names: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
     IN is any common video file. "-" stands for standard input or output; if OUT is "-", the
     summary goes to stderr. An output file appears only when it is complete.
     """
-    batch = {name: options.pop(name) for name in ("output_dir", "skip_existing", "jobs", "ray")}
+    batch = taken(options)
     chosen = EncodeOptions(**options)
     if batch["output_dir"] is None:
         _encode_one(*single(names, batch), chosen, as_json=as_json, quiet=quiet)
         return
-    folder = Path(batch.pop("output_dir"))
-    tasks = plan(find_inputs(names, VIDEO_SUFFIXES), folder, ".imf")
-    make_folder(folder)
-    if batch["jobs"] > 1 and chosen.threads is None:
-        chosen = dataclasses.replace(chosen, threads=threads_each(batch["jobs"]))
-    work = partial(encode_task, bars=batch["jobs"] == 1 and not (as_json or quiet))
-    click.get_current_context().exit(
-        run_batch(tasks, work, chosen, as_json=as_json, quiet=quiet, **batch)
+    run_batch(
+        names, VIDEO_SUFFIXES, ".imf", encode_task, chosen, as_json=as_json, quiet=quiet, **batch
     )
 
 

@@ -323,8 +323,8 @@ class MediaReader:
     @property
     def _has_index(self) -> bool:
         """Whether the file can be sought in; without an index that leads anywhere."""
-        indexed = {"mov", "matroska"}.isdisjoint(self._container.format.name.split(","))
-        return not indexed and self._is_seekable
+        names = self._container.format.name.split(",")
+        return self._is_seekable and ("mov" in names or "matroska" in names)
 
     @property
     def _ends_early(self) -> bool:

@@ -128,8 +128,8 @@ class ShotDetector:
                 again = doubt.called and not doubt.again
                 self._trusted_from = frame.pts + self._wary
                 yield from self._settle(cut=False)
+        called = abrupt and self._hasty and (again or frame.pts >= self._trusted_from)
         if abrupt:
-            called = self._hasty and (again or frame.pts >= self._trusted_from)
             self._doubt = _Doubt(before, change, frame.pts, called, again)
         else:
             self._changes.append((frame.pts, change))
@@ -137,7 +137,7 @@ class ShotDetector:
         if self._doubt and not self._hasty:
             self._doubt.waiting.append(frame)
         else:
-            yield frame, late or (abrupt and self._doubt is not None and self._doubt.called)
+            yield frame, late or called
 
     def flush(self) -> Iterator[tuple[SourceFrame, bool]]:
         """Yield the frames that still wait; the last shot may be short."""
