@@ -1,6 +1,6 @@
 """imfcodec: a neural video codec for talking heads.
 
-cli -> bench, training -> sender -> receiver -> codec -> model, bitstream, video
+cli -> bench, training -> sender -> receiver -> codec -> model, bitstream, media
 -> config, errors
 
     encode(src, dst, **options) -> EncodeReport      fields of `EncodeOptions`

@@ -15,16 +15,16 @@ import pytest
 import imfcodec
 from imfcodec.bitstream import AudioPacket, StreamReader, TokenPacket
 from imfcodec.errors import UnsupportedVideo
-from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
-from imfcodec.sender.planning.shots import ShotDetector
-from imfcodec.sender.source_frame import SourceFrame
-from imfcodec.video import (
+from imfcodec.media import (
     AudioPacketOut,
     CodingGeometry,
     MediaReader,
     PictureFrame,
     opus_packet_samples,
 )
+from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
+from imfcodec.sender.planning.shots import ShotDetector
+from imfcodec.sender.source_frame import SourceFrame
 
 pytestmark = pytest.mark.data
 

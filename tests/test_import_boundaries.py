@@ -36,11 +36,11 @@ def loaded_by(module: str) -> set[str]:
         ("imfcodec.sender", ["imfcodec.training", "imfcodec.bench", "imfcodec.cli", "lpips"]),
         ("imfcodec.bitstream", ["torch", "numpy", "av", "constriction"]),
         ("imfcodec.codec.tokens", ["torch", "av", "imfcodec.model"]),
-        ("imfcodec.codec.network", ["imfcodec.sender", "imfcodec.receiver", "imfcodec.video"]),
+        ("imfcodec.codec.network", ["imfcodec.sender", "imfcodec.receiver", "imfcodec.media"]),
         ("imfcodec.codec.optical_flow", ["imfcodec.sender", "imfcodec.receiver"]),
         ("imfcodec.model.imf", ["imfcodec.bitstream", "imfcodec.codec", "av", "imfcodec.weights"]),
         ("imfcodec.codec.pictures", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
-        ("imfcodec.video", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
+        ("imfcodec.media", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
         ("imfcodec", ["torch", "av", "numpy"]),
     ],
 )

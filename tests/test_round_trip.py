@@ -32,7 +32,7 @@ from imfcodec.errors import (
     WeightsCorrupt,
     WeightsMissing,
 )
-from imfcodec.video import MediaWriter
+from imfcodec.media import MediaWriter
 from tests.conftest import moving_picture
 
 

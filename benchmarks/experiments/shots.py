@@ -12,10 +12,10 @@ import sys
 from itertools import islice, pairwise
 from pathlib import Path
 
+from imfcodec.media import CodingGeometry, MediaReader
 from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
 from imfcodec.sender.planning.shots import ShotDetector, thumbnail, unexplained_change
 from imfcodec.sender.source_frame import SourceFrame
-from imfcodec.video import CodingGeometry, MediaReader
 
 INTERVAL_S, FRAMES = 3, 300
 

@@ -25,8 +25,8 @@ from imfcodec.bench.job import Coded, Job, Outcome
 from imfcodec.bench.memo import Memo
 from imfcodec.bench.results import Point, Score
 from imfcodec.bitstream.rate import rate_kbps
-from imfcodec.video.atomic import AtomicOutput
-from imfcodec.video.failures import writing
+from imfcodec.media.atomic import AtomicOutput
+from imfcodec.media.failures import writing
 from imfcodec.weights import user_folder
 
 _ENTRY = "entry.json"

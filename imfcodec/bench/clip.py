@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from imfcodec.bench.fingerprint import reading_digest
 from imfcodec.errors import InputUnreadable, UnsupportedVideo
-from imfcodec.video import AudioMode, MediaReader
+from imfcodec.media import AudioMode, MediaReader
 
 if TYPE_CHECKING:
     from imfcodec.bench.memo import Memo

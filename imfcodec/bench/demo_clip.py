@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.errors import OptionError
-from imfcodec.video import MediaWriter
+from imfcodec.media import MediaWriter
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from imfcodec.bench.job import Job
     from imfcodec.bench.scoring import ScoreOptions
 
-_CODING_CODE = ("bench/codecs", "codec/pictures", "video")
+_CODING_CODE = ("bench/codecs", "codec/pictures", "media")
 _NOT_CODING_CODE = (
     "bench/codecs/imf.py",
     "bench/codecs/imf_setting.py",
     "bench/codecs/lineup.py",
 )
 """Our own codec's version covers its files and the rest of the package; the last one chooses."""
-_METRIC_CODE = ("bench/meters.py", "bench/scoring.py", "metrics", "video")
+_METRIC_CODE = ("bench/meters.py", "bench/scoring.py", "metrics", "media")
 _NOT_METRIC_CODE = ("metrics/bd_rate.py",)
 """What is made of points after they are measured."""
-_READING_CODE = ("bench/clip.py", "video")
-_SHOWING_CODE = ("bench/report/media.py", "bench/report/shots.py", "video")
+_READING_CODE = ("bench/clip.py", "media")
+_SHOWING_CODE = ("bench/report/media.py", "bench/report/shots.py", "media")
 _DRAWING_CODE = (
     "bench/report/curves.py",
     "bench/report/figures.py",

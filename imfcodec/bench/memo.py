@@ -9,8 +9,8 @@ from typing import Any
 
 from imfcodec.bench.fingerprint import digest
 from imfcodec.errors import OutputFailed
-from imfcodec.video.atomic import AtomicOutput
-from imfcodec.video.failures import writing
+from imfcodec.media.atomic import AtomicOutput
+from imfcodec.media.failures import writing
 
 
 @dataclass(frozen=True)

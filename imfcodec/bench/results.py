@@ -189,7 +189,7 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Write JSON, whole or not at all; infinities and NaN, which JSON lacks, become strings."""
-        from imfcodec.video.atomic import AtomicOutput  # the command's help names METRICS only
+        from imfcodec.media.atomic import AtomicOutput  # the command's help names METRICS only
 
         record = {"format": FORMAT, **dataclasses.asdict(self)}
         for point in record["points"]:

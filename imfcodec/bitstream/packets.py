@@ -20,8 +20,8 @@ TYPE_EXTENSION = 7
 SLOTS = 4
 """Reference slots of a receiver."""
 
-RESTRAINTS = 4
-"""Number of values of the field restraint, which reduces the restoration of a key frame."""
+RESTORATIONS = 4
+"""Number of values of the field ``restoration``, which gives the restoration strength."""
 
 _FRAME_NUMBER_BOUND = 1 << 48
 _PTS_BOUND = 1 << 62
@@ -45,8 +45,8 @@ def _check_low_bits(value: int, what: str) -> None:
     require(0 <= value < 256, f"{what} {value}")
 
 
-def _check_restraint(restraint: int) -> None:
-    require(0 <= restraint < RESTRAINTS, f"restraint {restraint}")
+def _check_restoration(restoration: int) -> None:
+    require(0 <= restoration < RESTORATIONS, f"restoration {restoration}")
 
 
 def _is_rising(values: Sequence[int]) -> bool:
@@ -74,7 +74,7 @@ class KeyPacket:
         config: Configuration of the key codec for this packet; None means that of the header.
         lead: Timestamps of the leading frames, which precede this frame and are rebuilt from it.
             Their tokens are coded backwards from it.
-        restraint: How much the receiver reduces its restoration of the picture, 0 (full strength)
+        restoration: Restoration strength of the picture, coded: 0 (full strength)
             to 3 (no restoration).
 
     Raises:
@@ -89,13 +89,13 @@ class KeyPacket:
     slot: int = 0
     config: bytes | None = None
     lead: tuple[int, ...] = ()
-    restraint: int = 0
+    restoration: int = 0
 
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_number)
         _check_pts(self.pts)
         _check_lead(self.frame_number, self.pts, self.lead)
-        _check_restraint(self.restraint)
+        _check_restoration(self.restoration)
         require(0 <= self.slot < SLOTS, f"reference slot {self.slot}")
 
 
@@ -115,7 +115,7 @@ class PredictedKeyPacket:
             this one is coded from.
         token: Entropy-coded tokens of this frame and of its leading frames; opaque here.
         picture: Coded picture; opaque here.
-        lead, restraint: As in `KeyPacket`.
+        lead, restoration: As in `KeyPacket`.
         flush, slot: As in `KeyPacket`, but constant.
 
     Raises:
@@ -131,13 +131,13 @@ class PredictedKeyPacket:
     token: bytes
     picture: bytes
     lead: tuple[int, ...] = ()
-    restraint: int = 0
+    restoration: int = 0
 
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_number)
         _check_pts(self.pts)
         _check_lead(self.frame_number, self.pts, self.lead)
-        _check_restraint(self.restraint)
+        _check_restoration(self.restoration)
         _check_low_bits(self.origin, "origin")
 
 

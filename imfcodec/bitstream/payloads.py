@@ -32,11 +32,11 @@ _KEY_SLOT_SHIFT = 1
 _KEY_CONFIG = 1 << 3
 _KEY_LEAD = 1 << 4
 _KEY_LEAD_IRREGULAR = 1 << 5
-_KEY_RESTRAINT_SHIFT = 6
+_KEY_RESTORATION_SHIFT = 6
 
 _PREDICTED_IRREGULAR = 1 << 0
 _PREDICTED_LEAD = 1 << 1
-_PREDICTED_RESTRAINT_SHIFT = 2
+_PREDICTED_RESTORATION_SHIFT = 2
 _PREDICTED_TOKEN_SHIFT = 4
 
 _TOKENS_IRREGULAR = 0
@@ -47,7 +47,7 @@ _TOKENS_COUNT_SHIFT = 1
 def write_key(packet: KeyPacket, timeline: Timeline) -> bytes:
     """Writes the payload of a key packet."""
     flags = packet.flush * _KEY_FLUSH | packet.slot << _KEY_SLOT_SHIFT
-    flags |= packet.restraint << _KEY_RESTRAINT_SHIFT
+    flags |= packet.restoration << _KEY_RESTORATION_SHIFT
     fields = [write_varint(packet.frame_number), write_svarint(packet.pts)]
     if packet.config is not None:
         flags |= _KEY_CONFIG
@@ -84,7 +84,7 @@ def read_key(payload: Cursor, timeline: Timeline, limits: Limits) -> KeyPacket:
         slot=flags >> _KEY_SLOT_SHIFT & 3,
         config=config,
         lead=lead,
-        restraint=flags >> _KEY_RESTRAINT_SHIFT,
+        restoration=flags >> _KEY_RESTORATION_SHIFT,
     )
 
 
@@ -93,7 +93,7 @@ def write_predicted_key(packet: PredictedKeyPacket, timeline: Timeline) -> bytes
     irregular = packet.pts != timeline.nominal_key_pts(packet.frame_number)
     irregular = irregular or not _leads_regularly(packet, timeline)
     flags = irregular * _PREDICTED_IRREGULAR | bool(packet.lead) * _PREDICTED_LEAD
-    flags |= packet.restraint << _PREDICTED_RESTRAINT_SHIFT
+    flags |= packet.restoration << _PREDICTED_RESTORATION_SHIFT
     fields = [
         write_varint(len(packet.token) << _PREDICTED_TOKEN_SHIFT | flags),
         bytes([low_bits(packet.frame_number), packet.origin]),
@@ -122,7 +122,7 @@ def read_predicted_key(payload: Cursor, timeline: Timeline, limits: Limits) -> P
         pts=timeline.nominal_key_pts(frame_number) if own_pts is None else own_pts,
         origin=origin,
         lead=_read_pts(payload, frame_number - count, count, timeline, irregular),
-        restraint=size_and_flags >> _PREDICTED_RESTRAINT_SHIFT & 3,
+        restoration=size_and_flags >> _PREDICTED_RESTORATION_SHIFT & 3,
         token=payload.take(size_bytes),
         picture=payload.rest(),
     )

@@ -256,7 +256,7 @@ def _check(
         raise OptionError("--cache and --no-cache exclude each other")
     if (out / _RESULTS).exists() and not overwrite and not _stopped(out / _RESULTS):
         raise OutputExists(f"{out / _RESULTS} exists already; use --overwrite to replace it")
-    from imfcodec.video.failures import writing
+    from imfcodec.media.failures import writing
 
     with writing(str(out)):
         out.mkdir(parents=True, exist_ok=True)
@@ -317,7 +317,7 @@ def _write(
 ) -> list[Path]:
     """Write results and report; without ``run``, leave out the pictures, which take a while."""
     from imfcodec.bench.report import write_report
-    from imfcodec.video.failures import writing
+    from imfcodec.media.failures import writing
 
     with writing(str(out)):
         pictures = None if run is None else run.pictures

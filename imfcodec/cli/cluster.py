@@ -23,8 +23,8 @@ def on_cluster(
     Raises:
         OptionError: Ray is not installed, or there is no cluster at the address.
     """
-    from imfcodec.video.atomic import AtomicOutput, check_files
-    from imfcodec.video.failures import writing
+    from imfcodec.media.atomic import AtomicOutput, check_files
+    from imfcodec.media.failures import writing
 
     with connected(address) as ray:
         remote = ray.remote(num_cpus=1)(_far)

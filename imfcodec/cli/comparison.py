@@ -75,9 +75,9 @@ def compare(
     Raises:
         InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo: One of them is no video.
     """
+    from imfcodec.media import AudioMode, MediaReader
     from imfcodec.metrics.fidelity import psnr_rgb_db
     from imfcodec.metrics.structure import ssim
-    from imfcodec.video import AudioMode, MediaReader
 
     result = Comparison()
     with MediaReader(decoded, audio=AudioMode.NONE) as after:

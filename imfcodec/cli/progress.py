@@ -69,8 +69,8 @@ def video_duration_s(source: str | Path, options: EncodeOptions | None = None) -
     """
     if not Path(source).is_file():  # a pipe could not be read a second time
         return None
-    from imfcodec.video import AudioMode, MediaReader
-    from imfcodec.video.timing import exact
+    from imfcodec.media import AudioMode, MediaReader
+    from imfcodec.media.timing import exact
 
     begin_s = exact(options.begin_s) if options else Fraction(0)
     end_s = exact(options.end_s) if options and options.end_s is not None else None

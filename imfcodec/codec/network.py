@@ -15,8 +15,8 @@ from imfcodec.model.imf import IMF, Reference
 Picture = npt.NDArray[np.uint8]
 Pictures = npt.NDArray[np.uint8]
 
-SHARES = (1.0, 0.75, 0.5, 0.0)
-"""Restoration strength, the share of R's change that is applied, by the field restraint.
+STRENGTHS = (1.0, 0.75, 0.5, 0.0)
+"""Restoration strength s, by the field ``restoration`` of key packets: x_r = x + s (R(x) - x).
 These values are part of the format."""
 
 
@@ -34,14 +34,14 @@ def to_pictures(x: Tensor) -> Pictures:
 
 
 @torch.inference_mode()
-def restored(model: IMF, picture: Picture, restraint: int = 0, device: str = "cpu") -> Picture:
+def restored(model: IMF, picture: Picture, restoration: int = 0, device: str = "cpu") -> Picture:
     """Restore a decoded key frame to the reference x_r; both are RGB uint8 [H, W, 3].
 
-    ``restraint`` is the field of the key packet that reduces the restoration strength.
+    ``restoration`` is the field of the key packet that gives the restoration strength.
     """
     if model.restoration is None:
         return picture
-    x = model.restore(to_tensor(picture[None], device), SHARES[restraint])
+    x = model.restore(to_tensor(picture[None], device), STRENGTHS[restoration])
     return to_pictures(x)[0]
 
 
@@ -70,9 +70,9 @@ class Reconstructor:
         """Remove every reference."""
         self._references.clear()
 
-    def restore(self, picture: Picture, restraint: int = 0) -> Picture:
+    def restore(self, picture: Picture, restoration: int = 0) -> Picture:
         """Restore a decoded key frame, uint8 [H, W, 3], to a reference (see `restored`)."""
-        return restored(self._model, picture, restraint, self._device)
+        return restored(self._model, picture, restoration, self._device)
 
     @torch.inference_mode()
     def set_reference(self, slot: int, picture: Picture, token: npt.NDArray[np.int32]) -> None:

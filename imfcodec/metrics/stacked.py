@@ -11,9 +11,9 @@ from fractions import Fraction
 import numpy as np
 from av import VideoFrame
 
+from imfcodec.media.colour import Matrix
+from imfcodec.media.convert import YuvConverter
 from imfcodec.metrics.pictures import Picture, check_pictures
-from imfcodec.video.colour import Matrix
-from imfcodec.video.convert import YuvConverter
 
 PIXEL_FORMAT = "yuv444p"
 

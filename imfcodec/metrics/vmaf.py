@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.errors import OptionError
+from imfcodec.media.ffmpeg_binary import ffmpeg_binary
 from imfcodec.metrics.pictures import Picture
 from imfcodec.metrics.stacked import PIXEL_FORMAT, StackedPairs
-from imfcodec.video.ffmpeg_binary import ffmpeg_binary
 
 MIN_SIDE: Final = 17
 """Pixels on each side: libvmaf's widest window; it crashes on less."""

@@ -12,10 +12,10 @@ from imfcodec.bitstream import AUDIO_CODEC_OPUS, AudioPacket
 from imfcodec.codec.stages import Progress
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import CorruptStream, DamagedStream
+from imfcodec.media import MediaWriter, OpusParameters, check_files, opus_packet_samples
 from imfcodec.receiver.decoder import DecodedFrame, Decoder
 from imfcodec.receiver.report import DecodeReport
 from imfcodec.receiver.sources import open_stream
-from imfcodec.video import MediaWriter, OpusParameters, check_files, opus_packet_samples
 
 MAX_GAP = 48_000 * 3600
 """Sound that begins more than an hour after the last, in samples, is taken for damage."""

@@ -34,9 +34,9 @@ from imfcodec.errors import (
     OptionError,
     WeightsMissing,
 )
+from imfcodec.media.geometry import MAX_CODED_PIXELS, CodingGeometry
 from imfcodec.receiver.key_frames import KeyFrames
 from imfcodec.receiver.report import DecodeReport
-from imfcodec.video.geometry import MAX_CODED_PIXELS, CodingGeometry
 
 MAX_REPEATS = 1500
 """Most copies that stand in for lost frames, besides one for each frame that was rebuilt. Beyond
@@ -216,7 +216,7 @@ class Decoder:
         with self.report.stages.timed("network"):
             if packet.flush:
                 self._network.clear()
-            reference = self._network.restore(key.picture, packet.restraint)
+            reference = self._network.restore(key.picture, packet.restoration)
             self._network.set_reference(packet.slot, reference, key.token)
         self._key_number = packet.frame_number
         self._held = None

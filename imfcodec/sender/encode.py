@@ -10,10 +10,10 @@ from typing import BinaryIO
 from imfcodec.bitstream import ColourTags
 from imfcodec.codec.stages import Progress, StageTimes
 from imfcodec.config import EncodeOptions
+from imfcodec.media import AudioPacketOut, MediaReader, PictureFrame, check_files
+from imfcodec.media.timing import exact
 from imfcodec.sender.encoder import Encoder, check_target
 from imfcodec.sender.report import EncodeReport
-from imfcodec.video import AudioPacketOut, MediaReader, PictureFrame, check_files
-from imfcodec.video.timing import exact
 
 
 def encode(

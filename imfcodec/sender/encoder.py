@@ -40,12 +40,12 @@ from imfcodec.errors import (
     OutputFailed,
     UnsupportedVideo,
 )
+from imfcodec.media import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
 from imfcodec.sender.report import EncodeReport
 from imfcodec.sender.segment import KeyKind, Segment
 from imfcodec.sender.settings import coder_of, monitor_of, planner_of
 from imfcodec.sender.source_frame import SourceFrame
-from imfcodec.video import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
 
 MAX_RATE_DENOMINATOR = 100_000
 MIN_FPS, MAX_FPS = 1e-4, 100_000

@@ -16,8 +16,8 @@ from fractions import Fraction
 from typing import Final
 
 from imfcodec.bitstream import AudioPacket
-from imfcodec.video import AudioPacketOut
-from imfcodec.video.timing import AUDIO_RATE
+from imfcodec.media import AudioPacketOut
+from imfcodec.media.timing import AUDIO_RATE
 
 PACKET_S: Final = Fraction(1)
 """Longest duration of an audio packet, which holds several Opus packets, in seconds."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from imfcodec.bitstream import FORMAT_LIMITS, chain_length, low_bits
 from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
-from imfcodec.codec.restraint import restraint_of
+from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.sender.segment import KeyKind
 from imfcodec.sender.source_frame import SourceFrame
 
@@ -29,14 +29,14 @@ class KeyPicture:
         chained: Whether it is predicted from the predicted pictures before as well as the base.
         coded: Its AV1 units.
         decoded: The picture as AV1 decodes it, RGB uint8 [H, W, 3].
-        restraint: How much the receiver's restoration is reduced, 0 (not) to 3 (switched off).
+        restoration: Restoration strength as its packet codes it, 0 (full) to 3 (switched off).
     """
 
     kind: KeyKind
     chained: bool
     coded: CodedPicture
     decoded: Picture
-    restraint: int
+    restoration: int
 
 
 @dataclass(frozen=True)
@@ -100,5 +100,5 @@ class KeyCoder:
             len(earlier) > 1,
             coded,
             self._decoder.decode(coded, [link.coded for link in earlier]),
-            restraint_of(self._crf, predicted=predicted),
+            restoration_field(self._crf, predicted=predicted),
         )

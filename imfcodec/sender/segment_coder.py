@@ -129,7 +129,7 @@ class SegmentCoder:
         with self._stages.timed("key frame"):
             picture = self._keys.code(segment.key, segment.kind)
         with self._stages.timed("restoration"):
-            reference = restored(self._model, picture.decoded, picture.restraint)
+            reference = restored(self._model, picture.decoded, picture.restoration)
         following, leading = self._divide(segment, reference)
         yield from self._follow(following)
         yield self._key(segment.key, picture, reference, leading)
@@ -238,13 +238,13 @@ class SegmentCoder:
             assert origin is not None  # it was coded from that
             named = low_bits(origin.frame.number)
             return PredictedKeyPacket(
-                number, pts, named, payload, coded.data, lead, picture.restraint
+                number, pts, named, payload, coded.data, lead, picture.restoration
             )
         self._base = self._last
         self.key_config = self.key_config or coded.config
         own = None if coded.config == self.key_config else coded.config
         return KeyPacket(
-            number, pts, payload, coded.data, config=own, lead=lead, restraint=picture.restraint
+            number, pts, payload, coded.data, config=own, lead=lead, restoration=picture.restoration
         )
 
     def _start_after_key(self) -> None:

@@ -15,6 +15,7 @@ from imfcodec.codec.network import restored
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.tokens import EntropyTables, Quantiser
 from imfcodec.config import REFINE_STEPS, ModelConfig
+from imfcodec.media import AudioMode, CodingGeometry, MediaReader
 from imfcodec.model.imf import IMF
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.latent_tokens import LatentTokens
@@ -24,7 +25,6 @@ from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.training.refined_run import RefinedRun
 from imfcodec.training.trainee import Trainee
-from imfcodec.video import AudioMode, CodingGeometry, MediaReader
 from imfcodec.weights import WeightsFile
 
 KEY_FRAMES = 50  # frames that share a key frame
@@ -76,7 +76,7 @@ def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) 
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
         while run := list(islice(pictures, KEY_FRAMES)):
             coded = keys.code(SourceFrame(0, 0, run[0]), KeyKind.INDEPENDENT)
-            key = restored(model, coded.decoded, coded.restraint)
+            key = restored(model, coded.decoded, coded.restoration)
             latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
             runs.append(RefinedRun.beside(latents, MovementTracker(key), run[1:]))
     return runs

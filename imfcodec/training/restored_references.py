@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from imfcodec.codec.network import SHARES, to_pictures, to_tensor
-from imfcodec.codec.restraint import restraint_of
+from imfcodec.codec.network import STRENGTHS, to_pictures, to_tensor
+from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.model.reference_restoration import ReferenceRestoration
 from imfcodec.training.data import Shard
 from imfcodec.training.precision import autocast
@@ -34,7 +34,7 @@ def restore_references(
     size = shard.refs[:1].nbytes
     shares = torch.ones(len(shard.refs), 1, 1, 1)
     for ref in (ref for clip in shard.clips for ref in clip.refs):
-        shares[ref.place] = SHARES[restraint_of(ref.crf, predicted=ref.predicted)]
+        shares[ref.place] = STRENGTHS[restoration_field(ref.crf, predicted=ref.predicted)]
     done = path.stat().st_size // size if size and path.exists() else 0
     with path.open("r+b" if path.exists() else "wb") as file:
         file.truncate(done * size)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from imfcodec.codec.network import restored, to_pictures, to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
-from imfcodec.codec.restraint import restraint_of
+from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.config import REFINE_STEPS
 from imfcodec.errors import OptionError
 from imfcodec.sender.latent_tokens import LatentTokens
@@ -110,8 +110,8 @@ class RunSender:
         model, quantiser = self._weights.model, self._weights.tables.quantiser(level)
         look = Look.draw(rng, self._config.affine, self._config.recolour)
         decoded = np.array(self._shard.refs[ref.place])
-        restraint = restraint_of(ref.crf, predicted=ref.predicted)
-        key = _seen(restored(model, decoded, restraint), look)
+        restoration = restoration_field(ref.crf, predicted=ref.predicted)
+        key = _seen(restored(model, decoded, restoration), look)
         latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
         tracker = MovementTracker(key)
         for frame in on_the_way:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.errors import OutputFailed
+from imfcodec.media import AtomicOutput
 from imfcodec.training.name_hash import name_hash
-from imfcodec.video import AtomicOutput
 
 KEY_CRFS = range(26, 57)
 """Qualities at which references are coded: what a sender uses, and worse."""

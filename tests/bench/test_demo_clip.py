@@ -9,7 +9,7 @@ import pytest
 
 from imfcodec.bench.demo_clip import demo_frames, write_demo_clip
 from imfcodec.errors import OptionError, OutputExists
-from imfcodec.video import MediaReader
+from imfcodec.media import MediaReader
 
 SIZE = 96
 

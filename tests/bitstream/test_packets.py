@@ -135,9 +135,9 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
             config = draw(st.none() | blobs)
             slot = draw(st.integers(0, 3))
             flush = draw(st.booleans())
-            token, picture, restraint = draw(blobs), draw(blobs), draw(st.integers(0, 3))
+            token, picture, restoration = draw(blobs), draw(blobs), draw(st.integers(0, 3))
             items.append(
-                KeyPacket(frame, pts, token, picture, flush, slot, config, restraint=restraint)
+                KeyPacket(frame, pts, token, picture, flush, slot, config, restoration=restoration)
             )
             timeline.anchor(frame, pts)
             links = [frame]
@@ -148,10 +148,10 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
                 time = pts + draw(st.integers(0, 2**40))
             whole = low_bits(links[-1]) not in map(low_bits, links[:-1]) and draw(st.booleans())
             links = links if whole else links[:1]
-            token, picture, restraint = draw(blobs), draw(blobs), draw(st.integers(0, 3))
+            token, picture, restoration = draw(blobs), draw(blobs), draw(st.integers(0, 3))
             items.append(
                 PredictedKeyPacket(
-                    frame, time, low_bits(links[-1]), token, picture, restraint=restraint
+                    frame, time, low_bits(links[-1]), token, picture, restoration=restoration
                 )
             )
             timeline.pass_predicted_key(frame, time)

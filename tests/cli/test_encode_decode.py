@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imfcodec.video import MediaReader, PictureFrame
+from imfcodec.media import MediaReader, PictureFrame
 
 from .conftest import FRAMES, STREAM_OPTIONS, Invoke, write_clip
 

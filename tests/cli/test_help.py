@@ -17,7 +17,7 @@ from imfcodec.cli.encode import encode
 from imfcodec.cli.main import COMMANDS, imfcodec
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import ERRORS
-from imfcodec.video import CONTAINERS, AudioMode
+from imfcodec.media import CONTAINERS, AudioMode
 
 from .conftest import ROOT, Invoke
 

@@ -27,8 +27,8 @@ from imfcodec.bitstream import (
 )
 from imfcodec.codec.tokens import EntropyTables, TokenCoder
 from imfcodec.errors import WeightsMissing
+from imfcodec.media import MediaWriter
 from imfcodec.training.fit_tables import fit_tables
-from imfcodec.video import MediaWriter
 from tests.conftest import moving_picture
 from tests.tiny import random_walks, tiny_model
 

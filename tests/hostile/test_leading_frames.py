@@ -13,8 +13,8 @@ import pytest
 
 import imfcodec
 from imfcodec.bitstream import Damage, KeyPacket, Packet, PredictedKeyPacket, StreamReader
+from imfcodec.media import MediaWriter
 from imfcodec.sender import EncodeReport
-from imfcodec.video import MediaWriter
 from tests.conftest import moving_picture
 
 from .test_damage import survive

@@ -98,10 +98,10 @@ def test_a_key_frame_costs_no_more_than_twelve_frames_of_the_receiver() -> None:
     assert 4e9 < counter.get_total_flops() / 2 < 72e9
 
 
-def test_restraint_leaves_out_a_share_of_the_change() -> None:
+def test_restoration_strength_leaves_out_a_share_of_the_change() -> None:
     picture = to_pictures(torch.rand(1, 3, 64, 64))[0]
     model = tiny_model()
-    shown = [restored(model, picture, restraint).astype(int) for restraint in range(4)]
+    shown = [restored(model, picture, restoration).astype(int) for restoration in range(4)]
     change = shown[0] - picture
     assert abs(change).max() > 8
     assert (shown[3] == picture).all()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from imfcodec.media import AudioPacketOut
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
-from imfcodec.video import AudioPacketOut
 
 SILENCE = b"\xf8\xff\xfe"  # 20 ms
 

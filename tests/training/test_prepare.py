@@ -15,12 +15,12 @@ from click.testing import CliRunner
 
 from imfcodec.cli.main import imfcodec
 from imfcodec.errors import InputUnreadable, NoFrames, OptionError, OutputExists, OutputFailed
+from imfcodec.media import AudioMode, MediaReader, PictureFrame
 from imfcodec.training.data import PairSampler, Shard
 from imfcodec.training.prepare.journal import Journal
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.run import PrepareReport, prepare
 from imfcodec.training.shards import ShardWriter
-from imfcodec.video import AudioMode, MediaReader, PictureFrame
 from tests.conftest import moving_picture
 
 from .samples import small_run

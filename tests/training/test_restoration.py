@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from imfcodec.cli.main import imfcodec
 from imfcodec.codec.network import restored
-from imfcodec.codec.restraint import restraint_of
+from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.config import PAPER
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
@@ -157,7 +157,7 @@ def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
     assert (whole.refs != decoded).mean() > 0.1
     for ref in whole.clips[0].refs:
         received = restored(
-            model, decoded[ref.place].copy(), restraint_of(ref.crf, predicted=ref.predicted)
+            model, decoded[ref.place].copy(), restoration_field(ref.crf, predicted=ref.predicted)
         )
         assert abs(whole.refs[ref.place].astype(int) - received).max() <= 1
     content = file.read_bytes()

@@ -13,8 +13,8 @@ from av import VideoFrame
 from av.filter import Graph
 
 from imfcodec.bench.clip import Picture
-from imfcodec.video.colour import Matrix
-from imfcodec.video.convert import YuvConverter
+from imfcodec.media.colour import Matrix
+from imfcodec.media.convert import YuvConverter
 
 LIMITED_RANGE: Final = 1
 

@@ -27,7 +27,7 @@ from imfcodec.bench.codecs.anchor import Anchor
 from imfcodec.bench.codecs.anchor_colour import YuvToRgb, rgb_to_yuv
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
-from imfcodec.video.ffmpeg_binary import ffmpeg_binary
+from imfcodec.media.ffmpeg_binary import ffmpeg_binary
 
 _TAGS = (
     *("-colorspace", "bt709", "-color_primaries", "bt709"),

@@ -15,7 +15,7 @@ from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.config import LIVE_KEY_PRESET, EncodeOptions
-from imfcodec.video import CodingGeometry
+from imfcodec.media import CodingGeometry
 
 _CODERS: Final[tuple[tuple[str, Literal["r", "w"]], ...]] = (("libsvtav1", "w"), ("libdav1d", "r"))
 

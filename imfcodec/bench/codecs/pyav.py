@@ -28,10 +28,10 @@ from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.anchor import Anchor
 from imfcodec.bench.codecs.anchor_colour import LIMITED_RANGE, YuvToRgb, rgb_to_yuv
 from imfcodec.bench.codecs.codec import Encoded
-from imfcodec.video import writing
-from imfcodec.video.colour import PRIMARIES_BT709, TRANSFER_BT709, Matrix
-from imfcodec.video.convert import YuvConverter
-from imfcodec.video.failures import reading
+from imfcodec.media import writing
+from imfcodec.media.colour import PRIMARIES_BT709, TRANSFER_BT709, Matrix
+from imfcodec.media.convert import YuvConverter
+from imfcodec.media.failures import reading
 
 _PIX_FMT = "yuv420p"
 

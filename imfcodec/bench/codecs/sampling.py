@@ -11,7 +11,7 @@ import numpy as np
 
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.errors import UnsupportedVideo
-from imfcodec.video import resize
+from imfcodec.media import resize
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from imfcodec.bench.clip import Picture
 from imfcodec.errors import NoFrames
-from imfcodec.video import MediaWriter
+from imfcodec.media import MediaWriter
 
 _CRF: Final = 14
 """Of H.264: its own loss stays far below that of what is shown."""

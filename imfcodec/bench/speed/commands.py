@@ -23,9 +23,9 @@ from imfcodec.bench.speed.result import SpeedRow, Stage
 from imfcodec.bitstream.rate import rate_kbps
 from imfcodec.codec.stages import StageTimes
 from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.media import MediaWriter
 from imfcodec.receiver.decode import decode
 from imfcodec.sender import encode
-from imfcodec.video import MediaWriter
 
 WARM_UP_FRAMES = 16
 """Two batches of the network: enough for its memory and its kernels to be in place."""

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import TracebackType
 
 from imfcodec.errors import OutputExists
+from imfcodec.media import AtomicOutput, writing
 from imfcodec.training.landmarks import FILE as LANDMARKS
 from imfcodec.training.prepare.journal import FORMAT, Journal
 from imfcodec.training.prepare.labels import SPLITS
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.records import Json, SourceRecord
 from imfcodec.training.shards import ClipEntry, ClipLabel, Picture, ShardWriter
-from imfcodec.video import AtomicOutput, writing
 
 JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
 SHARD_FILES = ("index.json", "frames.u8", "refs.u8", LANDMARKS)

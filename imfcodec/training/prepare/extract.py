@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from imfcodec.errors import InputUnreadable
+from imfcodec.media import resize
 from imfcodec.training.prepare.records import Crop, ShotRecord
 from imfcodec.training.prepare.scan import Seen, Size, full_pictures
 from imfcodec.training.prepare.sources import Source
 from imfcodec.training.shards import Picture
-from imfcodec.video import resize
 
 
 class Extractor:

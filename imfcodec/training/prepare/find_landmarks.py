@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from imfcodec.media import writing
 from imfcodec.training.landmarks import FILE, VALUES
 from imfcodec.training.prepare.faces import FaceDetector
 from imfcodec.training.prepare.scan import Seen
-from imfcodec.video import writing
 
 
 def find_landmarks(shard: Path, detector: FaceDetector, seen: Seen) -> None:

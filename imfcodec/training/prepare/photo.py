@@ -10,6 +10,8 @@ import av
 import numpy as np
 
 from imfcodec.errors import InputUnreadable, UnsupportedVideo
+from imfcodec.media import resize
+from imfcodec.media.reader import MAX_SIDE
 from imfcodec.training.landmarks import Landmarks
 from imfcodec.training.prepare.cuts import CELL
 from imfcodec.training.prepare.extract import cropped
@@ -20,8 +22,6 @@ from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
 from imfcodec.training.prepare.scan import scan_size
 from imfcodec.training.prepare.synthetic_motion import FRAMES, Face
 from imfcodec.training.shards import Picture
-from imfcodec.video import resize
-from imfcodec.video.reader import MAX_SIDE
 
 MAX_BYTES: Final = 64 * 2**20
 """Largest file of a photograph in bytes."""

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from imfcodec.errors import UnsupportedVideo
+from imfcodec.media import AudioMode, MediaInfo, MediaReader, PictureFrame
+from imfcodec.media.reader import MAX_SIDE
 from imfcodec.training.prepare.cuts import CELL, Cells, CutDetector, luma_cells
 from imfcodec.training.prepare.faces import FaceDetector, FaceTracks
-from imfcodec.video import AudioMode, MediaInfo, MediaReader, PictureFrame
-from imfcodec.video.reader import MAX_SIDE
 
 SCAN_SIDE: Final = 640
 """Longest side of a scanned picture, pixels: YuNet finds faces of some

@@ -7,7 +7,7 @@ import pytest
 
 from imfcodec.bench.clip import Clip
 from tests.conftest import moving_picture
-from tests.video.samples import encode, rgb_frames
+from tests.media.samples import encode, rgb_frames
 
 
 @pytest.fixture
