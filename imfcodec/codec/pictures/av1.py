@@ -14,7 +14,7 @@ import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from imfcodec.codec.pictures.obu import DELIMITER, SEQUENCE_HEADER, TEMPORAL_DELIMITER, split_units
-from imfcodec.codec.pictures.scheduling import same_scheduling_class
+from imfcodec.codec.pictures.scheduling import same_scheduling_class, watched
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
 
 Picture = npt.NDArray[np.uint8]
@@ -33,6 +33,10 @@ PREDICTED_CRF_STEP = 14
 it. benchmarks/LOG.md has the LPIPS of restored pictures that decided this."""
 
 _QINDEX_PER_CRF = 4
+
+PATIENCE_S, PATIENCE_S_PER_MEGAPIXEL = 10.0, 150.0
+"""Time for SVT-AV1 to code pictures before it counts as stuck. On a busy machine, noise at preset 0
+takes a sixth of it."""
 
 
 def predicted_crf(crf: int) -> int:
@@ -68,7 +72,6 @@ class Av1PictureEncoder:
     def __init__(self, width: int, height: int, preset: int = 2) -> None:
         self._size = (width, height)
         self._preset = preset
-        self._to_yuv = VideoReformatter()
 
     def encode(self, picture: Picture, crf: int) -> CodedPicture:
         """Code one independent picture.
@@ -125,33 +128,39 @@ class Av1PictureEncoder:
         return coded_base, None if predicted.config else predicted
 
     def _video(self, pictures: Sequence[Picture], crf: int) -> list[CodedPicture]:
-        """Code a low-delay video of one key picture and predicted pictures."""
+        """Code a low-delay video of one key picture and predicted pictures; watched."""
+        megapixels = len(pictures) * self._size[0] * self._size[1] / 1e6
+        patience_s = PATIENCE_S + PATIENCE_S_PER_MEGAPIXEL * megapixels
+        with same_scheduling_class():
+            return watched(lambda: self._unwatched(pictures, crf), patience_s)
+
+    def _unwatched(self, pictures: Sequence[Picture], crf: int) -> list[CodedPicture]:
         os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
         # The CRF holds for the pictures after the first; an offset makes the first one finer.
         key_crf = min(max(crf, MIN_CRF), MAX_CRF)
         video_crf = predicted_crf(key_crf)
         offset = _QINDEX_PER_CRF * (key_crf - video_crf)
         packets = []
+        to_yuv = VideoReformatter()  # its own, as an attempt left behind may still use another
         try:
-            with same_scheduling_class():
-                coder = av.VideoCodecContext.create("libsvtav1", "w")
-                coder.width, coder.height = self._size
-                coder.pix_fmt = "yuv420p"
-                coder.time_base = Fraction(1, 25)
-                coder.framerate = Fraction(25)
-                coder.options = {
-                    "preset": str(self._preset),
-                    "crf": str(video_crf),
-                    "svtav1-params": (
-                        "tune=1:lp=1:pred-struct=1:lookahead=0:enable-tf=0"
-                        ":enable-variance-boost=1:variance-boost-strength=1"
-                        f":use-fixed-qindex-offsets=1:key-frame-qindex-offset={offset}"
-                        ":qindex-offsets=[0,0,0,0,0,0]"
-                    ),
-                }
-                for number, picture in enumerate(pictures):
-                    packets += coder.encode(self._yuv(picture, number))
-                packets += coder.encode(None)
+            coder = av.VideoCodecContext.create("libsvtav1", "w")
+            coder.width, coder.height = self._size
+            coder.pix_fmt = "yuv420p"
+            coder.time_base = Fraction(1, 25)
+            coder.framerate = Fraction(25)
+            coder.options = {
+                "preset": str(self._preset),
+                "crf": str(video_crf),
+                "svtav1-params": (
+                    "tune=1:lp=1:pred-struct=1:lookahead=0:enable-tf=0"
+                    ":enable-variance-boost=1:variance-boost-strength=1"
+                    f":use-fixed-qindex-offsets=1:key-frame-qindex-offset={offset}"
+                    ":qindex-offsets=[0,0,0,0,0,0]"
+                ),
+            }
+            for number, picture in enumerate(pictures):
+                packets += coder.encode(_yuv(to_yuv, picture, number))
+            packets += coder.encode(None)
         except (av.error.FFmpegError, ValueError) as error:
             raise KeyframeCodecError(f"libsvtav1 cannot code the key frame: {error}") from error
         if len(packets) != len(pictures):
@@ -160,17 +169,18 @@ class Av1PictureEncoder:
             )
         return [_coded(bytes(packet)) for packet in packets]
 
-    def _yuv(self, picture: Picture, number: int) -> av.VideoFrame:
-        frame = self._to_yuv.reformat(
-            av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
-            format="yuv420p",
-            src_color_range=ColorRange.JPEG,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=ACCURATE,
-        )
-        frame.pts = number
-        return frame
+
+def _yuv(to_yuv: VideoReformatter, picture: Picture, number: int) -> av.VideoFrame:
+    frame = to_yuv.reformat(
+        av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
+        format="yuv420p",
+        src_color_range=ColorRange.JPEG,
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=ACCURATE,
+    )
+    frame.pts = number
+    return frame
 
 
 def _coded(data: bytes) -> CodedPicture:

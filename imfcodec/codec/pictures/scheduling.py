@@ -1,25 +1,78 @@
-"""Keeps SVT-AV1 from taking over the machine."""
+"""Keeps SVT-AV1 from taking over the machine, and from waiting for ever."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeVar
+
+from imfcodec.errors import KeyframeCodecError
+
+ATTEMPTS: Final = 3
+"""How often a call is begun before it counts as failed; each time it may take twice as long."""
+
+Result = TypeVar("Result")
+
+_TURN = threading.Lock()
+"""Calls take turns: another one would take a raised scheduling class for the right one."""
+
+
+def watched(work: Callable[[], Result], patience_s: float) -> Result:
+    """Run a call of SVT-AV1, which sometimes waits for its own threads for ever.
+
+    The call runs in a thread of its own. One that does not return is left behind, and the call is
+    begun anew.
+
+    Args:
+        work: The call; it may run more than once.
+        patience_s: Longest time for the first attempt, in seconds.
+
+    Raises:
+        KeyframeCodecError: No attempt returned.
+        Exception: Whatever the call raises.
+    """
+    for attempt in range(ATTEMPTS):
+        answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+        def run(answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = answer) -> None:
+            try:
+                answer.put((work(), None))
+            except BaseException as raised:  # the caller raises it
+                answer.put((None, raised))
+
+        # A daemon, as the program must be able to end while a call still waits.
+        threading.Thread(target=run, name="imfcodec-svtav1", daemon=True).start()
+        try:
+            result, error = answer.get(timeout=patience_s * 2**attempt)
+        except queue.Empty:
+            continue
+        if error is not None:
+            raise error
+        returned: Result = result
+        return returned
+    raise KeyframeCodecError(f"libsvtav1 did not return in {ATTEMPTS} attempts")
 
 
 @contextlib.contextmanager
 def same_scheduling_class() -> Iterator[None]:
-    """Restore the calling process's scheduling class afterwards.
+    """Restore the scheduling class of the calling thread and of the process afterwards.
 
     If root opens SVT-AV1, it raises its process to SCHED_FIFO 99. That starves everything else on
-    the machine, including the caller's own threads.
+    the machine, including the caller's own threads. Calls take turns.
     """
     if not hasattr(os, "sched_getscheduler"):
         yield
         return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        if os.sched_getscheduler(0) != policy:
-            os.sched_setscheduler(0, policy, parameters)
+    with _TURN:
+        # 0 is the calling thread; the process's id is its main thread.
+        threads = (0, os.getpid())
+        before = [(os.sched_getscheduler(who), os.sched_getparam(who)) for who in threads]
+        try:
+            yield
+        finally:
+            for who, (policy, parameters) in zip(threads, before, strict=True):
+                if os.sched_getscheduler(who) != policy:
+                    os.sched_setscheduler(who, policy, parameters)
