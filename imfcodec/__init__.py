@@ -6,6 +6,7 @@ cli -> bench, training -> sender -> receiver -> codec -> model, bitstream, media
     encode(src, dst, **options) -> EncodeReport      fields of `EncodeOptions`
     decode(src, dst, **options) -> DecodeReport      fields of `DecodeOptions`
     inspect(src) -> StreamSummary
+    load_weights(choice) -> Weights                  for several calls of `encode` and `decode`
     Encoder(file, width=, height=, fps=)             takes frames as arrays
     Decoder(file)                                    iterates over frames with pts
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from imfcodec.receiver.decoder import Decoder
     from imfcodec.receiver.inspection import inspect
     from imfcodec.sender.encoder import Encoder
+    from imfcodec.weights import load_weights
 
 # By default torch's threads spin while they wait. If another process is busy, that makes the
 # network several times slower; on an idle machine it gains nothing (benchmarks/LOG.md). torch
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
-__all__ = ["Decoder", "Encoder", "__version__", "decode", "encode", "inspect"]
+__all__ = ["Decoder", "Encoder", "__version__", "decode", "encode", "inspect", "load_weights"]
 
 _HOMES = {
     "encode": "imfcodec.api",
@@ -37,6 +39,7 @@ _HOMES = {
     "Decoder": "imfcodec.receiver.decoder",
     "Encoder": "imfcodec.sender.encoder",
     "inspect": "imfcodec.receiver.inspection",
+    "load_weights": "imfcodec.weights",
 }
 
 

@@ -206,6 +206,18 @@ def load(file: WeightsFile) -> Weights:
     return Weights(file, model, tables)
 
 
+def load_weights(choice: str | None = None) -> Weights:
+    """Load weights once, for any number of calls of `encode` and `decode`.
+
+    Args:
+        choice: Name, id or path; None takes the default weights.
+
+    Raises:
+        WeightsMissing, WeightsCorrupt: They cannot be used.
+    """
+    return load(find(choice))
+
+
 def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> WeightsFile:
     """Store weights as NAME-SHA8.safetensors.
 

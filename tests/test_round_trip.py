@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -61,6 +62,35 @@ def test_every_frame_comes_back_with_its_pts(small_video: Path, tmp_path: Path) 
         assert (video.width, video.height) == (64, 64)
         assert video.codec_context.colorspace == 1
         assert video.codec_context.color_range == 1
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_loaded_weights_serve_several_calls_at_once(
+    small_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = encoded(small_video)
+    alone = np.stack([frame.rgb for frame in imfcodec.Decoder(io.BytesIO(stream))])
+    loaded = imfcodec.load_weights("tiny")
+    monkeypatch.setattr("imfcodec.weights.load", lambda file: pytest.fail(f"{file} is read again"))
+
+    def decoded() -> np.ndarray:
+        decoder = imfcodec.Decoder(io.BytesIO(stream), loaded=loaded)
+        return np.stack([frame.rgb for frame in decoder])
+
+    with ThreadPoolExecutor(3) as threads:
+        again = threads.submit(encoded, small_video, weights=loaded)
+        pictures = [threads.submit(decoded) for _ in range(2)]
+        assert again.result() == stream
+        for shown in pictures:
+            assert np.array_equal(shown.result(), alone)
+
+
+def test_loaded_weights_of_another_stream(small_video: Path, tiny_weights: Path) -> None:
+    stream = encoded(small_video)
+    loaded = imfcodec.load_weights("tiny")
+    other = dataclasses.replace(loaded, file=dataclasses.replace(loaded.file, id=b"none"))
+    with pytest.raises(WeightsMissing, match="the loaded file"):
+        imfcodec.decode(io.BytesIO(stream), io.BytesIO(), format="mp4", weights=other)
 
 
 @pytest.mark.usefixtures("tiny_weights")

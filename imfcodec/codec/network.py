@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -56,7 +57,8 @@ class Reconstructor:
     def __init__(
         self, model: IMF, quantiser: Quantiser, device: str = "cpu", batch: int = 8
     ) -> None:
-        self._model = model.to(device)
+        # Other users of the same weights may need them on the CPU.
+        self._model = model if device == "cpu" else copy.deepcopy(model).to(device)
         self._quantiser = quantiser
         self._device = device
         self.batch = batch

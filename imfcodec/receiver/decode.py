@@ -16,6 +16,7 @@ from imfcodec.media import MediaWriter, OpusParameters, check_files, opus_packet
 from imfcodec.receiver.decoder import DecodedFrame, Decoder
 from imfcodec.receiver.report import DecodeReport
 from imfcodec.receiver.sources import open_stream
+from imfcodec.weights import Weights
 
 MAX_GAP = 48_000 * 3600
 """Sound that begins more than an hour after the last, in samples, is taken for damage."""
@@ -26,6 +27,7 @@ def decode(
     target: str | Path | BinaryIO,
     options: DecodeOptions | None = None,
     progress: Progress | None = None,
+    loaded: Weights | None = None,
 ) -> DecodeReport:
     """Decode a stream into a video.
 
@@ -34,6 +36,7 @@ def decode(
         target: Path, "-" for standard output, or a binary file object.
         options: See `DecodeOptions`.
         progress: Called after each frame.
+        loaded: The stream's weights, if the caller has loaded them.
 
     Raises:
         DamagedStream: The stream is damaged and ``options.conceal`` is off. The output is still
@@ -45,7 +48,7 @@ def decode(
     begun = time.perf_counter()
     check_files(source, target, overwrite=options.overwrite)
     with ExitStack() as stack:
-        decoder = Decoder(open_stream(source, stack), options)
+        decoder = Decoder(open_stream(source, stack), options, loaded=loaded)
         header = decoder.header
         audio = _audio_parameters(decoder)
         writer = stack.enter_context(

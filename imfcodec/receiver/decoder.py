@@ -72,16 +72,19 @@ class DecodedFrame:
     key: int = 0
 
 
-def _weights_of(header: StreamHeader, choice: str | None) -> weights.WeightsFile:
-    """The weights that the stream names, among those installed or by the user's choice."""
-    if choice is None:
-        return weights.find_by_id(header.weights_id)
-    file = weights.find(choice)
+def _weights_of(
+    header: StreamHeader, choice: str | None, loaded: weights.Weights | None
+) -> weights.Weights:
+    """The weights that the stream names: loaded ones, the user's choice, or installed ones."""
+    if choice is None and loaded is None:
+        return weights.load(weights.find_by_id(header.weights_id))
+    file = loaded.file if loaded else weights.find(choice)
     if file.id != header.weights_id:
         raise WeightsMissing(
-            f"the stream needs weights {header.weights_id.hex()}, and {choice!r} is {file.label}"
+            f"the stream needs weights {header.weights_id.hex()}, and "
+            f"{choice or 'the loaded file'!r} is {file.label}"
         )
-    return file
+    return loaded or weights.load(file)
 
 
 class Decoder:
@@ -102,6 +105,7 @@ class Decoder:
         file: BinaryIO,
         options: DecodeOptions | None = None,
         limits: Limits | None = None,
+        loaded: weights.Weights | None = None,
     ) -> None:
         """Read the header and load the weights that it names.
 
@@ -109,6 +113,7 @@ class Decoder:
             file: A binary file, seekable or not.
             options: Device, threads and batch; the output options have no effect.
             limits: Largest sizes to accept.
+            loaded: The stream's weights, if the caller has loaded them.
 
         Raises:
             NotImfStream, UnsupportedVersion, CorruptStream, LimitExceeded: The header cannot be
@@ -131,7 +136,7 @@ class Decoder:
             (size.scaled_width, size.scaled_height),
             (size.coded_width, size.coded_height),
         )
-        loaded = weights.load(_weights_of(header, options.weights))
+        loaded = _weights_of(header, options.weights, loaded)
         tables = loaded.tables
         if tables.token_size != header.token_size or header.quantiser >= len(tables.levels):
             raise CorruptStream("the header's token size or quantiser does not fit its weights")

@@ -14,6 +14,7 @@ from imfcodec.media import AudioPacketOut, MediaReader, PictureFrame, check_file
 from imfcodec.media.timing import exact
 from imfcodec.sender.encoder import Encoder, check_target
 from imfcodec.sender.report import EncodeReport
+from imfcodec.weights import Weights
 
 
 def encode(
@@ -21,6 +22,7 @@ def encode(
     target: str | Path | BinaryIO,
     options: EncodeOptions | None = None,
     progress: Progress | None = None,
+    loaded: Weights | None = None,
 ) -> EncodeReport:
     """Encode a video into a stream.
 
@@ -29,6 +31,7 @@ def encode(
         target: Path, "-" for standard output, or a binary file object.
         options: See `EncodeOptions`.
         progress: Called with the frames that are coded, and with the work done as seconds of video.
+        loaded: Weights to use instead of those that the options name.
 
     Raises:
         ImfcodecError: One class per cause. The target file is then neither created nor changed.
@@ -58,6 +61,7 @@ def encode(
             ),
             audio=reader.audio_parameters,
             progress=progress,
+            loaded=loaded,
         )
         with encoder:
             for event in _timed_events(reader, encoder.stages):

@@ -84,6 +84,7 @@ class Encoder:
         colour: ColourTags | None = None,
         audio: OpusParameters | None = None,
         progress: Progress | None = None,
+        loaded: weights.Weights | None = None,
     ) -> None:
         """Check everything, load the weights, and open the target.
 
@@ -100,6 +101,7 @@ class Encoder:
             audio: Opus parameters of the sound to come; None for a silent stream.
             progress: Called with the frames that are coded, and with the work done in seconds of
                 video.
+            loaded: Weights to use instead of those that the options name.
 
         Raises:
             OptionError: An option or argument cannot be used, or the target is a path that does not
@@ -122,7 +124,7 @@ class Encoder:
             self._file = _open_target(target, options.overwrite, self._stack)
             if options.threads:
                 torch.set_num_threads(options.threads)
-            self._weights = weights.load(weights.find(options.weights))
+            self._weights = loaded or weights.load_weights(options.weights)
             self._weights.tables.level(options.quantiser)
             self._check_header()
             self.stages = StageTimes()
