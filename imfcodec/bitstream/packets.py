@@ -74,8 +74,7 @@ class KeyPacket:
         config: Configuration of the key codec for this packet; None means that of the header.
         lead: Timestamps of the leading frames, which precede this frame and are rebuilt from it.
             Their tokens are coded backwards from it.
-        restoration: Restoration strength of the picture, coded: 0 (full strength)
-            to 3 (no restoration).
+        restoration: Code of the restoration strength, 0 (full strength) to 3 (no restoration).
 
     Raises:
         CorruptStream: A value is outside its range.

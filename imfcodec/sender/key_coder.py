@@ -29,7 +29,7 @@ class KeyPicture:
         chained: Whether it is predicted from the predicted pictures before as well as the base.
         coded: Its AV1 units.
         decoded: The picture as AV1 decodes it, RGB uint8 [H, W, 3].
-        restoration: Restoration strength as its packet codes it, 0 (full) to 3 (switched off).
+        restoration: Code of the restoration strength, 0 (full strength) to 3 (no restoration).
     """
 
     kind: KeyKind

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
-import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from concurrent.futures import Future, wait
+from threading import Lock, Thread
+from typing import Final, TypeVar
 
 from imfcodec.errors import KeyframeCodecError
 
@@ -16,7 +16,7 @@ ATTEMPTS: Final = 3
 
 Result = TypeVar("Result")
 
-_TURN = threading.Lock()
+_TURN = Lock()
 """Calls take turns: another one would take a raised scheduling class for the right one."""
 
 
@@ -35,25 +35,20 @@ def watched(work: Callable[[], Result], patience_s: float) -> Result:
         Exception: Whatever the call raises.
     """
     for attempt in range(ATTEMPTS):
-        answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-
-        def run(answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = answer) -> None:
-            try:
-                answer.put((work(), None))
-            except BaseException as raised:  # the caller raises it
-                answer.put((None, raised))
-
+        call: Future[Result] = Future()
         # A daemon, as the program must be able to end while a call still waits.
-        threading.Thread(target=run, name="imfcodec-svtav1", daemon=True).start()
-        try:
-            result, error = answer.get(timeout=patience_s * 2**attempt)
-        except queue.Empty:
-            continue
-        if error is not None:
-            raise error
-        returned: Result = result
-        return returned
+        Thread(target=_run, args=(call, work), name="imfcodec-svtav1", daemon=True).start()
+        wait([call], patience_s * 2**attempt)
+        if call.done():
+            return call.result()
     raise KeyframeCodecError(f"libsvtav1 did not return in {ATTEMPTS} attempts")
+
+
+def _run(call: Future[Result], work: Callable[[], Result]) -> None:
+    try:
+        call.set_result(work())
+    except BaseException as error:  # the caller raises it
+        call.set_exception(error)
 
 
 @contextlib.contextmanager
