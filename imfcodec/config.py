@@ -293,6 +293,7 @@ class DecodeOptions:
         crf: Quality (CRF) of that encoder; None takes the encoder's default.
         conceal: Succeed even if frames were lost.
         threads: Torch threads, 1 to 1024; None leaves the choice to torch.
+        engine: What runs the network; ``torch`` is the only one so far.
         device: Torch device of the network.
         batch: Frames per pass of the network, 1 or more.
         overwrite: Whether an existing output may be replaced.
@@ -304,6 +305,7 @@ class DecodeOptions:
     crf: int | None = None
     conceal: bool = False
     threads: int | None = None
+    engine: str = "torch"
     device: str = "cpu"
     batch: int = 8
     overwrite: bool = False

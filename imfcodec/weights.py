@@ -1,8 +1,9 @@
 """Weights files: find, verify, load and write them.
 
 A weights file is one safetensors file NAME-SHA8.safetensors: ``model.*`` in float16,
-``entropy.*`` integer tables, and the `ModelConfig` in its metadata. SHA8 is the first four bytes
-of the file's sha256 in hexadecimal. These bytes are the id by which a stream names the file.
+``entropy.*`` integer tables, and in its metadata the `ModelConfig` and the entropy model's id. SHA8
+is the first four bytes of the file's sha256 in hexadecimal. These bytes are the id by which a
+stream names the file.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from imfcodec.errors import WeightsCorrupt, WeightsMissing
 if TYPE_CHECKING:  # torch takes seconds to import, and finding a file needs none of it
     from torch import Tensor
 
-    from imfcodec.codec.tokens import EntropyTables
+    from imfcodec.codec.tokens import EntropyModel
     from imfcodec.model.imf import IMF
 
 FORMAT = "imfcodec-weights-1"
+DEFAULT_ENTROPY_MODEL = "contexts"  # of files that name none
 FOLDER_VARIABLE = "IMFCODEC_WEIGHTS"
 _NAME = re.compile(r"(?P<name>.+)-(?P<id>[0-9a-f]{8})\.safetensors")
 
@@ -60,7 +62,7 @@ class Weights:
 
     file: WeightsFile
     model: IMF
-    tables: EntropyTables
+    tables: EntropyModel
 
 
 def folders() -> list[Path]:
@@ -165,7 +167,7 @@ def load(file: WeightsFile) -> Weights:
     from safetensors import SafetensorError
     from safetensors.torch import load as read_tensors
 
-    from imfcodec.codec.tokens import EntropyTables
+    from imfcodec.codec.tokens import ENTROPY_MODELS
     from imfcodec.model.imf import IMF
 
     try:
@@ -184,6 +186,9 @@ def load(file: WeightsFile) -> Weights:
         raise WeightsCorrupt(f"{file.path} is not a safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise WeightsCorrupt(f"{file.path} is not in format {FORMAT}")
+    entropy = metadata.get("entropy", DEFAULT_ENTROPY_MODEL)
+    if entropy not in ENTROPY_MODELS:
+        raise WeightsCorrupt(f"{file.path} needs a newer imfcodec: entropy model {entropy!r}")
     config = ModelConfig.from_json(metadata.get("config", ""))
     try:
         with torch.device("meta"):  # sizes are compared before memory is taken
@@ -193,7 +198,7 @@ def load(file: WeightsFile) -> Weights:
             raise WeightsCorrupt(f"{file.path} does not fit its own configuration")
         model = IMF(config)
         model.load_state_dict({k: v.float() for k, v in stored.items()})
-        tables = EntropyTables.from_arrays(
+        tables = ENTROPY_MODELS[entropy].from_arrays(
             {k: v.numpy() for k, v in under("entropy.", tensors).items()}
         )
     except WeightsCorrupt:
@@ -218,7 +223,7 @@ def load_weights(choice: str | None = None) -> Weights:
     return load(find(choice))
 
 
-def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> WeightsFile:
+def write(folder: Path, name: str, model: IMF, tables: EntropyModel) -> WeightsFile:
     """Store weights as NAME-SHA8.safetensors.
 
     Raises:
@@ -234,7 +239,7 @@ def write(folder: Path, name: str, model: IMF, tables: EntropyTables) -> Weights
     tensors |= {
         f"entropy.{k}": torch.from_numpy(v).contiguous() for k, v in tables.to_arrays().items()
     }
-    data = save(tensors, {"format": FORMAT, "config": model.config.to_json()})
+    data = save(tensors, {"format": FORMAT, "entropy": tables.id, "config": model.config.to_json()})
     weights_id = hashlib.sha256(data).digest()[:4]
     path = folder / f"{name}-{weights_id.hex()}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)

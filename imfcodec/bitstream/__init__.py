@@ -23,13 +23,10 @@ from imfcodec.bitstream.header import (
 from imfcodec.bitstream.key_chain import chain_length
 from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, padded
 from imfcodec.bitstream.packets import (
-    SLOTS,
     AudioPacket,
     Damage,
     EndPacket,
     ExtensionPacket,
-    IndexEntry,
-    IndexPacket,
     KeyPacket,
     Packet,
     PredictedKeyPacket,
@@ -47,7 +44,6 @@ __all__ = [
     "FORMAT_VERSION",
     "KEY_CODEC_AV1",
     "SIGNATURE",
-    "SLOTS",
     "TOKEN_SIZES",
     "AudioPacket",
     "AudioParameters",
@@ -56,8 +52,6 @@ __all__ = [
     "EndPacket",
     "ExtensionPacket",
     "Geometry",
-    "IndexEntry",
-    "IndexPacket",
     "KeyPacket",
     "Limits",
     "Packet",

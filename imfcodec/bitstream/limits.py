@@ -25,14 +25,12 @@ class Limits:
             it, so a receiver keeps them.
         max_token_bytes: Payload of a token packet, in bytes.
         max_audio_bytes: Payload of an audio packet, in bytes.
-        max_index_bytes: Payload of an index packet, in bytes.
         max_end_bytes: Payload of an end packet, in bytes.
         max_extension_bytes: Payload of an extension packet, in bytes.
         max_frames_per_packet: Frames in one token packet, or leading frames in one key packet.
         free_frames_per_packet: Number of frames that a packet may always hold.
         max_frames_per_byte: Number of frames per byte of payload in a packet of more frames.
         max_audio_per_packet: Codec packets in one audio packet.
-        max_index_entries: Key frames in one index packet.
         max_wasted_bytes: Bytes checksummed in vain over the whole stream while searching for the
             next good packet. Above this limit, the reader gives up the rest.
     """
@@ -46,14 +44,12 @@ class Limits:
     max_key_chain: int = 16
     max_token_bytes: int = 256 << 10
     max_audio_bytes: int = 256 << 10
-    max_index_bytes: int = 1 << 20
     max_end_bytes: int = 64
     max_extension_bytes: int = 1 << 20
     max_frames_per_packet: int = 4096
     free_frames_per_packet: int = 128
     max_frames_per_byte: int = 16
     max_audio_per_packet: int = 1024
-    max_index_entries: int = 1 << 16
     max_wasted_bytes: int = 64 << 20
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
 
 from imfcodec.bitstream.rules import require
 
 TYPE_KEY = 1
 TYPE_TOKENS = 2
 TYPE_AUDIO = 3
-TYPE_INDEX = 4
 TYPE_END = 5
 TYPE_PREDICTED_KEY = 6
 TYPE_EXTENSION = 7
 
-SLOTS = 4
-"""Reference slots of a receiver."""
 
 RESTORATIONS = 4
 """Number of values of the field ``restoration``, which gives the restoration strength."""
@@ -69,8 +65,6 @@ class KeyPacket:
         pts: Timestamp in ticks of the video time base, within +-2**62.
         token: Entropy-coded tokens of this frame and of its leading frames; opaque here.
         picture: Coded picture, for AV1 the OBUs of the frame; opaque here.
-        flush: Whether earlier references are removed.
-        slot: Reference slot that it fills, 0 to 3.
         config: Configuration of the key codec for this packet; None means that of the header.
         lead: Timestamps of the leading frames, which precede this frame and are rebuilt from it.
             Their tokens are coded backwards from it.
@@ -84,8 +78,6 @@ class KeyPacket:
     pts: int
     token: bytes
     picture: bytes
-    flush: bool = True
-    slot: int = 0
     config: bytes | None = None
     lead: tuple[int, ...] = ()
     restoration: int = 0
@@ -95,7 +87,6 @@ class KeyPacket:
         _check_pts(self.pts)
         _check_lead(self.frame_number, self.pts, self.lead)
         _check_restoration(self.restoration)
-        require(0 <= self.slot < SLOTS, f"reference slot {self.slot}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +95,7 @@ class PredictedKeyPacket:
 
     It names its origin. If the origin is its base, the last `KeyPacket` before it, the picture is
     coded from the base's picture alone. If the origin is the predicted key frame just before it,
-    the picture is coded from that picture and from all that that one is coded from. The frame
-    replaces all references.
+    the picture is coded from that picture and from all that that one is coded from.
 
     Attributes:
         frame_number: Frames before it in display order, 0 to 2**48 - 1.
@@ -115,14 +105,10 @@ class PredictedKeyPacket:
         token: Entropy-coded tokens of this frame and of its leading frames; opaque here.
         picture: Coded picture; opaque here.
         lead, restoration: As in `KeyPacket`.
-        flush, slot: As in `KeyPacket`, but constant.
 
     Raises:
         CorruptStream: A value is outside its range.
     """
-
-    flush: ClassVar[bool] = True
-    slot: ClassVar[int] = 0
 
     frame_number: int
     pts: int
@@ -198,54 +184,12 @@ class AudioPacket:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexEntry:
-    """Position of a key frame in the file.
-
-    Attributes:
-        frame_number: Number of frames before it in display order.
-        pts: Timestamp in ticks of the video time base.
-        offset: Position of the first byte of its packet in the file.
-    """
-
-    frame_number: int
-    pts: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexPacket:
-    """Key frames of the stream, for readers that can seek; some may be left out.
-
-    Attributes:
-        entries: At least one, ascending in frame number, pts and offset.
-
-    Raises:
-        CorruptStream: There is no entry, or entries do not rise.
-    """
-
-    entries: tuple[IndexEntry, ...]
-
-    def __post_init__(self) -> None:
-        require(len(self.entries) > 0, "no index entries")
-        numbers = [entry.frame_number for entry in self.entries]
-        timestamps = [entry.pts for entry in self.entries]
-        offsets = [entry.offset for entry in self.entries]
-        for first_and_last in (0, -1):
-            _check_frame_number(numbers[first_and_last])
-            _check_pts(timestamps[first_and_last])
-        require(offsets[0] >= 0 and offsets[-1] < 1 << 63, "an index offset is out of range")
-        for values in (numbers, timestamps, offsets):
-            require(_is_rising(values), "index entries do not rise")
-
-
-@dataclass(frozen=True, slots=True)
 class EndPacket:
     """The last packet; without it, a stream counts as truncated.
 
     Attributes:
         frame_count: Number of frames of the whole stream.
         end_pts: End of the last frame, in ticks of the video time base, within +-2**62.
-        index_length: Size in bytes of the index packet just before it, 0 if there is none.
 
     Raises:
         CorruptStream: A value is outside its range.
@@ -253,12 +197,10 @@ class EndPacket:
 
     frame_count: int
     end_pts: int
-    index_length: int = 0
 
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_count)
         _check_pts(self.end_pts)
-        require(0 <= self.index_length < 1 << 32, f"index of {self.index_length} bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,15 +227,7 @@ class ExtensionPacket:
         require(0 <= self.subtype < 1 << 64, f"extension subtype {self.subtype}")
 
 
-Packet = (
-    KeyPacket
-    | PredictedKeyPacket
-    | TokenPacket
-    | AudioPacket
-    | IndexPacket
-    | EndPacket
-    | ExtensionPacket
-)
+Packet = KeyPacket | PredictedKeyPacket | TokenPacket | AudioPacket | EndPacket | ExtensionPacket
 
 
 @dataclass(frozen=True, slots=True)

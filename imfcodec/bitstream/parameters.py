@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from imfcodec.bitstream.rules import require
-from imfcodec.errors import UnsupportedVersion
 
 KEY_CODEC_AV1 = 1
 AUDIO_CODEC_OPUS = 1
@@ -122,7 +121,7 @@ class StreamHeader:
         quantiser: Quantiser step, an index of the weights, 0 to 255.
         time_base: Seconds per tick of video pts; positive, 32-bit terms.
         nominal_duration: Ticks per frame at regular timing; positive, 32-bit terms.
-        key_codec: Id of the key-picture codec: `KEY_CODEC_AV1`.
+        key_codec: Id of the codec of key pictures, 0 to 255; `KEY_CODEC_AV1` is defined.
         key_config: Configuration that all key packets share, 1 KiB at most. For AV1 the
             sequence header OBU.
         sample_aspect_ratio: Width over height of a pixel; positive, 32-bit terms.
@@ -131,7 +130,6 @@ class StreamHeader:
 
     Raises:
         CorruptStream: A value is outside its range.
-        UnsupportedVersion: The key codec is not known.
     """
 
     weights_id: bytes
@@ -153,8 +151,7 @@ class StreamHeader:
         require(_is_ratio(self.time_base), f"time base {self.time_base}")
         require(_is_ratio(self.nominal_duration), f"frame duration {self.nominal_duration}")
         require(_is_ratio(self.sample_aspect_ratio), f"aspect ratio {self.sample_aspect_ratio}")
-        if self.key_codec != KEY_CODEC_AV1:
-            raise UnsupportedVersion(f"key codec {self.key_codec} is not known")
+        require(0 <= self.key_codec < 256, f"key codec {self.key_codec}")
 
 
 def _is_ratio(value: Fraction) -> bool:

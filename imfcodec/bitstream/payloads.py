@@ -16,19 +16,17 @@ from imfcodec.bitstream.packets import (
     AudioPacket,
     EndPacket,
     ExtensionPacket,
-    IndexEntry,
-    IndexPacket,
     KeyPacket,
     PredictedKeyPacket,
     TokenPacket,
     low_bits,
 )
+from imfcodec.bitstream.rules import require
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.bitstream.varint import write_svarint, write_varint
 from imfcodec.errors import UnsupportedVersion
 
-_KEY_FLUSH = 1 << 0
-_KEY_SLOT_SHIFT = 1
+_KEY_RESERVED, _KEY_RESERVED_VALUE = 0b111, 0b001
 _KEY_CONFIG = 1 << 3
 _KEY_LEAD = 1 << 4
 _KEY_LEAD_IRREGULAR = 1 << 5
@@ -46,8 +44,7 @@ _TOKENS_COUNT_SHIFT = 1
 
 def write_key(packet: KeyPacket, timeline: Timeline) -> bytes:
     """Writes the payload of a key packet."""
-    flags = packet.flush * _KEY_FLUSH | packet.slot << _KEY_SLOT_SHIFT
-    flags |= packet.restoration << _KEY_RESTORATION_SHIFT
+    flags = _KEY_RESERVED_VALUE | packet.restoration << _KEY_RESTORATION_SHIFT
     fields = [write_varint(packet.frame_number), write_svarint(packet.pts)]
     if packet.config is not None:
         flags |= _KEY_CONFIG
@@ -65,6 +62,7 @@ def read_key(payload: Cursor, timeline: Timeline, limits: Limits) -> KeyPacket:
     """Reads the payload of a key packet."""
     payload_bytes = payload.left_bytes
     flags = payload.u8()
+    require(flags & _KEY_RESERVED == _KEY_RESERVED_VALUE, "reserved flags of a key packet")
     frame_number = payload.varint()
     pts = payload.svarint()
     config = None
@@ -80,8 +78,6 @@ def read_key(payload: Cursor, timeline: Timeline, limits: Limits) -> KeyPacket:
         pts=pts,
         token=payload.sized("token", limits.max_key_bytes),
         picture=payload.rest(),
-        flush=bool(flags & _KEY_FLUSH),
-        slot=flags >> _KEY_SLOT_SHIFT & 3,
         config=config,
         lead=lead,
         restoration=flags >> _KEY_RESTORATION_SHIFT,
@@ -222,52 +218,19 @@ def read_audio(payload: Cursor, limits: Limits) -> AudioPacket:
     return AudioPacket(pts, packets)
 
 
-def write_index(packet: IndexPacket) -> bytes:
-    """Writes the payload of an index packet."""
-    check_count("index entries", len(packet.entries), FORMAT_LIMITS.max_index_entries)
-    fields = [write_varint(len(packet.entries))]
-    for before, entry in pairwise((IndexEntry(0, 0, 0), *packet.entries)):
-        fields.append(write_varint(entry.frame_number - before.frame_number))
-        fields.append(write_svarint(entry.pts - before.pts))
-        fields.append(write_varint(entry.offset - before.offset))
-    return b"".join(fields)
-
-
-def read_index(payload: Cursor, limits: Limits) -> IndexPacket:
-    """Reads the payload of an index packet."""
-    count = payload.varint()
-    check_count("index entries", count, limits.max_index_entries)
-    entries = []
-    before = IndexEntry(0, 0, 0)
-    for _ in range(count):
-        before = IndexEntry(
-            frame_number=before.frame_number + payload.varint(),
-            pts=before.pts + payload.svarint(),
-            offset=before.offset + payload.varint(),
-        )
-        entries.append(before)
-    payload.finish()
-    return IndexPacket(tuple(entries))
-
-
 def write_end(packet: EndPacket, timeline: Timeline) -> bytes:
-    """Writes the payload of an end packet; trailing fields that are zero are left out."""
+    """Writes the payload of an end packet; the lateness only if there is any."""
     late = packet.end_pts - timeline.nominal_pts(packet.frame_count)
     fields = write_varint(packet.frame_count)
-    if late or packet.index_length:
-        fields += write_svarint(late)
-    if packet.index_length:
-        fields += write_varint(packet.index_length)
-    return fields
+    return fields + write_svarint(late) if late else fields
 
 
 def read_end(payload: Cursor, timeline: Timeline) -> EndPacket:
     """Reads the payload of an end packet; the timeline completes the timestamp."""
     frame_count = payload.varint()
     late = payload.svarint() if payload.left_bytes else 0
-    index_length = payload.varint() if payload.left_bytes else 0
     payload.finish()
-    return EndPacket(frame_count, timeline.nominal_pts(frame_count) + late, index_length)
+    return EndPacket(frame_count, timeline.nominal_pts(frame_count) + late)
 
 
 def write_extension(packet: ExtensionPacket) -> bytes:

@@ -6,7 +6,7 @@ from __future__ import annotations
 def rate_kbps(size_bytes: int, audio_bytes: int, duration_s: float) -> float:
     """The rate of a file without its audio, in kbit/s of 1000 bits.
 
-    Everything else counts: key frames, headers, checksums and index.
+    Everything else counts: key frames, headers, and checksums.
 
     Args:
         size_bytes: Size of the file.

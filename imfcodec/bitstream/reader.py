@@ -13,7 +13,6 @@ from imfcodec.bitstream.packets import (
     TYPE_AUDIO,
     TYPE_END,
     TYPE_EXTENSION,
-    TYPE_INDEX,
     TYPE_KEY,
     TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
@@ -28,7 +27,6 @@ from imfcodec.bitstream.payloads import (
     read_audio,
     read_end,
     read_extension,
-    read_index,
     read_key,
     read_predicted_key,
     read_tokens,
@@ -38,7 +36,7 @@ from imfcodec.bitstream.source import ByteSource, Readable
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, LimitExceeded, UnsupportedVersion
 
-_PASSABLE = frozenset((TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_AUDIO, TYPE_INDEX, TYPE_EXTENSION))
+_PASSABLE = frozenset((TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_AUDIO, TYPE_EXTENSION))
 """Types that may be lost: later packets do not need them, or name what they need."""
 
 _TAIL_BYTES = 80
@@ -47,7 +45,7 @@ _TAIL_BYTES = 80
 _REMEMBERED = 128
 """A packet equal to one of this many earlier packets is a repetition."""
 
-_REPEATABLE = frozenset((TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_INDEX, TYPE_END))
+_REPEATABLE = frozenset((TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_END))
 """Types of which a stream holds no packet twice; repeated sound is recognised by its pts."""
 
 _MIN_FALSE_PACKET_COST_BYTES = 256
@@ -173,8 +171,6 @@ class StreamReader:
             if self.header.audio is None:
                 raise CorruptStream("the stream header has no audio parameters")
             return read_audio(payload, self._limits)
-        if kind == TYPE_INDEX:
-            return read_index(payload, self._limits)
         if kind == TYPE_END:
             return read_end(payload, self._timeline)
         return read_extension(payload)

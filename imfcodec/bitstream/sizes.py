@@ -24,8 +24,8 @@ class SizeLedger:
         token_bytes: Entropy-coded tokens, including those of key frames.
         audio_bytes: Whole audio packets with their framing, so that all other bytes count as
             video.
-        container_bytes: Everything else: signature, headers, heads, checksums, index, end,
-            extensions, and in a reader the damaged bytes.
+        container_bytes: Everything else: signature, headers, heads, checksums, end, extensions,
+            and in a reader the damaged bytes.
     """
 
     key_bytes: int = 0

@@ -7,21 +7,17 @@ from typing import Protocol
 from imfcodec.bitstream.framing import write_frame
 from imfcodec.bitstream.header import write_header
 from imfcodec.bitstream.key_chain import chain_length
-from imfcodec.bitstream.key_index import KeyIndex
 from imfcodec.bitstream.limits import FORMAT_LIMITS, check_count
 from imfcodec.bitstream.packets import (
     TYPE_AUDIO,
     TYPE_END,
     TYPE_EXTENSION,
-    TYPE_INDEX,
     TYPE_KEY,
     TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
     AudioPacket,
     EndPacket,
     ExtensionPacket,
-    IndexEntry,
-    IndexPacket,
     KeyPacket,
     Packet,
     PredictedKeyPacket,
@@ -33,7 +29,6 @@ from imfcodec.bitstream.payloads import (
     write_audio,
     write_end,
     write_extension,
-    write_index,
     write_key,
     write_predicted_key,
     write_tokens,
@@ -75,7 +70,6 @@ class StreamWriter:
         self._has_audio = header.audio is not None
         self._timeline = Timeline(header.nominal_duration)
         self._last_pts: int | None = None
-        self._index = KeyIndex()
         self._key_chain: list[int] = []
         self._finished = False
         self.sizes = SizeLedger()
@@ -119,11 +113,11 @@ class StreamWriter:
                 self._frame(TYPE_AUDIO, packet, write_audio(packet))
             case ExtensionPacket():
                 self._frame(TYPE_EXTENSION, packet, write_extension(packet))
-            case IndexPacket() | EndPacket():
-                raise CorruptStream("index and end are written by finish")
+            case EndPacket():
+                raise CorruptStream("the end is written by finish")
 
     def finish(self, end_pts: int) -> None:
-        """Writes the index if there is more than one key packet, and the end packet.
+        """Writes the end packet.
 
         Args:
             end_pts: Timestamp of the last frame plus its duration, in ticks of the video time
@@ -138,21 +132,15 @@ class StreamWriter:
             raise CorruptStream("the stream has ended already")
         if self._last_pts is None or end_pts <= self._last_pts:
             raise CorruptStream(f"end at {end_pts}, but the last frame is at {self._last_pts}")
-        index = self._index.packet()
-        index_length = 0
-        if index:
-            index_length = self._frame(TYPE_INDEX, index, write_index(index))
-        end = EndPacket(self._timeline.next_frame, end_pts, index_length)
+        end = EndPacket(self._timeline.next_frame, end_pts)
         self._frame(TYPE_END, end, write_end(end, self._timeline))
         self._finished = True
 
     def _write_key(self, packet: KeyPacket) -> None:
         self._check_key_order(packet)
-        offset = self.sizes.total_bytes
         # The first key packet needs no mark: the header says where it begins.
         with_mark = self._last_pts is not None
         self._frame(TYPE_KEY, packet, write_key(packet, self._timeline), with_mark=with_mark)
-        self._index.add(IndexEntry(packet.frame_number, packet.pts, offset))
         self._timeline.anchor(packet.frame_number, packet.pts)
         self._key_chain = [low_bits(packet.frame_number)]
         self._last_pts = packet.pts
@@ -183,12 +171,10 @@ class StreamWriter:
 
     def _frame(
         self, packet_type: int, packet: Packet, payload: bytes, *, with_mark: bool = False
-    ) -> int:
-        """Writes a packet; returns its whole size in bytes."""
+    ) -> None:
         coded = write_frame(packet_type, payload, with_mark=with_mark)
         self._put(coded)
         self.sizes.add_packet(packet, len(coded))
-        return len(coded)
 
     def _put(self, data: bytes) -> None:
         try:

@@ -2,8 +2,9 @@
 
 pictures/                key pictures: AV1 through SVT-AV1 and dav1d
 tokens/                  token integers: quantiser, integer predictor, tables, range coder
-network.py               references in, pictures out
+network.py               the network by its engine: a reference and tokens in, pictures out
 optical_flow.py          movement since the key frame: what E_T sees
 restoration_strength.py  how strongly key frames are restored, by their quality
 stages.py                time per stage
+threads.py               torch's threads, without changing them for the host program
 """

@@ -1,17 +1,24 @@
-"""The receiver's network state: references in, pictures out."""
+"""The receiver's network: a reference and tokens in, pictures out."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from imfcodec.codec.threads import own_threads, set_own_threads
 from imfcodec.codec.tokens import Quantiser
+from imfcodec.config import DecodeOptions
 from imfcodec.model.imf import IMF, Reference
+
+if TYPE_CHECKING:  # weights use this room
+    from imfcodec.weights import Weights
 
 Picture = npt.NDArray[np.uint8]
 Pictures = npt.NDArray[np.uint8]
@@ -19,6 +26,39 @@ Pictures = npt.NDArray[np.uint8]
 STRENGTHS = (1.0, 0.75, 0.5, 0.0)
 """Restoration strength s, by the field ``restoration`` of key packets: x_r = x + s (R(x) - x).
 These values are part of the format."""
+
+
+class Network(Protocol):
+    """What a receiver needs of the network, whatever runs it.
+
+        key picture ─ restore ─ x_r ─ set_reference
+        tokens ─ rebuild ─ pictures
+
+    A frame depends only on the reference and its own token, so frames may be rebuilt in any
+    batches.
+
+    Attributes:
+        batch: Frames that are best rebuilt together.
+    """
+
+    batch: int
+
+    def restore(self, picture: Picture, restoration: int = 0) -> Picture:
+        """Restore a decoded key frame to the reference x_r; both are RGB uint8 [H, W, 3].
+
+        Args:
+            picture: The key frame as its codec decodes it.
+            restoration: Field of the key packet, an index of `STRENGTHS`.
+        """
+        ...
+
+    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
+        """Take a restored key frame x_r, uint8 [H, W, 3], with its token integers [d_m]."""
+        ...
+
+    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+        """Token integers [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
+        ...
 
 
 def to_tensor(pictures: Pictures, device: str = "cpu") -> Tensor:
@@ -36,72 +76,91 @@ def to_pictures(x: Tensor) -> Pictures:
 
 @torch.inference_mode()
 def restored(model: IMF, picture: Picture, restoration: int = 0, device: str = "cpu") -> Picture:
-    """Restore a decoded key frame to the reference x_r; both are RGB uint8 [H, W, 3].
-
-    ``restoration`` is the field of the key packet that gives the restoration strength.
-    """
+    """`Network.restore` of a torch model."""
     if model.restoration is None:
         return picture
     x = model.restore(to_tensor(picture[None], device), STRENGTHS[restoration])
     return to_pictures(x)[0]
 
 
-class Reconstructor:
-    """Rebuilds frames from token integers, in the receiver and in a sender that measures.
+class TorchNetwork:
+    """The network in torch (see `Network`).
 
-    A frame depends only on the references and its own token, so frames may be rebuilt in any
-    batches. On a CPU, each thread takes a share of the batch: the threads then wait less for each
-    other than if all of them worked on each operation.
+    On a CPU, each thread takes a share of the batch: the threads then wait less for each other than
+    if all of them worked on each operation.
     """
 
     def __init__(
-        self, model: IMF, quantiser: Quantiser, device: str = "cpu", batch: int = 8
+        self,
+        model: IMF,
+        quantiser: Quantiser,
+        device: str = "cpu",
+        batch: int = 8,
+        threads: int | None = None,
     ) -> None:
+        """Prepare the network.
+
+        Args:
+            model: The network on the CPU; it is copied to another device.
+            quantiser: Of the stream's tokens.
+            device: Name of a torch device.
+            batch: Frames that are rebuilt together.
+            threads: CPU threads; None takes as many as torch does.
+        """
         # Other users of the same weights may need them on the CPU.
         self._model = model if device == "cpu" else copy.deepcopy(model).to(device)
         self._quantiser = quantiser
         self._device = device
         self.batch = batch
-        self._threads = torch.get_num_threads() if device == "cpu" else 1
+        self._threads = threads
+        host = torch.get_num_threads()
+        self._shares = threads or host if device == "cpu" else 1
         self._workers = ThreadPoolExecutor(
-            self._threads, "imfcodec-network", torch.set_num_threads, (1,)
+            self._shares, "imfcodec-network", set_own_threads, (1, host)
         )
-        self._references: dict[int, Reference] = {}
-
-    def clear(self) -> None:
-        """Remove every reference."""
-        self._references.clear()
+        self._reference: Reference | None = None
 
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
-        """Restore a decoded key frame, uint8 [H, W, 3], to a reference (see `restored`)."""
-        return restored(self._model, picture, restoration, self._device)
+        """See `Network.restore`."""
+        with own_threads(self._threads):
+            return restored(self._model, picture, restoration, self._device)
 
     @torch.inference_mode()
-    def set_reference(self, slot: int, picture: Picture, token: npt.NDArray[np.int32]) -> None:
-        """Take a restored key frame x_r, uint8 [H, W, 3], with its token integers [d_m]."""
-        self._references[slot] = self._model.reference(
-            to_tensor(picture[None], self._device), self._tokens(token[None])
-        )
+    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
+        """See `Network.set_reference`."""
+        with own_threads(self._threads):
+            self._reference = self._model.reference(
+                to_tensor(picture[None], self._device), self._tokens(token[None])
+            )
 
     def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
-        """Token integers [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
+        """See `Network.rebuild`."""
         parts: list[Pictures] = []
         for begin in range(0, len(tokens), self.batch):
             batch = tokens[begin : begin + self.batch]
-            shares = np.array_split(batch, min(self._threads, len(batch)))
-            if len(shares) == 1:
-                parts.append(self._rebuild(batch))
-                continue
-            try:
+            shares = np.array_split(batch, min(self._shares, len(batch)))
+            if len(shares) > 1:
                 parts += self._workers.map(self._rebuild, shares)
-            finally:
-                torch.set_num_threads(self._threads)  # later threads inherit what a worker sets
+                continue
+            with own_threads(self._threads):
+                parts.append(self._rebuild(batch))
         return np.concatenate(parts)
 
     @torch.inference_mode()
     def _rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
-        references = [r.expand(len(tokens)) for _, r in sorted(self._references.items())]
+        assert self._reference is not None  # tokens follow a key frame
+        references = [self._reference.expand(len(tokens))]
         return to_pictures(self._model.reconstruct(self._tokens(tokens), references).picture)
 
     def _tokens(self, integers: npt.NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(self._quantiser.dequantise(integers)).to(self._device)
+
+
+def _in_torch(weights: Weights, quantiser: int, options: DecodeOptions) -> Network:
+    step = weights.tables.quantiser(quantiser)
+    return TorchNetwork(weights.model, step, options.device, options.batch, options.threads)
+
+
+ENGINES: dict[str, Callable[[Weights, int, DecodeOptions], Network]] = {"torch": _in_torch}
+"""What runs the network, by the name in `DecodeOptions.engine`. Each takes the weights, the
+stream's quantiser step, and the options."""

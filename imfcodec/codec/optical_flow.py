@@ -98,7 +98,7 @@ class MovementTracker:
         self._reference = grey(reference) if reference.size else reference
         self._last: Movement | None = None
 
-    def follow(self, pictures: Picture) -> Tensor:
+    def track(self, pictures: Picture) -> Tensor:
         """The next frames, uint8 [N, H, W, 3] -> `observed` of each, [N, 3, h/2, w/2]."""
         seen = []
         for picture in pictures:

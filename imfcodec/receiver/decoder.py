@@ -23,15 +23,15 @@ from imfcodec.bitstream import (
     StreamReader,
     TokenPacket,
 )
-from imfcodec.codec.network import Reconstructor
-from imfcodec.codec.pictures import Av1PictureDecoder
-from imfcodec.codec.tokens import TokenCoder
+from imfcodec.codec.network import ENGINES
+from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import (
     CorruptStream,
     ImfcodecError,
     LimitExceeded,
     OptionError,
+    UnsupportedVersion,
     WeightsMissing,
 )
 from imfcodec.media.geometry import MAX_CODED_PIXELS, CodingGeometry
@@ -136,22 +136,22 @@ class Decoder:
             (size.scaled_width, size.scaled_height),
             (size.coded_width, size.coded_height),
         )
+        if header.key_codec not in PICTURE_CODECS:
+            raise UnsupportedVersion(f"key codec {header.key_codec} is not known")
+        if options.engine not in ENGINES:
+            raise OptionError(f"the engine must be {' or '.join(ENGINES)}, not {options.engine!r}")
         loaded = _weights_of(header, options.weights, loaded)
         tables = loaded.tables
         if tables.token_size != header.token_size or header.quantiser >= len(tables.levels):
             raise CorruptStream("the header's token size or quantiser does not fit its weights")
-        if options.threads:
-            torch.set_num_threads(options.threads)
         try:
             torch.empty(0, device=options.device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise OptionError(f"device {options.device!r} is not available") from error
-        self._coder = TokenCoder(tables.level(header.quantiser))
-        pictures = Av1PictureDecoder(size.coded_width, size.coded_height)
+        self._coder = tables.coder(header.quantiser)
+        pictures = PICTURE_CODECS[header.key_codec].decoder(size.coded_width, size.coded_height)
         self._keys = KeyFrames(pictures, self._coder, header.key_config, limits.max_key_chain)
-        self._network = Reconstructor(
-            loaded.model, tables.quantiser(header.quantiser), options.device, options.batch
-        )
+        self._network = ENGINES[options.engine](loaded, header.quantiser, options)
         self.report = DecodeReport(loaded.file.label, self._reader.sizes)
         self.end_pts = None
         self._next_frame = 0
@@ -215,14 +215,11 @@ class Decoder:
                 key = self._keys.decode(packet)
         except (CorruptStream, LimitExceeded) as error:
             # The next frames were coded for this key frame; no older one can replace it.
-            self._network.clear()
             self._fail(first, len(stamps), error)
             return
         with self.report.stages.timed("network"):
-            if packet.flush:
-                self._network.clear()
             reference = self._network.restore(key.picture, packet.restoration)
-            self._network.set_reference(packet.slot, reference, key.token)
+            self._network.set_reference(reference, key.token)
         self._key_number = packet.frame_number
         self._held = None
         self._chain_holds = True

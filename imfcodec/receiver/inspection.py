@@ -12,7 +12,6 @@ from imfcodec.bitstream import (
     Damage,
     EndPacket,
     ExtensionPacket,
-    IndexPacket,
     KeyPacket,
     PredictedKeyPacket,
     SizeLedger,
@@ -69,7 +68,6 @@ _KINDS = {
     PredictedKeyPacket: "predicted key",
     TokenPacket: "tokens",
     AudioPacket: "audio",
-    IndexPacket: "index",
     EndPacket: "end",
     ExtensionPacket: "extension",
 }

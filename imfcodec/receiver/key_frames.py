@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, chain_length, low_bits
-from imfcodec.codec.pictures import Av1PictureDecoder, CodedPicture
+from imfcodec.codec.pictures import CodedPicture, PictureDecoder
 from imfcodec.codec.tokens import TokenCoder
 from imfcodec.errors import CorruptStream, LimitExceeded
 
@@ -50,7 +50,7 @@ class KeyFrames:
     """
 
     def __init__(
-        self, pictures: Av1PictureDecoder, coder: TokenCoder, config: bytes, max_chain: int
+        self, pictures: PictureDecoder, coder: TokenCoder, config: bytes, max_chain: int
     ) -> None:
         """Set up.
 
@@ -111,5 +111,5 @@ class KeyFrames:
         """Tokens of the key frame and of its leading frames, which are coded backwards from it."""
         self._coder.reset(origin)
         tokens = self._coder.decode(packet.token, 1 + len(packet.lead))
-        self._coder.follow(tokens[0])
+        self._coder.start_after(tokens[0])
         return tokens[0], tokens[:0:-1]

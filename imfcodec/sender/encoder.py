@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from imfcodec import weights
 from imfcodec.bitstream import (
@@ -25,12 +24,14 @@ from imfcodec.bitstream import (
     KeyPacket,
     Packet,
     PredictedKeyPacket,
+    SizeLedger,
     StreamHeader,
     StreamWriter,
     TokenPacket,
     write_header,
 )
 from imfcodec.codec.stages import Progress, StageTimes
+from imfcodec.codec.threads import own_threads
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import (
     CorruptStream,
@@ -41,10 +42,12 @@ from imfcodec.errors import (
     UnsupportedVideo,
 )
 from imfcodec.media import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
+from imfcodec.sender import settings
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
+from imfcodec.sender.monitor import Monitor
+from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.report import EncodeReport
 from imfcodec.sender.segment import KeyKind, Segment
-from imfcodec.sender.settings import coder_of, monitor_of, planner_of
 from imfcodec.sender.source_frame import SourceFrame
 
 MAX_RATE_DENOMINATOR = 100_000
@@ -122,20 +125,21 @@ class Encoder:
         self._stack = ExitStack()
         try:
             self._file = _open_target(target, options.overwrite, self._stack)
-            if options.threads:
-                torch.set_num_threads(options.threads)
             self._weights = loaded or weights.load_weights(options.weights)
-            self._weights.tables.level(options.quantiser)
+            self._weights.tables.quantiser(options.quantiser)
             self._check_header()
             self.stages = StageTimes()
-            self._planner = planner_of(options, self._time_base, self._plan)
-            self._monitor = monitor_of(self._weights, options)
-            self._coder = coder_of(
+            self._planner = settings.planner_of(options, self._time_base, self._plan)
+            self._rate = settings.rate_of(options)
+            network = settings.network_of(self._weights, options)
+            self._monitor = Monitor(network) if options.measure else None
+            self._coder = settings.coder_of(
                 self._weights,
                 options,
                 self._geometry.coded,
                 self._time_base,
                 self.stages,
+                network,
                 self._monitor,
                 self._advance,
             )
@@ -185,7 +189,8 @@ class Encoder:
         self._frames += 1
         self._last_pts, self._last_duration = pts, duration
         self._report()
-        self._code(self._planner.push(frame))
+        with own_threads(self._options.threads):
+            self._code(self._planner.push(frame))
 
     def write_audio(self, packet: AudioPacketOut) -> None:
         """Write one Opus packet; it goes into the stream beside the pictures of its time.
@@ -245,7 +250,8 @@ class Encoder:
             self.abort()
 
     def _finish(self) -> EncodeReport:
-        self._code(self._planner.flush())
+        with own_threads(self._options.threads):
+            self._code(self._planner.flush())
         if self._stream is None:
             raise NoFrames("no picture was written")
         for sound in self._sound.rest():
@@ -274,12 +280,19 @@ class Encoder:
                 segment = next(segments, None)
             if segment is None:
                 return
-            for packet in self._coder.code(segment):
+            for packet in self._coder.code(segment, self._settings(segment)):
                 self._put(packet)
             if segment.key is not None:
                 self._planner.took(segment.key, self._coder.kind)
                 self._key_frames += 1
                 self._predicted_key_frames += self._coder.kind is KeyKind.PREDICTED
+
+    def _settings(self, segment: Segment) -> SegmentSettings:
+        """Ask the rate control."""
+        sizes = self._stream.sizes if self._stream else SizeLedger()
+        first = segment.frames[0] if segment.frames else segment.key
+        assert first is not None  # no planner makes an empty segment
+        return self._rate.next(sizes.total_bytes - sizes.audio_bytes, first.pts * self._time_base)
 
     def _put(self, packet: KeyPacket | PredictedKeyPacket | TokenPacket) -> None:
         """Write a picture packet, and before it the sound that is due."""
@@ -338,6 +351,7 @@ class Encoder:
             quantiser=self._options.quantiser,
             time_base=self._time_base,
             nominal_duration=self._nominal,
+            key_codec=settings.KEY_CODEC,
             key_config=key_config,
             sample_aspect_ratio=self._aspect,
             colour=self._colour,

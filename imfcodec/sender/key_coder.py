@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.bitstream import FORMAT_LIMITS, chain_length, low_bits
-from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
+from imfcodec.codec.pictures import CodedPicture, PictureCodec
 from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.sender.segment import KeyKind
 from imfcodec.sender.source_frame import SourceFrame
@@ -27,8 +27,8 @@ class KeyPicture:
     Attributes:
         kind: Whether it was coded independently or predicted.
         chained: Whether it is predicted from the predicted pictures before as well as the base.
-        coded: Its AV1 units.
-        decoded: The picture as AV1 decodes it, RGB uint8 [H, W, 3].
+        coded: Its bytes.
+        decoded: The picture as its codec decodes it, RGB uint8 [H, W, 3].
         restoration: Code of the restoration strength, 0 (full strength) to 3 (no restoration).
     """
 
@@ -50,26 +50,33 @@ class _Link:
 class KeyCoder:
     """Codes key pictures; keeps the base and the chain of key frames predicted from it."""
 
-    def __init__(self, size: tuple[int, int], crf: int, preset: int, *, chains: bool) -> None:
+    def __init__(
+        self, codec: PictureCodec, size: tuple[int, int], preset: int, *, chains: bool
+    ) -> None:
         """Prepare for key frames.
 
         Args:
+            codec: Of the pictures.
             size: Coded width and height in pixels.
-            crf: AV1 quality (CRF) of independent pictures.
             preset: SVT-AV1 preset.
             chains: Whether a predicted picture uses the whole chain before it instead of the base
                 alone.
         """
-        self._encoder = Av1PictureEncoder(*size, preset)
-        self._decoder = Av1PictureDecoder(*size)
-        self._crf = crf
+        self._encoder = codec.encoder(*size, preset)
+        self._decoder = codec.decoder(*size)
+        self._crf = 0  # of the base
         self._chains = chains
         self._chain: list[_Link] = []
 
-    def code(self, frame: SourceFrame, kind: KeyKind) -> KeyPicture:
+    def code(self, frame: SourceFrame, kind: KeyKind, crf: int) -> KeyPicture:
         """Code one frame's picture.
 
         A picture of kind PREDICTED is coded independently if prediction gains nothing.
+
+        Args:
+            frame: The key frame.
+            kind: What it is to be coded from.
+            crf: AV1 quality (CRF), if it is coded independently; else its base's counts.
 
         Raises:
             KeyframeCodecError: The AV1 encoder is missing or refuses the picture.
@@ -81,7 +88,8 @@ class KeyCoder:
             base = self._chain[0].coded
             if coded is not None and len(coded.data) <= WORTH_PREDICTING * len(base.data):
                 return self._decoded(earlier, frame, coded)
-        return self._decoded([], frame, self._encoder.encode(frame.picture, self._crf))
+        self._crf = crf
+        return self._decoded([], frame, self._encoder.encode(frame.picture, crf))
 
     @property
     def _may_grow(self) -> bool:

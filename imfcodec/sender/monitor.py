@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.codec.network import Picture, Reconstructor
+from imfcodec.codec.network import Network, Picture
 
 
 class Monitor:
     """Rebuilds frames as the receiver will and measures them."""
 
-    def __init__(self, receiver: Reconstructor) -> None:
+    def __init__(self, receiver: Network) -> None:
         """Take the receiver's network."""
         self._receiver = receiver
         self._psnr: list[float] = []
@@ -25,8 +25,7 @@ class Monitor:
 
     def take(self, reference: Picture, token: npt.NDArray[np.int32]) -> None:
         """Take a key frame, x_r uint8 [H, W, 3], with its token int32 [d_m]."""
-        self._receiver.clear()
-        self._receiver.set_reference(0, reference, token)
+        self._receiver.set_reference(reference, token)
 
     def see(self, tokens: npt.NDArray[np.int32], sources: Sequence[Picture]) -> None:
         """Rebuild frames from their tokens, int32 [N, d_m], and compare them with their sources."""

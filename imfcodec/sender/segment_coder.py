@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, TokenPacket, low_bits, padded
-from imfcodec.codec.network import Picture, restored, to_tensor
+from imfcodec.codec.network import Network, Picture, to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.stages import StageTimes
 from imfcodec.codec.tokens import Quantiser, TokenCoder
@@ -20,6 +20,7 @@ from imfcodec.model.imf import IMF
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.monitor import Monitor
+from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.reference_choice import change_over, unexplained
 from imfcodec.sender.segment import KeyKind, Lead, Segment
 from imfcodec.sender.source_frame import SourceFrame
@@ -93,6 +94,7 @@ class SegmentCoder:
         quantiser: Quantiser,
         coder: TokenCoder,
         keys: KeyCoder,
+        network: Network,
         settings: TokenSettings,
         stages: StageTimes,
         *,
@@ -106,13 +108,15 @@ class SegmentCoder:
             quantiser: Of the tokens.
             coder: Entropy coder of the tokens.
             keys: Coder of the key pictures.
+            network: Restores key pictures as the receiver will.
             settings: How tokens are found and packed.
             stages: Takes the time of each stage.
             monitor: Sees what the receiver will see; None measures nothing.
             advance: Called with how many more frames are coded.
         """
         self._model, self._quantiser, self._coder = model, quantiser, coder
-        self._keys, self._settings, self._stages = keys, settings, stages
+        self._keys, self._network = keys, network
+        self._settings, self._stages = settings, stages
         self._monitor, self._advance = monitor, advance
         self.kind = KeyKind.INDEPENDENT
         self.key_config = b""
@@ -121,17 +125,17 @@ class SegmentCoder:
         self._chain_pts: int | None = None  # where the chain of packets begins
         self._after_key = False  # whether the next packet is the first one after a key frame
 
-    def code(self, segment: Segment) -> Iterator[PicturePacket]:
+    def code(self, segment: Segment, settings: SegmentSettings) -> Iterator[PicturePacket]:
         """Yield the packets of a segment; frames need a key frame, their own or one before."""
         if segment.key is None:
-            yield from self._follow(self._moved(self._tracker, segment.frames))
+            yield from self._token_packets(self._moved(self._tracker, segment.frames))
             return
         with self._stages.timed("key frame"):
-            picture = self._keys.code(segment.key, segment.kind)
+            picture = self._keys.code(segment.key, segment.kind, settings.key_crf)
         with self._stages.timed("restoration"):
-            reference = restored(self._model, picture.decoded, picture.restoration)
+            reference = self._network.restore(picture.decoded, picture.restoration)
         following, leading = self._divide(segment, reference)
-        yield from self._follow(following)
+        yield from self._token_packets(following)
         yield self._key(segment.key, picture, reference, leading)
 
     def _divide(self, segment: Segment, key: Picture) -> tuple[list[_Moved], list[_Moved]]:
@@ -152,13 +156,13 @@ class SegmentCoder:
 
     def _moved(self, tracker: MovementTracker, frames: Sequence[SourceFrame]) -> list[_Moved]:
         with self._stages.timed("optical flow"):
-            return [_Moved(f, tracker.follow(f.picture[None])[0]) for f in frames]
+            return [_Moved(f, tracker.track(f.picture[None])[0]) for f in frames]
 
     def _moved_back(self, frames: Sequence[SourceFrame], key: Picture) -> list[_Moved]:
         """Frames before a key frame, x_r [H, W, 3], tracked backwards from it."""
         return self._moved(MovementTracker(key), frames[::-1])[::-1]
 
-    def _follow(self, frames: list[_Moved]) -> Iterator[TokenPacket]:
+    def _token_packets(self, frames: list[_Moved]) -> Iterator[TokenPacket]:
         """Packets of the frames after their key frame."""
         while frames:
             end = frames[0].frame.pts + self._settings.packet_ticks
@@ -250,7 +254,7 @@ class SegmentCoder:
     def _start_after_key(self) -> None:
         """Set the coding state for the first frame after the last key frame."""
         assert self._last is not None
-        self._coder.follow(self._last.token)
+        self._coder.start_after(self._last.token)
         self._chooser = TokenChooser(self._quantiser.step)
         self._before: npt.NDArray[np.float64] | None = None
         self._latents.restart()

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from imfcodec.codec.network import Reconstructor
+from imfcodec.bitstream import KEY_CODEC_AV1
+from imfcodec.codec.network import ENGINES, Network
+from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
-from imfcodec.codec.tokens import TokenCoder
-from imfcodec.config import EncodeOptions
+from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.monitor import Monitor
 from imfcodec.sender.planning.greedy import GreedyPlanner
@@ -18,9 +19,13 @@ from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
 from imfcodec.sender.planning.live import LivePlanner
 from imfcodec.sender.planning.planned import PlannedPlanner
 from imfcodec.sender.planning.planner import Planner, Watch
+from imfcodec.sender.rate import ConstantQuality, RateControl, SegmentSettings
 from imfcodec.sender.segment import Lead
 from imfcodec.sender.segment_coder import SegmentCoder, TokenSettings
 from imfcodec.weights import Weights
+
+KEY_CODEC: Final = KEY_CODEC_AV1
+"""Wire id of the codec of key pictures."""
 
 PACKET_S: Final = Fraction(3)
 """Longest duration of the frames in one token packet, in seconds."""
@@ -72,6 +77,7 @@ def coder_of(
     size: tuple[int, int],
     time_base: Fraction,
     stages: StageTimes,
+    network: Network,
     monitor: Monitor | None,
     advance: Callable[[int], None],
 ) -> SegmentCoder:
@@ -83,6 +89,7 @@ def coder_of(
         size: Coded width and height in pixels.
         time_base: Seconds per tick.
         stages: Takes the time of each stage.
+        network: The receiver's.
         monitor: Measures what the receiver will see; None measures nothing.
         advance: Called with how many more frames are coded.
     """
@@ -90,8 +97,11 @@ def coder_of(
     return SegmentCoder(
         weights.model,
         weights.tables.quantiser(options.quantiser),
-        TokenCoder(weights.tables.level(options.quantiser)),
-        KeyCoder(size, options.key_crf, options.preset, chains=options.chain_keys and not live),
+        weights.tables.coder(options.quantiser),
+        KeyCoder(
+            PICTURE_CODECS[KEY_CODEC], size, options.preset, chains=options.chain_keys and not live
+        ),
+        network,
         TokenSettings(
             options.refine_steps,
             smooths=not live,  # smoothing needs frames to come, and would only delay
@@ -104,8 +114,11 @@ def coder_of(
     )
 
 
-def monitor_of(weights: Weights, options: EncodeOptions) -> Monitor | None:
-    """Measures what the receiver will see, if the options ask for that."""
-    if not options.measure:
-        return None
-    return Monitor(Reconstructor(weights.model, weights.tables.quantiser(options.quantiser)))
+def network_of(weights: Weights, options: EncodeOptions) -> Network:
+    """The receiver's network, with which the sender sees what the receiver will see."""
+    return ENGINES["torch"](weights, options.quantiser, DecodeOptions(threads=options.threads))
+
+
+def rate_of(options: EncodeOptions) -> RateControl:
+    """The rate control that the options ask for."""
+    return ConstantQuality(SegmentSettings(options.key_crf))

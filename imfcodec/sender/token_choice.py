@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.codec.tokens import SymbolModel, TokenCoder
+from imfcodec.codec.tokens import TokenCoder
+from imfcodec.codec.tokens.entropy_model import ResidualCost
 from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
 
 LAMBDA: Final = 0.0005
@@ -76,7 +77,7 @@ class _Choice:
         self._factor = factor
         self._weight = weight
 
-    def residual(self, model: SymbolModel, k: int, prediction: int) -> int:
+    def residual(self, model: ResidualCost, k: int, prediction: int) -> int:
         mean = float(self._aim[k] - self._factor[k, :k] @ self.error[:k])
         below = int(np.clip(np.floor(mean), -TOKEN_LIMIT, TOKEN_LIMIT - 1))
         weight = float(self._weight[k])

@@ -13,6 +13,7 @@ import torch
 from imfcodec import weights
 from imfcodec.codec.network import restored
 from imfcodec.codec.optical_flow import MovementTracker
+from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.tokens import EntropyTables, Quantiser
 from imfcodec.config import REFINE_STEPS, ModelConfig
 from imfcodec.media import AudioMode, CodingGeometry, MediaReader
@@ -20,6 +21,7 @@ from imfcodec.model.imf import IMF
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.segment import KeyKind
+from imfcodec.sender.settings import KEY_CODEC
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.training.checkpoint import load_initial
 from imfcodec.training.fit_tables import fit_tables
@@ -72,10 +74,10 @@ def runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path, frames: int) 
     runs = []
     with MediaReader(clip, audio=AudioMode.NONE) as reader:
         geometry = CodingGeometry.fit(reader.info.width, reader.info.height)
-        keys = KeyCoder(geometry.coded, KEY_CRF, KEY_PRESET, chains=False)
+        keys = KeyCoder(PICTURE_CODECS[KEY_CODEC], geometry.coded, KEY_PRESET, chains=False)
         pictures = (geometry.to_coded(frame.rgb) for frame in islice(reader.pictures(), frames))
         while run := list(islice(pictures, KEY_FRAMES)):
-            coded = keys.code(SourceFrame(0, 0, run[0]), KeyKind.INDEPENDENT)
+            coded = keys.code(SourceFrame(0, 0, run[0]), KeyKind.INDEPENDENT, KEY_CRF)
             key = restored(model, coded.decoded, coded.restoration)
             latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
             runs.append(RefinedRun.beside(latents, MovementTracker(key), run[1:]))

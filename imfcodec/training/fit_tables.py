@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.codec.tokens import ContextTokenCoder, EntropyTables, TokenCoder
 from imfcodec.codec.tokens.predictor import SHIFT, WEIGHT_LIMIT, Predictor
 from imfcodec.codec.tokens.tables import (
     ESCAPE,
     PRECISION,
     RADIUS,
     SYMBOLS,
-    EntropyTables,
     LevelTables,
 )
 
@@ -28,8 +28,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-Send = Callable[[npt.NDArray[np.float32], LevelTables], npt.NDArray[np.int32]]
-"""What a sender makes of a clip's tokens with these steps and tables: int32 [n, d_m]."""
+Send = Callable[[npt.NDArray[np.float32], TokenCoder], npt.NDArray[np.int32]]
+"""What a sender makes of a clip's tokens with these steps and this coder: int32 [n, d_m]."""
 
 ROUNDS = 2  # a sender's choices depend on the tables, and these on its choices
 
@@ -51,7 +51,7 @@ def fit_tables(
     for scale in SCALES:
         level = _fit_level([np.rint(c / (step * scale)).astype(np.int64) for c in clips])
         for _ in range(ROUNDS if senders else 0):
-            sent = [send(step * np.float32(scale), level) for send in senders]
+            sent = [send(step * np.float32(scale), ContextTokenCoder(level)) for send in senders]
             level = _fit_level([tokens.astype(np.int64) for tokens in sent])
         levels.append(level)
     return EntropyTables(np.asarray(step, np.float32), np.asarray(SCALES, np.float32), levels)

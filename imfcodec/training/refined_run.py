@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from imfcodec.codec.network import Picture
 from imfcodec.codec.optical_flow import MovementTracker
-from imfcodec.codec.tokens import LevelTables, Quantiser, TokenCoder
+from imfcodec.codec.tokens import Quantiser, TokenCoder
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.sender.token_smoothing import smooth
@@ -36,17 +36,16 @@ class RefinedRun:
 
         The tracker has followed the frames before them.
         """
-        flow = [tracker.follow(picture[None])[0] for picture in pictures]
+        flow = [tracker.track(picture[None])[0] for picture in pictures]
         refined = latents.beside(pictures, flow)
         tokens = np.concatenate([latents.latent, refined.tokens.numpy()])
         return cls(tokens, refined.curvature.numpy())
 
-    def integers(self, step: npt.NDArray[np.float32], tables: LevelTables) -> npt.NDArray[np.int32]:
+    def integers(self, step: npt.NDArray[np.float32], coder: TokenCoder) -> npt.NDArray[np.int32]:
         """What a sender codes of them in one packet: int32 [n, d_m]."""
         key = Quantiser(step).quantise(self.tokens[:1])
         if not len(self.curvature):
             return key
-        coder = TokenCoder(tables)
-        coder.follow(key[0])
+        coder.start_after(key[0])
         tokens = smooth(self.tokens[1:], self.curvature, step, None)
         return np.concatenate([key, TokenChooser(step).choose(coder, tokens, self.curvature)])

@@ -92,7 +92,7 @@ class RunSender:
         self._weights = weights
         self._config = config
         for level in config.quantisers:
-            weights.tables.level(level)
+            weights.tables.quantiser(level)
         long = [c for c in shard.clips if c.refs and c.count >= 2 * config.frames + 1]
         if not long:
             raise OptionError(
@@ -115,11 +115,11 @@ class RunSender:
         latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
         tracker = MovementTracker(key)
         for frame in on_the_way:
-            tracker.follow(_seen(self._shard.frames[frame], look)[None])
+            tracker.track(_seen(self._shard.frames[frame], look)[None])
         pictures = [_seen(self._shard.frames[frame], look) for frame in frames]
         run = RefinedRun.beside(latents, tracker, pictures)
         received = quantiser.dequantise(
-            run.integers(quantiser.step, self._weights.tables.level(level))
+            run.integers(quantiser.step, self._weights.tables.coder(level))
         )
         numbers = np.array(look.numbers(), np.float32)
         source = clip.start + ref.frame

@@ -65,7 +65,7 @@ class Validation:
         frames = torch.from_numpy(chosen.copy())
         pictures = frames.permute(0, 3, 1, 2).float().div(255)
         origin = pictures[:1].to(self._device)
-        flow = MovementTracker(chosen[0]).follow(chosen)
+        flow = MovementTracker(chosen[0]).track(chosen)
         parts = [
             model.imf.encode_token(p.to(self._device), origin, f.to(self._device))
             for p, f in zip(pictures.split(BATCH), flow.split(BATCH), strict=True)

@@ -44,7 +44,7 @@ PACKETS: tuple[Packet, ...] = (
     TokenPacket(1, tuple(START_PTS + 512 * n for n in (1, 2, 3)), b"tokens 1-3", key=0),
     AudioPacket(-312, (b"opus a", b"", b"opus b")),
     TokenPacket(4, (3050, 3600), b"tokens 4-5 late"),
-    KeyPacket(6, 4100, b"tok6", b"picture six", flush=False, slot=2, config=b"cfg", restoration=2),
+    KeyPacket(6, 4100, b"tok6", b"picture six", config=b"cfg", restoration=2),
     ExtensionPacket(subtype=42, data=b"note"),
     TokenPacket(7, (4612, 5124), b"tokens 7-8", key=6),
     PredictedKeyPacket(9, 5636, origin=6, token=b"tok9", picture=b"picture nine", restoration=1),

@@ -38,7 +38,6 @@ def test_constants() -> None:
         ("audio extradata", LIMITS.max_audio_extradata_bytes),
         ("frames in a token packet", LIMITS.max_frames_per_packet),
         ("codec packets in an audio packet", LIMITS.max_audio_per_packet),
-        ("entries of an index", LIMITS.max_index_entries),
         ("key pictures in a chain", LIMITS.max_key_chain),
     ],
 )
@@ -52,7 +51,6 @@ def test_limits(row: str, limit: int) -> None:
         (1, LIMITS.max_key_bytes),
         (2, LIMITS.max_token_bytes),
         (3, LIMITS.max_audio_bytes),
-        (4, LIMITS.max_index_bytes),
         (5, LIMITS.max_end_bytes),
         (6, LIMITS.max_predicted_key_bytes),
         (7, LIMITS.max_extension_bytes),

@@ -13,8 +13,6 @@ from imfcodec.bitstream import (
     AudioPacket,
     EndPacket,
     ExtensionPacket,
-    IndexEntry,
-    IndexPacket,
     KeyPacket,
     Packet,
     PredictedKeyPacket,
@@ -24,11 +22,7 @@ from imfcodec.bitstream import (
     low_bits,
     packets,
 )
-from imfcodec.bitstream.cursor import Cursor
 from imfcodec.bitstream.framing import SYNC_MARK
-from imfcodec.bitstream.key_index import KeyIndex
-from imfcodec.bitstream.limits import FORMAT_LIMITS
-from imfcodec.bitstream.payloads import read_index, write_index
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, LimitExceeded, OutputFailed
 
@@ -41,7 +35,6 @@ def test_wire_ids() -> None:
         "TYPE_KEY": 1,
         "TYPE_TOKENS": 2,
         "TYPE_AUDIO": 3,
-        "TYPE_INDEX": 4,
         "TYPE_END": 5,
         "TYPE_PREDICTED_KEY": 6,
         "TYPE_EXTENSION": 7,
@@ -62,17 +55,15 @@ GOLDEN = tuple(
         # irregular and chained: head, escape, count and flag, number, pts, step, tokens, checksum
         "aa01 00 05 04 d42f 4c 746f6b656e7320342d35206c617465 178ddef5",
         # key: mark, head, flags, number, pts, configuration, token, picture, checksum
-        "00494d4b c101 8c 06 8840 03636667 04746f6b36 7069637475726520736978 efbcbf04",
+        "00494d4b c101 89 06 8840 03636667 04746f6b36 7069637475726520736978 97479cec",
         # extension: head, subtype, data, checksum
         "2f 2a 6e6f7465 ed04b022",
         "6a 04 07 06 746f6b656e7320372d38 789b00fe",
         # predicted key: head, size and flags, number, base, token, picture, checksum
         "9e01 44 09 06 746f6b39 70696374757265206e696e65 6751eeef",
         "5a 02 0a 09 746f6b656e203130 5dbe412b",
-        # index: head, count, entries of number, pts, offset; checksum
-        "4c 02 00d00f25 06b83060 e5119c66",
-        # end: head, frame count, lateness, index length, checksum
-        "1d 0b 00 0e b892da68",
+        # end: head, frame count, checksum
+        "0d 0b 3ab5a563",
     )
 )
 """`write_stream()`, one packet a line; the spaces separate fields."""
@@ -84,35 +75,10 @@ def test_golden_stream() -> None:
 
 def test_round_trip_of_every_type() -> None:
     items = read_stream(write_stream())
-    assert items[:-2] == list(PACKETS)
-    index, end = items[-2:]
-    assert isinstance(index, IndexPacket)
-    assert [(entry.frame_number, entry.pts) for entry in index.entries] == [(0, 1000), (6, 4100)]
+    assert items[:-1] == list(PACKETS)
+    end = items[-1]
     assert isinstance(end, EndPacket)
     assert (end.frame_count, end.end_pts) == (11, END_PTS)
-
-
-def test_index_points_at_key_packets() -> None:
-    stream = write_stream()
-    index = read_stream(stream)[-2]
-    assert isinstance(index, IndexPacket)
-    first, second = (entry.offset for entry in index.entries)
-    assert stream[first] & 7 == packets.TYPE_KEY
-    assert stream[second:].startswith(SYNC_MARK)
-
-
-def test_index_length_spans_the_index() -> None:
-    stream = write_stream()
-    end = read_stream(stream)[-1]
-    assert isinstance(end, EndPacket)
-    without_end = stream[: -len(GOLDEN[-1])]
-    assert without_end[-end.index_length] & 7 == packets.TYPE_INDEX
-
-
-def test_one_key_frame_needs_no_index() -> None:
-    items = read_stream(write_stream(PACKETS[:2], end_pts=3048))
-    assert items[-1] == EndPacket(4, 3048, 0)
-    assert len(items) == 3
 
 
 blobs = st.binary(max_size=30)
@@ -133,12 +99,8 @@ def streams(draw: st.DrawFn) -> tuple[Fraction, list[Packet], int]:
         frame = timeline.next_frame
         if kind == "key":
             config = draw(st.none() | blobs)
-            slot = draw(st.integers(0, 3))
-            flush = draw(st.booleans())
             token, picture, restoration = draw(blobs), draw(blobs), draw(st.integers(0, 3))
-            items.append(
-                KeyPacket(frame, pts, token, picture, flush, slot, config, restoration=restoration)
-            )
+            items.append(KeyPacket(frame, pts, token, picture, config, restoration=restoration))
             timeline.anchor(frame, pts)
             links = [frame]
             pts += 1
@@ -364,13 +326,10 @@ def test_writer_holds_to_the_limits(item: Packet) -> None:
         (KeyPacket, (-1, 0, b"", b"")),
         (KeyPacket, (2**48, 0, b"", b"")),
         (KeyPacket, (0, 2**62, b"", b"")),
-        (KeyPacket, (0, 0, b"", b"", True, 4)),
         (TokenPacket, (0, (), b"")),
         (TokenPacket, (0, (1, 1), b"")),
         (TokenPacket, (0, (1, 2**62), b"")),
         (AudioPacket, (0, ())),
-        (IndexPacket, ((),)),
-        (IndexPacket, ((IndexEntry(1, 1, 1), IndexEntry(2, 2, 1)),)),
         (EndPacket, (-1, 0)),
         (TokenPacket, (0, (0,), b"", 256)),
         (PredictedKeyPacket, (-1, 0, 0, b"", b"")),
@@ -405,25 +364,3 @@ def test_short_writes() -> None:
         writer.write(packet)
     writer.finish(END_PTS)
     assert file.getvalue() == write_stream()
-
-
-def test_index_is_thinned() -> None:
-    index = KeyIndex(max_entries=4)
-    for n in range(100):
-        index.add(IndexEntry(n, n, n))
-        packet = index.packet()
-        assert packet is None or len(packet.entries) <= 4
-    assert packet is not None
-    assert [entry.frame_number for entry in packet.entries] == [0, 32, 64, 96]
-
-
-def test_longest_index_fits() -> None:
-    index = KeyIndex()
-    step = (1 << 46) // (1 << 15)
-    for n in range(1 << 15):
-        index.add(IndexEntry(n * step, n * (step << 14), n * (step << 15)))
-    packet = index.packet()
-    assert packet is not None
-    payload = write_index(packet)
-    assert len(payload) <= FORMAT_LIMITS.max_index_bytes
-    assert read_index(Cursor(payload), FORMAT_LIMITS) == packet

@@ -24,11 +24,11 @@ def scene(left: int, width: int = SIDE, height: int = SIDE) -> np.ndarray:
 )
 def test_the_short_side_has_64_cells(size: tuple[int, int], flow: tuple[int, int]) -> None:
     picture = np.zeros((*size, 3), np.uint8)
-    assert MovementTracker(picture).follow(picture[None]).shape == (1, 3, *flow)
+    assert MovementTracker(picture).track(picture[None]).shape == (1, 3, *flow)
 
 
 def test_equal_pictures_are_at_rest() -> None:
-    seen = MovementTracker(scene(30)).follow(scene(30)[None])
+    seen = MovementTracker(scene(30)).track(scene(30)[None])
     assert seen[:, :2].abs().max() == 0
     assert (seen[:, 2] == 1).all()
 
@@ -64,7 +64,7 @@ def test_each_frame_begins_where_the_last_one_ended() -> None:
     there = pytest.approx(-120 / SIDE, abs=2 / SIDE)
     first = movement(grey(near), reference)
     assert torch.equal(
-        MovementTracker(scene(10)).follow(np.stack([near, far]))[1],
+        MovementTracker(scene(10)).track(np.stack([near, far]))[1],
         observed(movement(grey(far), reference, first)),
     )
     assert float(observed(movement(grey(far), reference))[0][cell]) != there
@@ -75,6 +75,6 @@ def test_each_frame_begins_where_the_last_one_ended() -> None:
 
 def test_batches_do_not_matter() -> None:
     frames = np.stack([scene(10 + 3 * n) for n in range(6)])
-    whole = MovementTracker(frames[0]).follow(frames)
+    whole = MovementTracker(frames[0]).track(frames)
     parts = MovementTracker(frames[0])
-    assert torch.equal(whole, torch.cat([parts.follow(frames[:2]), parts.follow(frames[2:])]))
+    assert torch.equal(whole, torch.cat([parts.track(frames[:2]), parts.track(frames[2:])]))

@@ -25,7 +25,7 @@ from imfcodec.bitstream import (
     TokenPacket,
     low_bits,
 )
-from imfcodec.codec.tokens import EntropyTables, TokenCoder
+from imfcodec.codec.tokens import EntropyModel
 from imfcodec.errors import WeightsMissing
 from imfcodec.media import MediaWriter
 from imfcodec.training.fit_tables import fit_tables
@@ -35,10 +35,10 @@ from tests.tiny import random_walks, tiny_model
 HERE = Path(__file__).parent
 
 
-def tokens_of(stream: bytes, tables: EntropyTables) -> np.ndarray:
+def tokens_of(stream: bytes, tables: EntropyModel) -> np.ndarray:
     """Every token of a stream whose token packets all decode: int32 [frames, d_m]."""
     reader = StreamReader(io.BytesIO(stream))
-    coder = TokenCoder(tables.level(reader.header.quantiser))
+    coder = tables.coder(reader.header.quantiser)
     tokens, keys, key = [], {}, None
     for packet in reader:
         if isinstance(packet, KeyPacket | PredictedKeyPacket):
@@ -47,7 +47,7 @@ def tokens_of(stream: bytes, tables: EntropyTables) -> np.ndarray:
             some = coder.decode(packet.token, 1 + len(packet.lead))
             key = some[:1]
             keys[low_bits(packet.frame_number)] = key[0]
-            coder.follow(key[0])
+            coder.start_after(key[0])
             tokens.append(some[::-1])
         elif isinstance(packet, TokenPacket):
             if not packet.chained:

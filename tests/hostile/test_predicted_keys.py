@@ -15,7 +15,6 @@ import pytest
 import imfcodec
 from imfcodec.bitstream import (
     Damage,
-    IndexPacket,
     KeyPacket,
     Limits,
     Packet,
@@ -87,7 +86,7 @@ def rewritten(
                 data += write_frame(TYPE_PREDICTED_KEY, payload, with_mark=False)
             case TokenPacket():
                 data += write_frame(TYPE_TOKENS, write_tokens(changed, timeline), with_mark=False)
-            case None | IndexPacket():
+            case None:
                 pass
             case _:
                 data += write_frame(TYPE_END, write_end(changed, timeline), with_mark=False)

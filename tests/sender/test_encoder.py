@@ -122,7 +122,7 @@ def test_encode_counts_what_is_coded(small_video: Path, tiny_weights: str) -> No
 def test_large_video_is_refused_before_anything_is_coded(
     tmp_path: Path, tiny_weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imfcodec.sender.encoder.planner_of", None)  # would be called
+    monkeypatch.setattr("imfcodec.sender.settings.planner_of", None)  # would be called
     for width, height in ((16 * 64 + 64, 64), (8192, 500)):
         with pytest.raises(UnsupportedVideo):
             imfcodec.Encoder(io.BytesIO(), width=width, height=height, options=TINY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imfcodec.codec.tokens import TokenCoder
+from imfcodec.codec.tokens import ContextTokenCoder
 from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
 from imfcodec.sender import token_choice
 from imfcodec.sender.token_choice import TokenChooser
@@ -18,8 +18,8 @@ QUANTISER = TABLES.quantiser(4)
 WALK = random_walks(1, 100, SIZE, seed=9)[0]
 
 
-def coder() -> TokenCoder:
-    fresh = TokenCoder(TABLES.level(4))
+def coder() -> ContextTokenCoder:
+    fresh = ContextTokenCoder(TABLES.level(4))
     fresh.reset(np.zeros(SIZE, np.int32))
     return fresh
 

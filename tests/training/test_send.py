@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from imfcodec.cli.main import imfcodec
-from imfcodec.codec.network import Reconstructor
+from imfcodec.codec.network import TorchNetwork
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.training.checkpoint import EMA_FILE, load_initial
@@ -96,9 +96,9 @@ def test_training_shows_what_a_receiver_rebuilds(
         )
         seen = Look.of_numbers(sent.looks[run])
         look = dataclasses.replace(AS_IT_IS, flip=seen.flip, affine=seen.affine)
-        receiver = Reconstructor(model, level)
+        receiver = TorchNetwork(model, level)
         key = torch.from_numpy(np.array(material.refs[sent.reference[run]]))
-        receiver.set_reference(0, _as_sent(key, look), sent.reference_token[run])
+        receiver.set_reference(_as_sent(key, look), sent.reference_token[run])
         pictures = receiver.rebuild(sent.tokens[run, place : place + 2])
         for picture, ours in zip(pictures, (shown.picture[n], shown.neighbour[n]), strict=True):
             expected = torch.from_numpy(picture).permute(2, 0, 1) / 255

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 import av.error
 import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from imfcodec.codec.pictures.obu import DELIMITER, SEQUENCE_HEADER, TEMPORAL_DELIMITER, split_units
+from imfcodec.codec.pictures.picture_codec import CodedPicture, Picture
 from imfcodec.codec.pictures.scheduling import same_scheduling_class, watched
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
-
-Picture = npt.NDArray[np.uint8]
 
 # Without these flags, swscale's RGB is wrong by about one level on average.
 ACCURATE = (
@@ -44,21 +41,11 @@ def predicted_crf(crf: int) -> int:
     return min(crf + PREDICTED_CRF_STEP, MAX_CRF)
 
 
-@dataclass(frozen=True)
-class CodedPicture:
-    """AV1 units of one picture.
-
-    Attributes:
-        config: Sequence header unit; empty for a predicted picture, which uses that of its base.
-        data: The other units, without the temporal delimiter.
-    """
-
-    config: bytes
-    data: bytes
-
-
 class Av1PictureEncoder:
-    """Codes one picture at a time into OBUs.
+    """A `PictureEncoder` that codes one picture at a time into OBUs.
+
+    The configuration of a `CodedPicture` is the sequence header unit; its data are the other units,
+    without the temporal delimiter.
 
     The same pictures and settings give the same bytes, as SVT-AV1 runs on one thread. A picture is
     coded as the first frame of a low-delay video, so that later pictures can be predicted from it
@@ -74,35 +61,17 @@ class Av1PictureEncoder:
         self._preset = preset
 
     def encode(self, picture: Picture, crf: int) -> CodedPicture:
-        """Code one independent picture.
-
-        Args:
-            picture: RGB uint8 [H, W, 3].
-            crf: Quality (CRF), 1 (best) to 63.
-
-        Raises:
-            KeyframeCodecError: libsvtav1 is missing or refuses.
-        """
+        """See `PictureEncoder.encode`."""
         (coded,) = self._video([picture], crf)
         return coded
 
     def predict(
         self, earlier: Sequence[tuple[Picture, CodedPicture]], picture: Picture, crf: int
     ) -> CodedPicture | None:
-        """Code one picture predicted from others.
+        """See `PictureEncoder.predict`.
 
-        Args:
-            earlier: The pictures to predict from: sources, RGB uint8 [H, W, 3], and coded pictures.
-                The first was coded by `encode`, each further one by `predict` from those before.
-            picture: RGB uint8 [H, W, 3].
-            crf: Quality (CRF) of the first picture, as given to `encode`.
-
-        Returns:
-            The coded picture. None if SVT-AV1 made it independent, or if the earlier pictures do
-            not give the same bytes again, so that the receiver could not decode it.
-
-        Raises:
-            KeyframeCodecError: libsvtav1 is missing or refuses.
+        The result is None if SVT-AV1 made the picture independent, or if the earlier pictures do
+        not give the same bytes again, so that the receiver could not decode it.
         """
         sources, coded = zip(*earlier, strict=True)
         *again, predicted = self._video([*sources, picture], crf)
@@ -199,18 +168,7 @@ class Av1PictureDecoder:
         self._to_rgb = VideoReformatter()
 
     def decode(self, coded: CodedPicture, earlier: Sequence[CodedPicture] = ()) -> Picture:
-        """Decode the OBUs of one packet to RGB uint8 [H, W, 3].
-
-        Args:
-            coded: The picture.
-            earlier: The pictures that it is predicted from, as for `Av1PictureEncoder.predict`;
-                empty if it is independent.
-
-        Raises:
-            CorruptStream: dav1d rejects the OBUs, or does not find exactly one picture.
-            LimitExceeded: A picture does not have the expected size.
-            KeyframeCodecError: libdav1d is missing.
-        """
+        """See `PictureDecoder.decode`."""
         chain = [*earlier, coded]
         width, height = self._size
         try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 import constriction
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.codec.tokens.entropy_model import Port
 from imfcodec.codec.tokens.predictor import SHIFT, Integers
 from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
 from imfcodec.codec.tokens.tables import ESCAPE, RADIUS, LevelTables, SymbolModel
@@ -20,16 +21,8 @@ _ESCAPE_BITS = 16  # an escaped residual's excess has at most this many binary d
 _WORD = 4
 
 
-class Port(Protocol):
-    """Where the residuals of one token come from."""
-
-    def residual(self, model: SymbolModel, k: int, prediction: int) -> int:
-        """The residual of dimension k, coded under ``model``."""
-        ...
-
-
-class TokenCoder:
-    """Codes tokens as residuals of an integer prediction under adaptive contexts.
+class ContextTokenCoder:
+    """A `TokenCoder`: residuals of an integer prediction under adaptive contexts.
 
     The token of a key frame is predicted from constants, or from that of its origin. The first
     token of a packet is predicted from the key frame's token, each further one from the two
@@ -39,8 +32,7 @@ class TokenCoder:
     excess in Elias gamma code.
 
     Sender and receiver use the same state machine, `_walk`; they differ only in the `Port`, which
-    handles one symbol. Without `reset` between packets the state continues: such a packet is
-    called chained.
+    handles one symbol.
     """
 
     def __init__(self, tables: LevelTables) -> None:
@@ -49,18 +41,13 @@ class TokenCoder:
         self.reset()
 
     def reset(self, key: npt.NDArray[np.int32] | None = None) -> None:
-        """Forget all earlier tokens but one.
-
-        Args:
-            key: Token of the key frame, int32 [d_m], before a token packet, or of the origin
-                before a predicted key frame; None before an independent key frame.
-        """
+        """See `TokenCoder.reset`."""
         self._key = None if key is None else key.astype(np.int64)
         self._history: list[Integers] = []
         self._residuals = [0] * self._size
 
-    def follow(self, key: npt.NDArray[np.int32]) -> None:
-        """Set the state just after a key frame's own token, int32 [d_m]."""
+    def start_after(self, key: npt.NDArray[np.int32]) -> None:
+        """See `TokenCoder.start_after`."""
         token = key.astype(np.int64)
         self._history = [token, token]
         self._residuals = [0] * self._size
@@ -91,11 +78,7 @@ class TokenCoder:
         return data
 
     def decode(self, payload: bytes, count: int) -> npt.NDArray[np.int32]:
-        """Payload of one packet -> its ``count`` tokens, int32 [count, d_m].
-
-        Raises:
-            CorruptStream: No sender writes these bytes.
-        """
+        """See `TokenCoder.decode`."""
         padded = payload + bytes(2 * _WORD - len(payload) % _WORD)
         coder = constriction.stream.queue.RangeDecoder(
             np.frombuffer(padded, dtype=">u4").astype(np.uint32)
@@ -110,14 +93,7 @@ class TokenCoder:
         return tokens
 
     def rehearse(self, ports: Iterable[Port]) -> npt.NDArray[np.int32]:
-        """Tokens whose residuals are chosen by ports, one port per token; nothing is coded.
-
-        A sender uses this to choose what to send; the coder's state does not change. A port is
-        taken from the iterable only after the previous token is decided.
-
-        Returns:
-            int32 [n, d_m].
-        """
+        """See `TokenCoder.rehearse`."""
         saved = self._history, self._residuals
         try:
             tokens = [self._walk(port) for port in ports]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imfcodec.codec.tokens import EntropyTables, TokenCoder
+from imfcodec.codec.tokens import ContextTokenCoder, EntropyTables
 from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
 from imfcodec.errors import CorruptStream, OptionError, WeightsCorrupt
 from imfcodec.training.fit_tables import fit_tables, ideal_bits
@@ -18,8 +18,8 @@ TABLES = fit_tables(np.full(SIZE, 0.2, np.float32), random_walks(6, 60, SIZE))
 WALK = random_walks(1, 100, SIZE, seed=9)[0]
 
 
-def coder(level: int = 2) -> TokenCoder:
-    return TokenCoder(TABLES.level(level))
+def coder(level: int = 2) -> ContextTokenCoder:
+    return ContextTokenCoder(TABLES.level(level))
 
 
 @pytest.mark.parametrize("level", range(8))
@@ -116,10 +116,10 @@ def test_golden_integers_give_exact_bytes() -> None:
     }
     tables = EntropyTables.from_arrays(arrays)
     tokens = np.array([[1, -2, 3, 0], [2, -2, 5, 1], [400, -2, 4, 1], [3, -9000, 3, 1]], np.int32)
-    data = TokenCoder(tables.level(0)).encode(tokens)
-    assert np.array_equal(TokenCoder(tables.level(0)).decode(data, 4), tokens)
+    data = ContextTokenCoder(tables.level(0)).encode(tokens)
+    assert np.array_equal(ContextTokenCoder(tables.level(0)).decode(data, 4), tokens)
     assert data.hex() == GOLDEN
-    leaning = TokenCoder(tables.level(0))
+    leaning = ContextTokenCoder(tables.level(0))
     leaning.reset(tokens[0])
     assert leaning.encode(tokens[1:2]).hex() == GOLDEN_LEAP
 

@@ -25,7 +25,7 @@ def test_rows_are_references() -> None:
     errors = mutual_errors(pictures)
     for i, reference in enumerate(pictures[:-1]):
         rest = np.stack(pictures[i + 1 :])
-        flow = MovementTracker(reference).follow(rest)
+        flow = MovementTracker(reference).track(rest)
         expected = unexplained(to_tensor(rest), to_tensor(reference[None]), flow)
         assert errors[i, i + 1 :] == pytest.approx(expected, abs=1e-7)
 
