@@ -19,6 +19,7 @@ MAX_MODEL_SIZE = 4096
 """Largest number of channels, blocks or pixels that the configuration of a network may name."""
 
 REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
+MAX_FACE_WEIGHT = 100
 
 KEY_PRESET, LIVE_KEY_PRESET = 0, 2
 """SVT-AV1 presets: 0 takes 10 % fewer bytes than 2 and four times as long."""
@@ -212,6 +213,8 @@ class EncodeOptions:
             the plan. No effect at low latency or at a scene cut.
         refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100; 0 takes
             the tokens as E_T gives them. None: `REFINE_STEPS`, or 0 at low latency.
+        face_weight: How much more errors of eyes and mouth count than others when tokens are
+            refined, 1 to 100; 1 weighs all alike.
         scene_cut: Whether a scene cut begins a new key frame.
         latency: "normal" collects up to 3 seconds of tokens in a packet, or with `look_ahead`
             those between two key frames. "low" sends each frame at once, which leaves no time to
@@ -237,6 +240,7 @@ class EncodeOptions:
     chain_keys: bool = True
     look_ahead: bool = True
     refine: int | None = None
+    face_weight: float = 5.0
     scene_cut: bool = True
     latency: str = "normal"
     short_side: int = 256
@@ -276,6 +280,8 @@ class EncodeOptions:
             raise OptionError(f"the latency must be 'normal' or 'low', not {self.latency!r}")
         if self.refine is not None and not 0 <= self.refine <= MAX_REFINE_STEPS:
             raise OptionError(f"refinement takes 0 to {MAX_REFINE_STEPS} steps, not {self.refine}")
+        if not 1 <= self.face_weight <= MAX_FACE_WEIGHT:
+            raise OptionError(f"the face weight is 1 to {MAX_FACE_WEIGHT}, not {self.face_weight}")
         if self.keyframe_interval_s is not None and not self.keyframe_interval_s > 0:
             raise OptionError("the key-frame interval must be above 0 seconds")
         _check_threads(self.threads)

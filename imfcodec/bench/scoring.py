@@ -38,7 +38,8 @@ from imfcodec.bench.meters import (
 )
 from imfcodec.bench.results import METRICS, Score
 from imfcodec.errors import OptionError, UnsupportedVideo
-from imfcodec.metrics.face_boxes import DETECTOR_HINT, FaceFinder, FaceTrack, follow_face
+from imfcodec.media.faces import DETECTOR_HINT, FaceFinder
+from imfcodec.metrics.face_boxes import FaceTrack, follow_face
 from imfcodec.metrics.fidelity import capped_db, psnr_rgb_db, psnr_y_db
 from imfcodec.metrics.identity import Recogniser
 from imfcodec.metrics.perceptual import Lpips

@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from imfcodec.errors import OptionError
-from imfcodec.metrics.face_boxes import Landmarks
+from imfcodec.media.faces import Landmarks
 from imfcodec.metrics.pictures import Picture
 
 SIDE: Final = 112

@@ -13,6 +13,7 @@ from torch import Tensor
 from imfcodec.codec.network import Picture, to_tensor
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.model.imf import IMF
+from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.token_refinement import RENEW, Refined, TokenRefiner, unexamined
 
 
@@ -35,6 +36,7 @@ class LatentTokens:
         steps: int,
         timed: Callable[[str], AbstractContextManager[None]] = lambda stage: nullcontext(),
         advance: Callable[[int], None] = lambda frames: None,
+        emphasis: FaceEmphasis | None = None,
     ) -> None:
         """Prepare a reference.
 
@@ -45,7 +47,9 @@ class LatentTokens:
             steps: Refinement steps; 0 keeps the tokens of E_T.
             timed: Measures the time of a stage.
             advance: Called with how many more frames are done.
+            emphasis: Where errors count more; None weighs all alike.
         """
+        self._emphasis = emphasis
         self._model = model
         self._origin = to_tensor(reference[None])
         self._timed = timed
@@ -78,7 +82,8 @@ class LatentTokens:
                 said = self._model.encode_token(x, self._origin, moved)
             if self._refiner:
                 with self._timed("refinement"):
-                    parts.append(self._refiner.improve(x, moved, said))
+                    weight = self._emphasis.of(pictures[n : n + RENEW]) if self._emphasis else None
+                    parts.append(self._refiner.improve(x, moved, said, weight))
             else:
                 parts.append(unexamined(said))
             self._advance(len(x))

@@ -17,6 +17,7 @@ from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.stages import StageTimes
 from imfcodec.codec.tokens import Quantiser, TokenCoder
 from imfcodec.model.imf import IMF
+from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.monitor import Monitor
@@ -98,6 +99,7 @@ class SegmentCoder:
         settings: TokenSettings,
         stages: StageTimes,
         *,
+        emphasis: FaceEmphasis | None = None,
         monitor: Monitor | None = None,
         advance: Callable[[int], None] = lambda frames: None,
     ) -> None:
@@ -111,13 +113,14 @@ class SegmentCoder:
             network: Restores key pictures as the receiver will.
             settings: How tokens are found and packed.
             stages: Takes the time of each stage.
+            emphasis: Where errors count more; None weighs all alike.
             monitor: Sees what the receiver will see; None measures nothing.
             advance: Called with how many more frames are coded.
         """
         self._model, self._quantiser, self._coder = model, quantiser, coder
         self._keys, self._network = keys, network
         self._settings, self._stages = settings, stages
-        self._monitor, self._advance = monitor, advance
+        self._emphasis, self._monitor, self._advance = emphasis, monitor, advance
         self.kind = KeyKind.INDEPENDENT
         self.key_config = b""
         self._last: _SentKey | None = None
@@ -220,6 +223,7 @@ class SegmentCoder:
             self._settings.refine_steps,
             self._stages.timed,
             self._advance,
+            self._emphasis,
         )
         token = self._latents.token
         self._last = _SentKey(frame, reference, token[0])

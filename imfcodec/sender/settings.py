@@ -11,6 +11,7 @@ from imfcodec.codec.network import ENGINES, Network
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
 from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.monitor import Monitor
 from imfcodec.sender.planning.greedy import GreedyPlanner
@@ -109,6 +110,7 @@ def coder_of(
             chain_ticks=CHAIN_S / time_base if live else Fraction(0),
         ),
         stages,
+        emphasis=FaceEmphasis(options.face_weight) if options.face_weight != 1 else None,
         monitor=monitor,
         advance=advance,
     )

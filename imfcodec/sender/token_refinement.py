@@ -118,20 +118,24 @@ class TokenRefiner:
         self._served = 0
 
     @torch.inference_mode()
-    def improve(self, pictures: Tensor, flow: Tensor, said: Tensor) -> Refined:
+    def improve(
+        self, pictures: Tensor, flow: Tensor, said: Tensor, emphasis: Tensor | None = None
+    ) -> Refined:
         """Improve the tokens of the next frames, at most `RENEW` of them.
 
         Args:
             pictures: x_c [N, 3, H, W] in 0..1.
             flow: Optical flow from each picture to the reference, and its trust [N, 3, h, w].
             said: The tokens of E_T [N, d_m].
+            emphasis: Weight of each pixel's errors [N, 1, H, W]; None weighs all alike.
         """
         target = F.avg_pool2d(reduce_short_side(pictures, SIDE, MULTIPLE), 2)
         tokens = said + self._correction
         curvature = tokens.new_zeros(0)
+        emphasis = torch.ones_like(target[:, :1]) if emphasis is None else emphasis
         slopes = self._slopes_at(tokens)
         for _ in range(self._steps):
-            curvature, pull = self._equations(slopes, tokens, target, flow, said)
+            curvature, pull = self._equations(slopes, tokens, target, flow, said, emphasis)
             change: Tensor = torch.linalg.solve(curvature, pull)
             tokens = tokens + change.clamp(-LARGEST, LARGEST)
         self._correction = (tokens - said)[-1:]
@@ -153,7 +157,13 @@ class TokenRefiner:
         return self._slopes
 
     def _equations(
-        self, slopes: _Effect, tokens: Tensor, target: Tensor, flow: Tensor, said: Tensor
+        self,
+        slopes: _Effect,
+        tokens: Tensor,
+        target: Tensor,
+        flow: Tensor,
+        said: Tensor,
+        emphasis: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Curvature H [N, d_m, d_m] and -gradient [N, d_m] of the error at these tokens."""
         effect = self._effect(tokens)
@@ -162,11 +172,12 @@ class TokenRefiner:
         pull = held * (said - tokens)
         missing = target - effect.picture
         weight = PICTURE / missing[0].numel() / missing.abs().clamp_min(SMALL_DIFFERENCE)
-        terms = [(slopes.picture, missing, weight)]
+        terms = [(slopes.picture, missing, weight * _at_size_of(missing, emphasis))]
         if slopes.displacement is not None and effect.displacement is not None:
             aim, trust = _aim(flow, effect.displacement)
             missing = aim - effect.displacement
             distance = missing.square().sum(1, keepdim=True).sqrt()
+            trust = trust * _at_size_of(trust, emphasis)
             weight = trust / trust[0].numel() / distance.clamp_min(SMALL_DISPLACEMENT)
             terms.append((slopes.displacement, missing, weight.expand_as(missing)))
         for slope, missing, weight in terms:
@@ -186,6 +197,11 @@ class TokenRefiner:
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         return torch.autocast("cpu", torch.bfloat16, enabled=self._narrow)
+
+
+def _at_size_of(like: Tensor, emphasis: Tensor) -> Tensor:
+    """Weights [N, 1, H, W] averaged to the size of another map [N, C, h, w]."""
+    return F.adaptive_avg_pool2d(emphasis, (like.shape[2], like.shape[3]))
 
 
 def _aim(flow: Tensor, displacement: Tensor) -> tuple[Tensor, Tensor]:

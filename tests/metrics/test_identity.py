@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from imfcodec.errors import OptionError
-from imfcodec.metrics.face_boxes import FaceFinder, follow_face
+from imfcodec.media.faces import FaceFinder
+from imfcodec.metrics.face_boxes import follow_face
 from imfcodec.metrics.identity import SIDE, Recogniser, alignment
 
 pytest.importorskip("cv2")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from imfcodec.errors import OptionError
-from imfcodec.metrics.face_boxes import MODEL_VARIABLE
+from imfcodec.media.faces import MODEL_VARIABLE
 from imfcodec.training.data import Shard
 from imfcodec.training.prepare.cuts import CutDetector
 from imfcodec.training.prepare.faces import Box, FaceDetector, FaceTracks

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.errors import OptionError
-from imfcodec.metrics.face_boxes import DETECTOR_HINT, FaceFinder
+from imfcodec.media.faces import DETECTOR_HINT, FaceFinder
 from imfcodec.training.landmarks import VALUES
 
 SAME_FACE_OVERLAP = 0.3
