@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +19,13 @@ from imfcodec.config import ModelConfig
 from imfcodec.errors import InputUnreadable, OptionError, Stopped
 from imfcodec.metrics.perceptual import load_lpips
 from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
-from imfcodec.training.averaging import follow
-from imfcodec.training.data import Pictures, Shard
 from imfcodec.training.losses import psnr_db
+from imfcodec.training.optimisation import autocast, average_of, follow, warm_cosine
 from imfcodec.training.perceptual_loss import PerceptualLoss
-from imfcodec.training.planners import ahead, planners_for
-from imfcodec.training.precision import autocast
+from imfcodec.training.prefetch import prepared, workers_for
 from imfcodec.training.processes import join
 from imfcodec.training.run_log import RunLog, time_left_s
-from imfcodec.training.schedule import warm_cosine
+from imfcodec.training.shards import Pictures, Shard
 from imfcodec.training.tensor_file import write_tensors
 from imfcodec.training.utilisation import FlopMeter, peak_flops
 from imfcodec.weights import under
@@ -102,7 +98,7 @@ class Patches:
         if shard.size < config.side:
             raise OptionError(f"patches of {config.side} pixels of pictures of {shard.size}")
 
-    def draw(self, step: int) -> tuple[Pictures, Pictures]:
+    def __getitem__(self, step: int) -> tuple[Pictures, Pictures]:
         """Decoded and source patches of one step, uint8 [batch, side, side, 3] each."""
         config = self._config
         rng = np.random.default_rng((config.seed, step))
@@ -117,11 +113,6 @@ class Patches:
             decoded.append(patch[:, mirror])
             sources.append(source[:, mirror])
         return np.stack(decoded), np.stack(sources)
-
-
-def drawer(shard: Shard, config: RestorationConfig) -> Callable[..., tuple[Pictures, Pictures]]:
-    """`Patches.draw` on a shard."""
-    return Patches(shard, config).draw
 
 
 def train_restoration(
@@ -169,14 +160,12 @@ def train_restoration(
     if initial:
         load_restoration(initial, restoration)
     restoration.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = copy.deepcopy(restoration).eval().requires_grad_(False)
+    ema = average_of(restoration)
     optimiser = torch.optim.Adam(restoration.parameters(), config.learning_rate)
     distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
-    draw = partial(drawer, Shard(shard), config)
-    draw()  # a shard without references is refused here
     if workers is None:
-        workers = planners_for(device, 1)
-    patches = ahead(draw, ((step,) for step in range(config.steps)), workers)
+        workers = workers_for(device, 1)
+    patches = iter(prepared(Patches(Shard(shard), config), range(config.steps), workers))
     nets = VALIDATION_NETS if distance else ()
     check = _Check(Shard(validation), device, nets) if validation else None
     flops = FlopMeter()
@@ -223,8 +212,6 @@ def train_restoration(
             write_tensors(run / FILE, ema.state_dict())
             say(f"stopped after step {done}; go on with --initial {run / FILE} and a new folder")
         raise
-    finally:
-        patches.close()
     write_tensors(run / FILE, ema.state_dict())
     return last
 

@@ -12,7 +12,7 @@ from imfcodec.config import ModelConfig
 from imfcodec.model.imf import IMF
 from imfcodec.model.latent_token_encoder import at_rest
 from imfcodec.model.layers import interleaved
-from imfcodec.training.data import Batch
+from imfcodec.training.pairs import Batch
 from imfcodec.training.quantisation import TokenQuantiser
 
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.training.config import TrainConfig
-from imfcodec.training.data import Batch, PairSampler, Shard
 from imfcodec.training.losses import psnr_db
+from imfcodec.training.pairs import Batch, PairSampler
 from imfcodec.training.perceptual_loss import PerceptualLoss
+from imfcodec.training.shards import Shard
 from imfcodec.training.trainee import Trainee, reduce_to
 
 PAIRS, BATCH = 64, 8
@@ -77,7 +78,7 @@ class Validation:
             side = max(size, min(self._side, self._sampler.shard.size))
             drawn = [self._sampler.draw(n, BATCH, side, flow=False) for n in range(PAIRS // BATCH)]
             self._batches = (size, drawn)
-        return [_to(b, self._device) for b in self._batches[1]]
+        return [batch.to(self._device) for batch in self._batches[1]]
 
     def _rebuild(self, model: Trainee, batch: Batch, size: int) -> Tensor:
         step = model.quantiser.step
@@ -87,13 +88,3 @@ class Validation:
         current, reference = (torch.round(t / step) * step for t in tokens)
         rebuilt = model.imf(current, [reduce_to(origin, size)], [reference])
         return rebuilt.picture.float().clamp(0, 1)
-
-
-def _to(batch: Batch, device: str) -> Batch:
-    return Batch(
-        batch.current.to(device),
-        batch.neighbour.to(device),
-        [r.to(device) for r in batch.references],
-        None if batch.flow is None else batch.flow.to(device),
-        [],
-    )

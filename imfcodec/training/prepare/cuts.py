@@ -7,6 +7,8 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.sender.luma_cells import luma_cells
+
 Cells = npt.NDArray[np.float32]
 """Luma in 8-bit levels, the mean of each cell of a picture: float32 [rows, columns]."""
 
@@ -25,25 +27,12 @@ USUAL_FRAMES = 9
 not hide the next cut (a sender, which pays for each, lets it), and a camera that repeats frames
 and then jumps is not cut at every jump."""
 
-_STEP = 2  # every second pixel both ways: sixteen per cell are enough
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # BT.709
 
-
-def luma_cells(picture: npt.NDArray[np.uint8]) -> Cells:
-    """Small luma of a picture.
-
-    Args:
-        picture: RGB uint8 [H, W, 3], H and W at least `CELL`.
-
-    Returns:
-        Cells [H // CELL, W // CELL].
-    """
-    side = CELL // _STEP
-    rows, columns = (length // CELL for length in picture.shape[:2])
-    thinned = picture[: rows * CELL : _STEP, : columns * CELL : _STEP]
-    luma = thinned.astype(np.float32) @ _LUMA
-    cells: Cells = luma.reshape(rows, side, columns, side).mean((1, 3))
-    return cells
+def small_luma(picture: npt.NDArray[np.uint8]) -> Cells:
+    """RGB uint8 [H, W, 3], H and W at least `CELL` -> cells [H // CELL, W // CELL]."""
+    height, width = (length // CELL * CELL for length in picture.shape[:2])
+    # Every second pixel both ways: sixteen per cell are enough.
+    return luma_cells(picture[:height:2, :width:2], CELL // 2)
 
 
 class CutDetector:

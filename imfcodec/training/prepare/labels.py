@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from imfcodec.errors import InputUnreadable, OptionError
-from imfcodec.training.name_hash import name_hash
+from imfcodec.training.shards import name_hash
 
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, Split] = ("train", "val")
@@ -44,12 +44,7 @@ class Labels:
     """
 
     def __init__(self, rows: Mapping[str, Mapping[str, str]], val_share: float) -> None:
-        """Set up.
-
-        Args:
-            rows: by clip, columns by name.
-            val_share: share of the identities without a split that goes to validation.
-        """
+        """Take the rows by clip, and which share of the other identities goes to validation."""
         self._rows = rows
         self._val_share = val_share
 

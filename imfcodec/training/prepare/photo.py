@@ -21,7 +21,7 @@ from imfcodec.training.prepare.plan import MAX_ENLARGEMENT, MIN_FACE_PX, face_cr
 from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
 from imfcodec.training.prepare.scan import scan_size
 from imfcodec.training.prepare.synthetic_motion import FRAMES, Face
-from imfcodec.training.shards import Picture
+from imfcodec.training.shards import Pictures
 
 MAX_BYTES: Final = 64 * 2**20
 """Largest file of a photograph in bytes."""
@@ -40,11 +40,11 @@ class Portrait(NamedTuple):
     """
 
     shot: ShotRecord
-    picture: Picture | None = None
+    picture: Pictures | None = None
     landmarks: Landmarks | None = None
 
 
-def find_portrait(photo: Picture, detector: FaceDetector, options: PrepareOptions) -> Portrait:
+def find_portrait(photo: Pictures, detector: FaceDetector, options: PrepareOptions) -> Portrait:
     """Look for the largest face of a photograph, RGB uint8 [H, W, 3], and cut it out."""
     kept = min(FRAMES, options.max_frames_per_shot or FRAMES)
     if kept < options.min_frames:
@@ -66,7 +66,7 @@ def find_portrait(photo: Picture, detector: FaceDetector, options: PrepareOption
     return Portrait(photo_shot(None, crop, box.height, kept), picture, landmarks)
 
 
-def read_photo(path: Path) -> Picture:
+def read_photo(path: Path) -> Pictures:
     """Read a picture file, upright, RGB uint8 [H, W, 3].
 
     Raises:
@@ -100,12 +100,4 @@ def photo_shot(
     dropped: Dropped | None, crop: Crop | None = None, face_px: float = 0.0, kept: int = 0
 ) -> ShotRecord:
     """The record of a photograph: why it is dropped, or how many frames it becomes."""
-    return ShotRecord(
-        start=0,
-        count=1,
-        first=0,
-        kept=kept,
-        crop=crop,
-        face_px=round(face_px, 1) or None,
-        dropped=dropped,
-    )
+    return ShotRecord(0, 1, 0, kept, crop, round(face_px, 1) or None, dropped)

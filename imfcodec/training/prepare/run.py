@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from imfcodec.errors import UNUSABLE_VIDEO, NoFrames, OptionError
-from imfcodec.training.name_hash import name_hash
 from imfcodec.training.prepare.dataset import MANIFEST, Dataset
-from imfcodec.training.prepare.extract import Extractor
+from imfcodec.training.prepare.extract import clips_of
 from imfcodec.training.prepare.faces import FaceDetector
 from imfcodec.training.prepare.find_landmarks import find_landmarks
 from imfcodec.training.prepare.labels import SPLITS, Label, Labels
@@ -24,12 +23,12 @@ from imfcodec.training.prepare.records import Dropped, SourceRecord
 from imfcodec.training.prepare.scan import Scan, Seen
 from imfcodec.training.prepare.sources import Source, find_sources
 from imfcodec.training.prepare.synthetic_motion import moving
+from imfcodec.training.shards import name_hash
 
 Advance = Callable[[int, float], None]
 """Takes the frames scanned and the bytes of all sources that are done, fractions included."""
 
 _SCAN_SHARE = 0.5  # of the work on a source, for the progress: the rest is the second pass
-_NOMINAL_FPS = 25.0  # for the progress as well, where the source names none
 
 
 @dataclass(frozen=True)
@@ -162,12 +161,12 @@ def _prepare_source(
         wanted = [shot for shot in shots if not shot.dropped]
         if not wanted:
             return record
-        extractor = Extractor(source, scan.size, options.size, options.stride)
+        seen = meter.extracting(scan.duration_s)
         with dataset.undoing(label.split):
             clips = tuple(
                 dict(dataset.add(record, shots.index(shot), frames, options.stride))
-                for shot, frames in extractor.clips(
-                    wanted, scan.fps or _NOMINAL_FPS, meter.extracting(scan.duration_s)
+                for shot, frames in clips_of(
+                    source.path, scan.size, scan.fps, wanted, options, seen
                 )
             )
         return replace(record, clips=clips)
@@ -202,11 +201,7 @@ def _prepare_photo(
 
 
 def _check_splits(records: Iterable[SourceRecord], labels: dict[str, Label]) -> None:
-    """See that nobody ends up on both sides, whatever earlier runs were told.
-
-    Raises:
-        OptionError: somebody would.
-    """
+    """See that nobody ends up on both sides, whatever earlier runs were told."""
     sides = {}
     for record in records:
         label = labels.get(record.name)
@@ -301,8 +296,7 @@ class _Meter:
 
     def _show(self, share: float) -> None:
         if self._advance:
-            current = share * self._current_bytes if share else 0.0
-            self._advance(self._frames, self._done_bytes + current)
+            self._advance(self._frames, self._done_bytes + share * self._current_bytes)
 
 
 def _share(seconds: float, duration_s: float | None) -> float:

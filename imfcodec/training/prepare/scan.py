@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from imfcodec.errors import UnsupportedVideo
-from imfcodec.media import AudioMode, MediaInfo, MediaReader, PictureFrame
+from imfcodec.media import AudioMode, MediaInfo, MediaReader
 from imfcodec.media.reader import MAX_SIDE
-from imfcodec.training.prepare.cuts import CELL, Cells, CutDetector, luma_cells
+from imfcodec.training.prepare.cuts import CELL, Cells, CutDetector, small_luma
 from imfcodec.training.prepare.faces import FaceDetector, FaceTracks
 
 SCAN_SIDE: Final = 640
@@ -71,7 +70,7 @@ class Scan:
         """Open the source.
 
         Raises:
-            InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo: as `MediaReader`, or it
+            InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo: As `MediaReader`, or it
                 is too small to be looked at.
         """
         with MediaReader(path, audio=AudioMode.NONE) as reader:
@@ -99,7 +98,7 @@ class Scan:
         shot: Shot | None = None
         with MediaReader(self._path, audio=AudioMode.NONE, size=self.small) as reader:
             for number, picture in enumerate(reader.pictures()):
-                cells = luma_cells(picture.rgb)
+                cells = small_luma(picture.rgb)
                 cut = cuts.is_cut(cells)
                 if shot is not None and (cut or shot.count == LONGEST_SHOT):
                     yield shot
@@ -115,17 +114,6 @@ class Scan:
         if shot is not None:
             yield shot
         self.warnings = list(reader.warnings)
-
-
-@contextmanager
-def full_pictures(path: Path, size: Size) -> Iterator[Iterator[PictureFrame]]:
-    """The source's pictures at the size that `Scan` found.
-
-    Raises:
-        InputUnreadable, UnsupportedVideo: as `MediaReader`.
-    """
-    with MediaReader(path, audio=AudioMode.NONE, size=size) as reader:
-        yield reader.pictures()
 
 
 def square_pixels(info: MediaInfo) -> Size:

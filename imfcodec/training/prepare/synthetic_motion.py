@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.training.landmarks import REACH_X, REACH_Y, Landmarks
-from imfcodec.training.shards import Picture
+from imfcodec.training.shards import Pictures
 
 Field = npt.NDArray[np.float32]
 
@@ -91,8 +91,8 @@ class Face:
 
 
 def moving(
-    picture: Picture, landmarks: Landmarks, rng: np.random.Generator, count: int = FRAMES
-) -> Iterator[Picture]:
+    picture: Pictures, landmarks: Landmarks, rng: np.random.Generator, count: int = FRAMES
+) -> Iterator[Pictures]:
     """A clip made of one portrait.
 
     Args:
