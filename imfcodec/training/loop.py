@@ -26,8 +26,7 @@ from imfcodec.training.perceptual_loss import PerceptualLoss
 from imfcodec.training.prefetch import ahead, prepared, workers_for
 from imfcodec.training.processes import Processes, join
 from imfcodec.training.quantisation import warm_in
-from imfcodec.training.restoration import load_restoration
-from imfcodec.training.restored_references import REFERENCES_FILE, restored_shard
+from imfcodec.training.restoration import REFERENCES_FILE, load_restoration, restored_shard
 from imfcodec.training.run_log import METRICS_FILE, RunLog, time_left_s
 from imfcodec.training.shards import Shard
 from imfcodec.training.trainee import Trainee, reduce_to, token_noise

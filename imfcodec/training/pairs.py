@@ -113,7 +113,6 @@ class ClipDrawer:
     """
 
     def __init__(self, clips: Sequence[Clip]) -> None:
-        """Take the clips to draw from, at least one."""
         by_identity: dict[str, list[Clip]] = {}
         for clip in clips:
             by_identity.setdefault(clip.identity, []).append(clip)
@@ -162,21 +161,21 @@ class PairSampler:
     def draw(
         self, step: int, batch: int, size: int, flow: bool, part: tuple[int, int] = (0, 1)
     ) -> Batch:
-        """The batch of one step: `plan`, then `load`.
-
-        Args:
-            step: Its number.
-            batch: Pairs in the whole batch.
-            size: Side of the pictures in pixels.
-            flow: Whether optical flow is wanted as supervision.
-            part: (index, count): which part of the batch, its pairs index, index + count, ...
-        """
+        """The batch of one step: `plan`, then `load`."""
         return self.load(self.plan(step, batch, size, flow, part))
 
     def plan(
         self, step: int, batch: int, size: int, flow: bool, part: tuple[int, int] = (0, 1)
     ) -> Plan:
-        """What costs time on the CPU: which pairs, and their optical flow. Arguments as `draw`."""
+        """What costs time on the CPU: which pairs, and their optical flow.
+
+        Args:
+            step: Number of the step.
+            batch: Pairs in the whole batch.
+            size: Side of the pictures in pixels.
+            flow: Whether optical flow is wanted as supervision.
+            part: (index, count): which part of the batch, its pairs index, index + count, ...
+        """
         rng = np.random.default_rng((self.config.seed, step))
         mine = slice(part[0], None, part[1])
         if self.config.sent and rng.random() < self.config.sent:
@@ -192,8 +191,8 @@ class PairSampler:
         seen = self.config.model.token_encoder_flow
         others = []
         if seen:
-            for r in range(1, count):
-                others.append(self._flow(picks, looks, [p.references[r] for p in picks]))
+            _, *further = zip(*(p.references for p in picks), strict=True)
+            others = [self._flow(picks, looks, places) for places in further]
             beside = [p.neighbour for p in picks[:share]]
             others.append(self._flow(picks[:share], looks[:share], beside))
         moved = self._flow(picks, looks, [p.current for p in picks]) if flow or seen else None
@@ -253,10 +252,8 @@ class PairSampler:
         current = candidates[0]
         if count > 1:
             coarse = self._source(first)[::8, ::8].astype(np.int16)
-            current = max(
-                candidates,
-                key=lambda c: int(np.abs(self.shard.frames[c][::8, ::8] - coarse).sum()),
-            )
+            differences = [np.abs(self.shard.frames[c][::8, ::8] - coarse) for c in candidates]
+            current = candidates[np.argmax([d.sum() for d in differences])]
         last = clip.start + clip.count - 1
         neighbour = current + 1 if current < last else current - 1
         return Pick(Place.of_frame(current), Place.of_frame(neighbour), drawn)
@@ -282,7 +279,7 @@ class PairSampler:
             x = F.interpolate(x, (size, size), mode="area")
         return Look.apply(looks, x)
 
-    def _flow(self, picks: list[Pick], looks: list[Look], places: list[Place]) -> Tensor:
+    def _flow(self, picks: list[Pick], looks: list[Look], places: Sequence[Place]) -> Tensor:
         """Optical flow from these pictures to the picks' first references."""
         known = self.shard.landmarks
         ways = list(zip(places, (p.references[0] for p in picks), strict=True))

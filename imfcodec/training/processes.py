@@ -63,8 +63,7 @@ class Processes:
 def join(device: str) -> Processes:
     """Join the processes that torchrun started; without it there is one.
 
-    Args:
-        device: "cpu", "cuda", or "auto" for a GPU where there is one.
+    The device "auto" is a GPU where there is one.
 
     Raises:
         OptionError: "cuda" is asked for and there is no GPU.

@@ -27,12 +27,9 @@ class TokenQuantiser(nn.Module):
         return self.log_step.exp()
 
     def rate_bits(self, token: Tensor, neighbour: Tensor, noise: Tensor) -> Tensor:
-        """Mean bits per token, coded from its neighbour in time: scalar.
+        """Mean bits per token [B, d_m], coded from its neighbour in time [B, d_m]: scalar.
 
-        Args:
-            token: [B, d_m].
-            neighbour: Token of the neighbouring frame in time [B, d_m].
-            noise: Uniform in -1/2..1/2, [B, d_m].
+        The noise [B, d_m] is uniform in -1/2..1/2.
         """
         difference = (token - neighbour + noise * self.step).float().abs()
         scale, half = self.log_scale.exp(), self.step / 2

@@ -68,11 +68,6 @@ class RunSender:
     def __init__(self, shard: Shard, weights: Weights, config: SendConfig) -> None:
         """Prepare to draw from clips that have enough frames around a decoded key frame.
 
-        Args:
-            shard: Shows its decoded key frames as they are.
-            weights: The sender's.
-            config: What is wanted.
-
         Raises:
             OptionError: No clip is long enough, or the weights have no such quantiser step.
         """
@@ -121,10 +116,7 @@ class RunSender:
     def _frames(
         self, rng: np.random.Generator, clip: Clip, key: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Indices of the frames between the key frame and a run, and of the run's.
-
-        After the key frame they are in order, before it backwards, as in a sender.
-        """
+        """Indices of the frames from the key frame on to a run, or back to it, and of the run's."""
         count = self._config.frames
         room = {1: clip.count - 1 - key, -1: key}  # at least one side has enough
         way = int(rng.choice([way for way in room if room[way] >= count]))

@@ -196,12 +196,9 @@ class ShardWriter:
             raise OutputFailed(f"{folder}: the arrays are shorter than they were")
 
     def add(self, label: ClipLabel, frames: Iterable[Pictures]) -> ClipEntry:
-        """Append one clip: uint8 [size, size, 3] each, in order, at least one.
+        """Append one clip, at least one frame uint8 [size, size, 3]; returns its entry.
 
-        Only one of them is held in memory. After an error call `keep` before the next clip.
-
-        Returns:
-            Its entry in the index.
+        Only one frame is held in memory. After an error call `keep` before the next clip.
 
         Raises:
             ValueError: There is no frame, or one of another size.

@@ -22,12 +22,13 @@ from imfcodec.training import checkpoint, restoration
 from imfcodec.training.loop import train
 from imfcodec.training.restoration import (
     FILE,
+    REFERENCES_FILE,
     Patches,
     RestorationConfig,
     load_restoration,
+    restored_shard,
     train_restoration,
 )
-from imfcodec.training.restored_references import REFERENCES_FILE, restored_shard
 from imfcodec.training.shards import Shard
 from imfcodec.training.tensor_file import write_tensors
 from imfcodec.training.trainee import Trainee

@@ -44,7 +44,6 @@ class Dataset:
         """
         self.out = out
         self._options = _essential(options, detector)
-        self._size = options.size
         self._writers: dict[str, ShardWriter] = {}
         with writing(str(out)):
             out.mkdir(parents=True, exist_ok=True)
@@ -56,8 +55,8 @@ class Dataset:
                 if options.overwrite:
                     _clear(out)
                 for split in SPLITS:
-                    if (out / split).exists() or self._committed(split):
-                        self._open(split)
+                    clips = self._committed(split)
+                    self._writers[split] = ShardWriter(out / split, options.size, clips)
             except BaseException:
                 self._journal.close()
                 raise
@@ -79,8 +78,7 @@ class Dataset:
             with writing(str(self.out)):
                 yield
         except Exception:
-            if split in self._writers:
-                self._writers[split].keep(len(self._committed(split)))
+            self._writers[split].keep(len(self._committed(split)))
             raise
 
     def add(
@@ -88,7 +86,7 @@ class Dataset:
     ) -> ClipEntry:
         """Append the clip of the source's shot of this number to its shard."""
         label = ClipLabel(f"{source.name}#{number}", source.identity, source.weight, stride)
-        return self._open(source.split).add(label, frames)
+        return self._writers[source.split].add(label, frames)
 
     def commit(self, record: SourceRecord) -> None:
         """Record a source for good, its clips first.
@@ -97,8 +95,7 @@ class Dataset:
             OutputFailed: the disk is full.
         """
         with writing(str(self.out)):
-            if record.clips:
-                self._writers[record.split].sync()
+            self._writers[record.split].sync()
             self._journal.append(record)
 
     def __enter__(self) -> Dataset:
@@ -115,13 +112,6 @@ class Dataset:
                 self._write_manifest()
         finally:
             self._journal.close()
-
-    def _open(self, split: str) -> ShardWriter:
-        if split not in self._writers:
-            self._writers[split] = ShardWriter(
-                self.out / split, self._size, clips=self._committed(split)
-            )
-        return self._writers[split]
 
     def _committed(self, split: str) -> list[ClipEntry]:
         return [clip for record in self.records if record.split == split for clip in record.clips]

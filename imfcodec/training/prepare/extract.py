@@ -22,10 +22,10 @@ def clips_of(
     shots: Sequence[ShotRecord],
     options: PrepareOptions,
     seen: Seen,
-) -> Iterator[tuple[ShotRecord, Iterator[Pictures]]]:
-    """Read a source again and yield each shot with its frames, RGB uint8 [side, side, 3].
+) -> Iterator[Iterator[Pictures]]:
+    """Read a source again and yield the frames of each shot, RGB uint8 [side, side, 3].
 
-    The frames must be used up before the next shot.
+    They must be used up before those of the next shot.
 
     Args:
         path: The video.
@@ -55,7 +55,7 @@ def clips_of(
     with MediaReader(path, audio=AudioMode.NONE, size=size) as reader:
         numbered = enumerate(reader.pictures())
         for shot in shots:
-            yield shot, frames(shot)
+            yield frames(shot)
 
 
 def cropped(picture: Pictures, crop: Crop, side: int) -> Pictures:

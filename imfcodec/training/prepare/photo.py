@@ -13,13 +13,12 @@ from imfcodec.errors import InputUnreadable, UnsupportedVideo
 from imfcodec.media import resize
 from imfcodec.media.reader import MAX_SIDE
 from imfcodec.training.landmarks import Landmarks
-from imfcodec.training.prepare.cuts import CELL
 from imfcodec.training.prepare.extract import cropped
 from imfcodec.training.prepare.faces import FaceDetector
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.plan import MAX_ENLARGEMENT, MIN_FACE_PX, face_crop
 from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
-from imfcodec.training.prepare.scan import scan_size
+from imfcodec.training.prepare.scan import CELL, scan_size
 from imfcodec.training.prepare.synthetic_motion import FRAMES, Face
 from imfcodec.training.shards import Pictures
 

@@ -7,11 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from imfcodec.training.prepare.cuts import CELL
 from imfcodec.training.prepare.faces import Box, median_height
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
-from imfcodec.training.prepare.scan import Shot, Size
+from imfcodec.training.prepare.scan import CELL, Shot, Size
 
 FACE_SHARE: Final = 0.5
 """Height of the face over the side of the crop, where the picture leaves room: hair, neck and

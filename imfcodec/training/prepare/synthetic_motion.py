@@ -93,16 +93,9 @@ class Face:
 def moving(
     picture: Pictures, landmarks: Landmarks, rng: np.random.Generator, count: int = FRAMES
 ) -> Iterator[Pictures]:
-    """A clip made of one portrait.
+    """Frames of a clip made of one portrait, RGB uint8 [S, S, 3]; one is the portrait itself.
 
-    Args:
-        picture: RGB uint8 [S, S, 3].
-        landmarks: As `imfcodec.training.landmarks` lists them, float32 [10].
-        rng: Source of the movement.
-        count: Frames.
-
-    Yields:
-        The frames; one of them is the portrait itself.
+    ``landmarks`` are as `imfcodec.training.landmarks` lists them, float32 [10].
 
     Raises:
         ValueError: The landmarks show no usable face.
@@ -124,13 +117,9 @@ def moving(
 
 
 def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Field:
-    """Where in the photograph each pixel of a frame is found: float32 [2, S, S] in pixels.
+    """How far away in the photograph each pixel of a frame is found, float32 [2, S, S] in pixels.
 
-    Args:
-        face: In the photograph.
-        pose: One value of each of `AMPLITUDES`.
-        x: The pixels' own places [S, S].
-        y: Likewise.
+    The pose has one value of each of `AMPLITUDES`; x and y are the pixels' own places [S, S].
     """
     unit = face.scale
     place = x + 1j * y
