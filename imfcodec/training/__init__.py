@@ -10,7 +10,7 @@ optical_flow.py   the motion that is shown to the network at first
 restoration.py    R, which restores decoded key frames: trained before the network, then applied
 send.py, sent_tokens.py       what a sender chooses for a shard's frames, to train the receiver on
 config.py         the configuration of a run
-trainee.py, quantisation.py   network and quantiser, one pass
+trainee.py        network and token quantiser, one pass
 losses.py, perceptual_loss.py, discriminator.py, adversary.py    what is minimised
 loop.py, processes.py         the loop, top to bottom, in one process or in many
 optimisation.py   rate, precision and averaged weights of a step

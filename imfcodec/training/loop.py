@@ -20,14 +20,13 @@ from imfcodec.training.losses import (
     pyramid_l1,
     structure_distance,
 )
-from imfcodec.training.optimisation import autocast, average_of, follow, warm_cosine
+from imfcodec.training.optimisation import autocast, average_of, follow, warm_cosine, warm_in
 from imfcodec.training.pairs import PairSampler
 from imfcodec.training.perceptual_loss import PerceptualLoss
 from imfcodec.training.prefetch import ahead, prepared, workers_for
 from imfcodec.training.processes import Processes, join
-from imfcodec.training.quantisation import warm_in
 from imfcodec.training.restoration import REFERENCES_FILE, load_restoration, restored_shard
-from imfcodec.training.run_log import METRICS_FILE, RunLog, time_left_s
+from imfcodec.training.run_log import METRICS_FILE, RunLog, progress_line, time_left_s
 from imfcodec.training.shards import Shard
 from imfcodec.training.trainee import Trainee, reduce_to, token_noise
 from imfcodec.training.utilisation import FlopMeter, peak_flops
@@ -250,7 +249,7 @@ def train(
                 most_s = min(limits_s, default=math.inf) - (started - begun)
                 steps = config.steps - first_step
                 left_s = time_left_s(step - first_step, steps, elapsed_s, most_s)
-                say(log.line(last, config.steps, left_s))
+                say(progress_line(step, config.steps, left_s, last))
             early = saved is None and time.monotonic() - begun >= FIRST_CHECKPOINT_S
             if processes.first and (early or step % config.checkpoint_steps == 0):
                 save()

@@ -19,6 +19,11 @@ def warm_cosine(step: int, warmup_steps: int, progress: float) -> float:
     return warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
+def warm_in(step: int, start: int, length: int) -> float:
+    """0 before ``start``, then linearly to 1 over ``length`` steps."""
+    return min(1.0, max(0.0, (step - start) / max(length, 1)))
+
+
 def autocast(device: str, precision: str) -> Any:
     """The context of "fp32", "bf16" or "fp16" arithmetic on a torch device."""
     if precision == "fp32":

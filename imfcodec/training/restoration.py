@@ -25,7 +25,7 @@ from imfcodec.training.optimisation import autocast, average_of, follow, warm_co
 from imfcodec.training.perceptual_loss import PerceptualLoss
 from imfcodec.training.prefetch import prepared, workers_for
 from imfcodec.training.processes import join
-from imfcodec.training.run_log import RunLog, paced, time_left_s
+from imfcodec.training.run_log import RunLog, paced, progress_line, time_left_s
 from imfcodec.training.shards import Pictures, Shard
 from imfcodec.training.tensor_file import write_tensors
 from imfcodec.training.utilisation import FlopMeter, peak_flops
@@ -201,7 +201,7 @@ def train_restoration(
                 last = log.write(check.measure(ema) if check else {})
                 most_s = None if config.minutes is None else 60 * config.minutes
                 left_s = time_left_s(step + 1, config.steps, time.monotonic() - begun, most_s)
-                say(log.line(last, config.steps, left_s))
+                say(progress_line(step + 1, config.steps, left_s, last))
     except (KeyboardInterrupt, Stopped):
         if done:
             write_tensors(run / FILE, ema.state_dict())

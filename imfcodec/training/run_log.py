@@ -69,13 +69,6 @@ class RunLog:
         self._begin()
         return record
 
-    def line(self, record: dict[str, float], steps: int, left_s: float | None) -> str:
-        """A record of `write` for people, its columns under one another.
-
-        The run has so many ``steps``; ``left_s`` is the estimated time left, None if unknown.
-        """
-        return progress_line(self._step, steps, left_s, record)
-
     def pictures(self, rows: Tensor, tokens: Tensor) -> None:
         """Write a sample grid [rows, columns, 3, S, S] and a plot of tokens [frames, d_m]."""
         grid = torch.cat([torch.cat(list(row), 2) for row in rows], 1)

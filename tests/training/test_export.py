@@ -64,7 +64,6 @@ def test_clips_of_any_size(tmp_path: Path) -> None:
 
 def test_a_second_export_becomes_the_default(tmp_path: Path) -> None:
     from imfcodec.training.weights_list import add_to_manifest
-
     from tests.tiny import TINY, write_tiny_weights
 
     first = write_tiny_weights(tmp_path)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 from imfcodec import __version__
@@ -138,17 +139,9 @@ def _essential(options: PrepareOptions, detector: str | None) -> Json:
 
 
 def _versions(*, with_opencv: bool) -> Json:
-    versions = {
-        "imfcodec": __version__,
-        "python": platform.python_version(),
-        "av": av.__version__,
-        "numpy": np.__version__,
-    }
-    if with_opencv:
-        import cv2
-
-        versions["opencv"] = cv2.__version__
-    return versions
+    libraries = {"av": av, "numpy": np} | ({"opencv": cv2} if with_opencv else {})
+    versions = {name: library.__version__ for name, library in libraries.items()}
+    return {"imfcodec": __version__, "python": platform.python_version(), **versions}
 
 
 def _clear(out: Path) -> None:

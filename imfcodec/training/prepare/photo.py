@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import av
+import cv2
 import numpy as np
 
 from imfcodec.errors import InputUnreadable, UnsupportedVideo
@@ -72,8 +73,6 @@ def read_photo(path: Path) -> Pictures:
         InputUnreadable: It is none.
         UnsupportedVideo: It is too small or too large to be looked at.
     """
-    import cv2
-
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UnsupportedVideo(f"{path}: too large a file for a photograph")

@@ -36,13 +36,13 @@ class ShotRecord:
     """One shot.
 
     Attributes:
-        start, count: its frames in the source.
-        first: the first frame that is kept.
-        kept: how many are kept, stride applied, or how many frames a photograph becomes; 0 if
+        start, count: Its frames in the source.
+        first: The first frame that is kept.
+        kept: How many are kept, stride applied, or how many frames a photograph becomes; 0 if
             it is dropped.
-        crop: where; None if it was dropped before that was decided.
-        face_px: height of the face, source pixels; None if there is none.
-        dropped: why it is not used, None if it is.
+        crop: Where; None if it was dropped before that was decided.
+        face_px: Height of the face, source pixels; None if there is none.
+        dropped: Why it is not used, None if it is.
     """
 
     start: int

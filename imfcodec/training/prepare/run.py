@@ -27,8 +27,6 @@ from imfcodec.training.shards import name_hash
 Advance = Callable[[int, float], None]
 """Takes the frames scanned and the bytes of all sources that are done, fractions included."""
 
-_SCAN_SHARE = 0.5  # of the work on a source, for the progress: the rest is the second pass
-
 
 @dataclass(frozen=True)
 class ShardSummary:
@@ -145,7 +143,7 @@ def _prepare_video(
     meter: _Meter,
 ) -> SourceRecord:
     scan = Scan(source.path, detector, options.detect_every)
-    seen = meter.scanning(scan.duration_s)
+    seen = meter.watching(scan.duration_s, 0)
     shots = tuple(plan_shot(s, scan.size, scan.small, options) for s in scan.shots(seen))
     record = replace(
         record,
@@ -166,7 +164,7 @@ def _prepare_video(
         scan.fps,
         [shots[number] for number in numbers],
         options,
-        meter.extracting(scan.duration_s),
+        meter.watching(scan.duration_s, 1),
     )
     try:
         with dataset.undoing(record.split):
@@ -278,16 +276,14 @@ class _Meter:
         self._done_bytes += self._current_bytes
         self._show(0.0)
 
-    def scanning(self, duration_s: float | None) -> Seen:
-        def seen(seconds: float) -> None:
-            self._frames += 1
-            self._show(_SCAN_SHARE * _share(seconds, duration_s))
+    def watching(self, duration_s: float | None, number: int) -> Seen:
+        """For the first pass over a source, number 0, or the second: each is half the work."""
 
-        return seen
-
-    def extracting(self, duration_s: float | None) -> Seen:
         def seen(seconds: float) -> None:
-            self._show(_SCAN_SHARE + (1 - _SCAN_SHARE) * _share(seconds, duration_s))
+            if number == 0:
+                self._frames += 1
+            share = min(1.0, seconds / duration_s) if duration_s else 0.0
+            self._show((number + share) / 2)
 
         return seen
 
@@ -298,7 +294,3 @@ class _Meter:
     def _show(self, share: float) -> None:
         if self._advance:
             self._advance(self._frames, self._done_bytes + share * self._current_bytes)
-
-
-def _share(seconds: float, duration_s: float | None) -> float:
-    return min(1.0, seconds / duration_s) if duration_s else 0.0

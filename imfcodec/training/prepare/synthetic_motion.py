@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -100,8 +101,6 @@ def moving(
     Raises:
         ValueError: The landmarks show no usable face.
     """
-    import cv2
-
     side = picture.shape[0]
     face = Face.of(landmarks, side)
     if face is None:
