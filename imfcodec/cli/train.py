@@ -364,7 +364,7 @@ def export_command(
     The weights become the default in the folder's manifest.json, and its MODEL_CARD.md gets an
     entry to fill in.
     """
-    from imfcodec.training.export_run import export_run
+    from imfcodec.training.export import export_run
     from imfcodec.training.prepare.sources import find_sources
 
     paths = [source.path for source in find_sources([clips])]

@@ -1,25 +1,22 @@
 """Training: videos -> shards -> checkpoints -> weights that `imfcodec encode` uses.
 
 prepare/          videos to shards
-shards.py         the files of a shard, written
-name_hash.py      choices that follow from a name alone
-data.py           read, and pairs drawn from them
-planners.py       prefetch of training data by worker processes
+shards.py         a shard's files, written and read
+pairs.py          pairs of frames drawn from a shard
+prefetch.py       training data prepared ahead by worker processes
 look.py           augmentation that all pictures of a pair share
 landmarks.py      where faces are, and the coarse motion that follows from it
 optical_flow.py   the motion that is shown to the network at first
-restoration.py    trains R, which restores decoded key frames, before the network
-restored_references.py        a shard's references restored by R, once for each run
+restoration.py    R, which restores decoded key frames: trained before the network, then applied
 send.py, sent_tokens.py       what a sender chooses for a shard's frames, to train the receiver on
 config.py         the configuration of a run
-trainee.py, quantisation.py   network and quantiser, one pass
-losses.py, perceptual_loss.py, discriminator.py, ada.py    what is minimised
+trainee.py        network and token quantiser, one pass
+losses.py, perceptual_loss.py, discriminator.py, adversary.py    what is minimised
 loop.py, processes.py         the loop, top to bottom, in one process or in many
-precision.py, schedule.py, averaging.py    how a step computes, how rate and averaged weights go
+optimisation.py   rate, precision and averaged weights of a step
 checkpoint.py, tensor_file.py, run_log.py, validation.py, utilisation.py   what a run leaves behind
 refined_run.py    tokens of a run of frames, and the integers that a sender sends
-export.py, export_run.py      checkpoint -> weights file
+export.py, weights_list.py    checkpoint -> weights file, and what its folder says of it
 fit_tables.py     integer predictors and tables on training tokens
-manifest.py, model_card.py    the list of weights files and their descriptions
 overfit.py        all steps with one clip
 """

@@ -30,13 +30,7 @@ def save_state(
 ) -> None:
     """Write everything, so that a crash or a full disk leaves the old checkpoint whole.
 
-    The averaged weights also go into a file of their own, for export.
-
-    Args:
-        folder: The run's folder.
-        modules: By name; one is called "ema".
-        optimisers: By name; Adam's moments and step counts are kept.
-        numbers: Scalars of the state.
+    The weights of the module called "ema" also go into a file of their own, for export.
 
     Raises:
         OutputFailed: The disk is full or the folder cannot be written.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +38,10 @@ def fit_tables(
     clips: list[npt.NDArray[np.float32]],
     senders: Sequence[Send] = (),
 ) -> EntropyTables:
-    """Fit every level.
+    """Fit every level to quantisation steps [d_m] and to tokens of clips, float32 [n, d_m] each.
 
-    Args:
-        step: Learned quantisation steps [d_m].
-        clips: Tokens of clips at their native frame rate, a key frame's first, float32 [n, d_m]
-            each.
-        senders: One for each clip, where a sender would do something else than round.
+    The clips have their native frame rate; a key frame's token comes first. There is one sender
+    for each clip, where a sender would do something else than round.
     """
     levels = []
     for scale in SCALES:
@@ -170,29 +166,3 @@ def _table(residuals: Ints, pooled: Floats) -> Ints:
     frequencies = np.floor(counts / counts.sum() * free).astype(np.int64) + 1
     frequencies[np.argmax(frequencies)] += (1 << PRECISION) - frequencies.sum()
     return frequencies
-
-
-def ideal_bits(tables: EntropyTables, level: int, clip: npt.NDArray[Any], packet: int) -> float:
-    """Mean ideal code length of a clip's tokens in bits per frame.
-
-    The first frame is the key frame; packets of ``packet`` frames follow.
-    """
-    part = tables.level(level)
-    q = tables.quantiser(level).quantise(clip).astype(np.int64)
-    key = q[:1]
-    bits = _cost(part.start_frequencies[None], _residuals(part.start, key, None, None))
-    for begin in range(1, len(q), packet):
-        piece = q[begin : begin + packet]
-        bits += _cost(part.leap_frequencies[None], _residuals(part.leap, piece[:1], key, key))
-        if len(piece) > 1:
-            residuals, activity = _walk(part.run, piece)
-            context = np.searchsorted(part.thresholds, activity, side="right")
-            bits += _cost(part.run_frequencies, residuals, context)
-    return bits / len(q)
-
-
-def _cost(tables: Ints, residuals: Ints, context: Ints | int = 0) -> float:
-    symbols = np.where(np.abs(residuals) <= RADIUS, residuals + RADIUS, ESCAPE)
-    dims = np.broadcast_to(np.arange(residuals.shape[1]), residuals.shape)
-    escapes = (symbols == ESCAPE).sum() * 4.0
-    return float((PRECISION - np.log2(tables[context, dims, symbols])).sum() + escapes)

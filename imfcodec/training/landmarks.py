@@ -32,15 +32,10 @@ def load_landmarks(folder: Path, frames: int) -> Landmarks | None:
 
 
 def coarse_flow(current: Landmarks, reference: Landmarks, side: int) -> npt.NDArray[np.float32]:
-    """Flow of the similarity that takes one face's landmarks to another's; 0 away from the face.
+    """Flow of the similarity that takes the landmarks [10] of x_c to those of x_r.
 
-    Args:
-        current: Landmarks of x_c [10].
-        reference: Of x_r [10].
-        side: Of the flow, in cells.
-
-    Returns:
-        float32 [side, side, 2] in cells; all 0 where a face is missing or all but a point.
+    float32 [side, side, 2] in cells; 0 away from the face, and everywhere if a face is missing or
+    all but a point.
     """
     here, there = ((p[0::2] + 1j * p[1::2]) * side for p in (current, reference))
     centre, size = here.mean(), np.abs(here - here.mean()).mean() * 2

@@ -43,7 +43,7 @@ class Affine(NamedTuple):
     def draw(cls, rng: np.random.Generator) -> Affine:
         """Draw one."""
         largest = (ANGLE, ZOOM, SHIFT, SHIFT, ASPECT, SHEAR)
-        return cls(*(float(v) for v in rng.uniform(-1, 1, len(largest)) * largest))
+        return cls(*(rng.uniform(-1, 1, len(largest)) * largest).tolist())
 
     def matrix(self) -> Tensor:
         """[2, 3] from places in the moved picture to places in the picture, both in -1..1."""
@@ -118,15 +118,11 @@ class Look:
 
     @staticmethod
     def apply_to_flow(looks: list[Look], flow: Tensor) -> Tensor:
-        """The optical flow between pictures that `apply` has changed.
+        """The optical flow [B, 3, f, f] between pictures that `apply` has changed.
 
-        The moved picture shows at p what stood at A p, so that a flow f becomes
-        A^-1 f(A p), A without its shift.
-
-        Args:
-            looks: One for each pair.
-            flow: [B, 3, f, f]: x and y in units of the picture, and its trust, 0 or 1, which
-                becomes 0 where the moved picture is only padding.
+        The flow is x and y in units of the picture, and its trust, 0 or 1, which becomes 0 where
+        the moved picture is only padding. The moved picture shows at p what stood at A p, so that
+        a flow f becomes A^-1 f(A p), A without its shift.
         """
         flow, trust = flow[:, :2], flow[:, 2:]
         sign = torch.tensor([[-1.0 if look.flip else 1.0, 1.0] for look in looks])

@@ -54,9 +54,8 @@ def flow_distance(displacement: Tensor, flow: Tensor) -> Tensor:
     Besides showing the first way out of the identity it holds still what does not move: on a
     static background the trusted flow is 0. In units of 1/64 of the picture.
 
-    Args:
-        displacement: [B, 2, h, w].
-        flow: [B, 3, f, f]: x and y in units of the picture, and its trust, 0 or 1.
+    The displacement is [B, 2, h, w]. The flow [B, 3, f, f] is x and y in units of the picture, and
+    its trust, 0 or 1.
     """
     flow, trust = flow[:, :2], flow[:, 2:]
     displacement = resize(displacement, *flow.shape[-2:])

@@ -19,13 +19,13 @@ def optical_flow(
     reference: list[npt.NDArray[np.uint8]],
     landmarks: list[tuple[Landmarks, Landmarks]] | None = None,
 ) -> Tensor:
-    """DIS optical flow from x_c to x_r, and where forward and backward agree.
+    """DIS optical flow from each x_c to its x_r, square pictures uint8 [S, S, 3].
 
     Args:
-        current: Square pictures uint8 [S, S, 3].
-        reference: As many, one for each.
-        landmarks: Of each current picture and its reference, if they are known: the flow then
-            starts from where the face went, and follows movements that it would else miss.
+        current: Pictures x_c.
+        reference: As many pictures x_r.
+        landmarks: Of each x_c and its x_r, if they are known: the flow then starts from where the
+            face went, and follows movements that it would else miss.
 
     Returns:
         [B, 3, 64, 64]: x and y in units of the picture, trust 0 or 1.

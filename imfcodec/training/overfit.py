@@ -10,7 +10,7 @@ from imfcodec.config import FAST, EncodeOptions, ModelConfig
 from imfcodec.model.precision import natural_precision
 from imfcodec.sender import EncodeReport, encode
 from imfcodec.training.config import Stage, TrainConfig
-from imfcodec.training.export_run import export_run
+from imfcodec.training.export import export_run
 from imfcodec.training.loop import train
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.run import prepare

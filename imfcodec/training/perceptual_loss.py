@@ -47,18 +47,16 @@ class VggPyramid(nn.Module):
     Layers are the first activations of VGG19's five stages, relu1_1 to relu5_1, as in the
     paper; or, where ``IMFCODEC_VGG16`` names a safetensors file with the first layers of VGG16
     (`features.0.weight`, ...), the activations of each of its convolutions.
+
+    Raises:
+        OptionError: The file is unusable; or without one, VGG19 is neither in torchvision's cache
+            nor reachable.
     """
 
     ENDS = (2, 7, 12, 21, 30)
     SCALES = 4
 
     def __init__(self) -> None:
-        """Load the backbone.
-
-        Raises:
-            OptionError: The file is unusable; or without one, VGG19 is neither in torchvision's
-                cache nor reachable.
-        """
         super().__init__()
         file = os.environ.get(VGG_FILE_VARIABLE)
         self.parts = nn.ModuleList(_vgg16(Path(file)) if file else self._vgg19())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
 import torch.distributed.nn.functional as dist_functional
-from torch import Tensor
+from torch import Tensor, nn
 
 from imfcodec.errors import OptionError
 
@@ -47,12 +49,21 @@ class Processes:
         dist.all_reduce(largest, dist.ReduceOp.MAX)
         return float(largest)
 
+    def parallel(self, module: nn.Module) -> Any:
+        """The module, whose gradients are those of all processes."""
+        if self.count == 1:
+            return module
+        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
+
+    def synchronised(self, module: Any, now: bool) -> Any:
+        """The context of one pass of a `parallel` module: gradients are exchanged if ``now``."""
+        return nullcontext() if now or self.count == 1 else module.no_sync()
+
 
 def join(device: str) -> Processes:
     """Join the processes that torchrun started; without it there is one.
 
-    Args:
-        device: "cpu", "cuda", or "auto" for a GPU where there is one.
+    The device "auto" is a GPU where there is one.
 
     Raises:
         OptionError: "cuda" is asked for and there is no GPU.

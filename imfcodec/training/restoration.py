@@ -1,40 +1,39 @@
-"""Trains R, reference restoration, on its own: decoded key frames against their sources."""
+"""R, reference restoration: trained on its own, and applied to a shard's decoded key frames."""
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
-from imfcodec.codec.network import to_tensor
+from imfcodec.codec.network import STRENGTHS, to_pictures, to_tensor
+from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.config import ModelConfig
 from imfcodec.errors import InputUnreadable, OptionError, Stopped
 from imfcodec.metrics.perceptual import load_lpips
 from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
-from imfcodec.training.averaging import follow
-from imfcodec.training.data import Pictures, Shard
 from imfcodec.training.losses import psnr_db
+from imfcodec.training.optimisation import autocast, average_of, follow, warm_cosine
 from imfcodec.training.perceptual_loss import PerceptualLoss
-from imfcodec.training.planners import ahead, planners_for
-from imfcodec.training.precision import autocast
+from imfcodec.training.prefetch import prepared, workers_for
 from imfcodec.training.processes import join
-from imfcodec.training.run_log import RunLog, time_left_s
-from imfcodec.training.schedule import warm_cosine
+from imfcodec.training.run_log import RunLog, paced, progress_line, time_left_s
+from imfcodec.training.shards import Pictures, Shard
 from imfcodec.training.tensor_file import write_tensors
 from imfcodec.training.utilisation import FlopMeter, peak_flops
 from imfcodec.weights import under
 
 FILE = "restoration.safetensors"
+REFERENCES_FILE = "references.u8"
+RESTORED_TOGETHER = 8  # references
 VALIDATED = 64  # references
 VALIDATION_NETS = ("alex", "squeeze")
 
@@ -47,18 +46,11 @@ class RestorationConfig:
         model: Sizes of the network that R belongs to.
         side: Side of the patches in pixels.
         batch: Patches per step.
-        steps: Optimiser steps.
-        minutes: Time limit of the run, None for no limit. The learning rate follows steps or
-            minutes, whichever is nearer its end.
-        learning_rate: Peak rate; linear warm-up, cosine down to a twentieth.
-        warmup_steps: Steps of the warm-up.
-        ema: Decay of the averaged weights, which are the ones written.
-        l1, perceptual: Weights of the terms of the loss.
-        perceptual_net: As in `PerceptualLoss`.
         clean: Share of patches that were never coded, so that R learns to leave them unchanged.
         seed: Seed of weights and patches.
-        precision: "fp32", "bf16" or "fp16".
         log_steps: Steps between log lines and checkpoints.
+
+    The others are as in `TrainConfig`.
     """
 
     model: ModelConfig
@@ -86,14 +78,12 @@ class Patches:
     """Draws patches of decoded references and the same patches of their sources.
 
     Batch n depends on the seed and n only.
+
+    Raises:
+        OptionError: The shard has no decoded references, or smaller ones than the patches.
     """
 
     def __init__(self, shard: Shard, config: RestorationConfig) -> None:
-        """Prepare to draw.
-
-        Raises:
-            OptionError: The shard has no decoded references, or smaller ones than the patches.
-        """
         self._shard = shard
         self._config = config
         self._pairs = shard.decoded_pairs()
@@ -102,7 +92,7 @@ class Patches:
         if shard.size < config.side:
             raise OptionError(f"patches of {config.side} pixels of pictures of {shard.size}")
 
-    def draw(self, step: int) -> tuple[Pictures, Pictures]:
+    def __getitem__(self, step: int) -> tuple[Pictures, Pictures]:
         """Decoded and source patches of one step, uint8 [batch, side, side, 3] each."""
         config = self._config
         rng = np.random.default_rng((config.seed, step))
@@ -117,11 +107,6 @@ class Patches:
             decoded.append(patch[:, mirror])
             sources.append(source[:, mirror])
         return np.stack(decoded), np.stack(sources)
-
-
-def drawer(shard: Shard, config: RestorationConfig) -> Callable[..., tuple[Pictures, Pictures]]:
-    """`Patches.draw` on a shard."""
-    return Patches(shard, config).draw
 
 
 def train_restoration(
@@ -165,18 +150,18 @@ def train_restoration(
     run.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     torch.manual_seed(config.seed)
-    restoration = _network(config.model)
+    restoration = restoration_of(config.model)
+    if restoration is None:
+        raise OptionError(f"preset {config.model.preset} restores no references")
     if initial:
         load_restoration(initial, restoration)
     restoration.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = copy.deepcopy(restoration).eval().requires_grad_(False)
+    ema = average_of(restoration)
     optimiser = torch.optim.Adam(restoration.parameters(), config.learning_rate)
     distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
-    draw = partial(drawer, Shard(shard), config)
-    draw()  # a shard without references is refused here
     if workers is None:
-        workers = planners_for(device, 1)
-    patches = ahead(draw, ((step,) for step in range(config.steps)), workers)
+        workers = workers_for(device, 1)
+    patches = iter(prepared(Patches(Shard(shard), config), range(config.steps), workers))
     nets = VALIDATION_NETS if distance else ()
     check = _Check(Shard(validation), device, nets) if validation else None
     flops = FlopMeter()
@@ -210,21 +195,18 @@ def train_restoration(
                 follow(ema, restoration, step, config.ema)
             flops.end()
             done = step + 1
-            figures = {name: term.detach() for name, term in terms.items()}
-            log.add(step + 1, config.batch, wait_s, flops.take(), figures)
+            log.add(step + 1, config.batch, wait_s, flops.take(), terms)
             if (step + 1) % config.log_steps == 0 or step + 1 == config.steps:
                 write_tensors(run / FILE, ema.state_dict())
                 last = log.write(check.measure(ema) if check else {})
                 most_s = None if config.minutes is None else 60 * config.minutes
                 left_s = time_left_s(step + 1, config.steps, time.monotonic() - begun, most_s)
-                say(log.line(last, config.steps, left_s))
+                say(progress_line(step + 1, config.steps, left_s, last))
     except (KeyboardInterrupt, Stopped):
         if done:
             write_tensors(run / FILE, ema.state_dict())
             say(f"stopped after step {done}; go on with --initial {run / FILE} and a new folder")
         raise
-    finally:
-        patches.close()
     write_tensors(run / FILE, ema.state_dict())
     return last
 
@@ -247,15 +229,61 @@ def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> No
         raise InputUnreadable(f"{path} does not fit this network's R: {error}") from error
 
 
+@torch.inference_mode()
+def restored_shard(
+    folder: Path,
+    path: Path,
+    restoration: ReferenceRestoration | None,
+    device: str,
+    precision: str,
+    say: Callable[[str], None] = lambda line: None,
+) -> Shard:
+    """A shard that shows its decoded references as a receiver restores them.
+
+    R runs once for each instead of in every step that draws it.
+
+    Args:
+        folder: Of the shard.
+        path: File that keeps the restored references. Those in it already, of a run that is
+            resumed, stay.
+        restoration: R; None, and one that is untrained, leaves the references as they are.
+        device: Torch device.
+        precision: "fp32", "bf16" or "fp16".
+        say: Called with lines of progress.
+
+    Raises:
+        InputUnreadable: The folder is no shard.
+    """
+    shard = Shard(folder)
+    if restoration is None or not restoration.trained:
+        return shard
+    size = shard.refs[:1].nbytes
+    shares = torch.ones(len(shard.refs), 1, 1, 1)
+    for ref in (ref for clip in shard.clips for ref in clip.refs):
+        shares[ref.place] = STRENGTHS[restoration_field(ref.crf, predicted=ref.predicted)]
+    done = path.stat().st_size // size if size and path.exists() else 0
+    advance = paced("restoring key frames", say)
+    with path.open("r+b" if path.exists() else "wb") as file:
+        file.truncate(done * size)
+        file.seek(done * size)
+        for begin in range(done, len(shard.refs), RESTORED_TOGETHER):
+            advance(begin, len(shard.refs))
+            decoded = to_tensor(shard.refs[begin : begin + RESTORED_TOGETHER].copy(), device)
+            with autocast(device, precision):
+                restored = restoration(decoded)
+            share = shares[begin : begin + RESTORED_TOGETHER].to(device)
+            file.write(to_pictures(torch.lerp(decoded, restored.float(), share)).tobytes())
+    shard.show_references(path)
+    return shard
+
+
 class _Check:
     """What R gains on references of people whom training has not seen."""
 
     def __init__(self, shard: Shard, device: str, nets: Iterable[str]) -> None:
         pairs = shard.decoded_pairs()
-        chosen = pairs[:: max(1, len(pairs) // VALIDATED)]
-        self._pairs = [
-            (shard.refs[ref].copy(), shard.frames[frame].copy()) for ref, frame in chosen
-        ]
+        self._shard = shard
+        self._pairs = pairs[:: max(1, len(pairs) // VALIDATED)]
         self._device = device
         self._distances = {n: load_lpips(n).to(device) for n in nets}
 
@@ -263,7 +291,9 @@ class _Check:
     def measure(self, restoration: nn.Module) -> dict[str, float]:
         """Means of decoded and restored references: PSNR-RGB in dB, LPIPS where it is known."""
         sums: dict[str, float] = {}
-        for decoded, source in self._tensors():
+        for ref, frame in self._pairs:
+            pictures = self._shard.refs[[ref]], self._shard.frames[[frame]]
+            decoded, source = (to_tensor(x, self._device) for x in pictures)
             for name, picture in (("decoded", decoded), ("restored", restoration(decoded))):
                 figures = {"psnr_db": psnr_db(picture, source)}
                 for net, distance in self._distances.items():
@@ -272,14 +302,3 @@ class _Check:
                     key = f"{name}_{kind}"
                     sums[key] = sums.get(key, 0.0) + value / len(self._pairs)
         return sums
-
-    def _tensors(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for decoded, source in self._pairs:
-            yield to_tensor(decoded[None], self._device), to_tensor(source[None], self._device)
-
-
-def _network(config: ModelConfig) -> ReferenceRestoration:
-    restoration = restoration_of(config)
-    if restoration is None:
-        raise OptionError(f"preset {config.preset} restores no references")
-    return restoration

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 
 from imfcodec.errors import OptionError
-from imfcodec.training.png import write_png
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -21,24 +21,21 @@ class RunLog:
     """Collects the terms of each step and writes their means at intervals."""
 
     def __init__(self, run: Path, step: int, peak_flops: float, wandb: str | None = None) -> None:
-        """Append to the run's files.
+        """Append to the files of a run that stands at a step.
 
-        Args:
-            run: The folder.
-            step: The one that the run stands at.
-            peak_flops: What this machine could compute, operations per second.
-            wandb: Project of Weights & Biases to log to as well.
+        ``peak_flops`` is what this machine could compute, in operations per second. ``wandb`` is a
+        project of Weights & Biases to log to as well.
         """
         self._run = run
         self._peak_flops = peak_flops
-        self._flops = 0
         self._step = step
-        self._terms: dict[str, list[float]] = {}
-        self._samples = 0
-        self._wait_s = 0.0
-        self._begun = time.monotonic()
+        self._begin()
         self._events = _event_writer(run)
         self._wandb = _wandb_run(wandb, run) if wandb else None
+
+    def _begin(self) -> None:
+        self._terms: dict[str, list[float]] = {}
+        self._samples, self._flops, self._wait_s, self._begun = 0, 0, 0.0, time.monotonic()
 
     def add(
         self, step: int, samples: int, wait_s: float, flops: int, terms: dict[str, Tensor]
@@ -49,7 +46,7 @@ class RunLog:
         self._samples += samples
         self._wait_s += wait_s
         for name, value in terms.items():
-            self._terms.setdefault(name, []).append(float(value))
+            self._terms.setdefault(name, []).append(float(value.detach()))
 
     def write(self, figures: dict[str, float]) -> dict[str, float]:
         """Write one record: means since the last one, speed, and further figures."""
@@ -69,31 +66,26 @@ class RunLog:
                 self._events.add_scalar(name, value, self._step)
         if self._wandb:
             self._wandb.log(record, step=self._step)
-        self._terms.clear()
-        self._samples, self._flops, self._wait_s, self._begun = 0, 0, 0.0, time.monotonic()
+        self._begin()
         return record
-
-    def line(self, record: dict[str, float], steps: int, left_s: float | None) -> str:
-        """A record for people, its columns under one another.
-
-        Args:
-            record: What `write` returned.
-            steps: Of the whole run.
-            left_s: Estimated time left, in seconds; None if unknown.
-        """
-        return progress_line(self._step, steps, left_s, record)
 
     def pictures(self, rows: Tensor, tokens: Tensor) -> None:
         """Write a sample grid [rows, columns, 3, S, S] and a plot of tokens [frames, d_m]."""
         grid = torch.cat([torch.cat(list(row), 2) for row in rows], 1)
-        write_png(self._run / "samples.png", grid)
+        _write_png(self._run / "samples.png", grid)
         # Time runs to the right, one band per dimension, from -2 (black) to 2 (white).
         plot = (tokens.t()[None] / 4 + 0.5).clamp(0, 1).expand(3, -1, -1)
         plot = plot.repeat_interleave(8, 1).repeat_interleave(8, 2)
-        write_png(self._run / "tokens.png", plot)
+        _write_png(self._run / "tokens.png", plot)
         if self._events:
             self._events.add_image("samples", grid, self._step)
             self._events.add_image("tokens", plot, self._step)
+
+
+def _write_png(path: Path, picture: Tensor) -> None:
+    """Write [3, H, W] in 0..1."""
+    rgb = picture.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    path.write_bytes(cv2.imencode(".png", rgb[..., ::-1])[1].tobytes())
 
 
 def progress_line(step: int, steps: int, left_s: float | None, figures: dict[str, float]) -> str:
@@ -113,16 +105,9 @@ def duration_text(seconds: float) -> str:
 def time_left_s(
     done: int, total: int, elapsed_s: float, most_s: float | None = None
 ) -> float | None:
-    """Time left of a run, by its mean speed so far.
+    """Time left by the mean speed so far; None before the first step.
 
-    Args:
-        done: Steps so far, of this process.
-        total: Steps that this process is to do.
-        elapsed_s: Time that they took, in seconds.
-        most_s: Time after which the run stops anyway.
-
-    Returns:
-        Seconds; None before the first step.
+    ``done`` of ``total`` steps took ``elapsed_s``. The run stops after ``most_s`` anyway.
     """
     if not done:
         return None

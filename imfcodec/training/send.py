@@ -13,9 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +24,12 @@ from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.config import REFINE_STEPS
 from imfcodec.errors import OptionError
 from imfcodec.sender.latent_tokens import LatentTokens
-from imfcodec.training.data import Clip, ClipDrawer, Pictures, Shard
 from imfcodec.training.look import Look
-from imfcodec.training.planners import ahead
+from imfcodec.training.pairs import ClipDrawer
+from imfcodec.training.prefetch import prepared
 from imfcodec.training.refined_run import RefinedRun
 from imfcodec.training.sent_tokens import SentTokens, save_sent
+from imfcodec.training.shards import Clip, Pictures, Shard
 from imfcodec.weights import Weights, WeightsFile, load
 
 SAY_EVERY = 50  # runs
@@ -63,27 +62,11 @@ class SendConfig:
             raise OptionError("a run of tokens needs at least two frames, near a key frame")
 
 
-class SentRun(NamedTuple):
-    """One run, as `SentTokens` has many."""
-
-    reference: int
-    reference_frame: int
-    reference_token: npt.NDArray[np.float32]
-    frames: npt.NDArray[np.int64]
-    tokens: npt.NDArray[np.float32]
-    look: npt.NDArray[np.float32]
-
-
 class RunSender:
     """Draws runs of a shard's frames and chooses their tokens."""
 
     def __init__(self, shard: Shard, weights: Weights, config: SendConfig) -> None:
         """Prepare to draw from clips that have enough frames around a decoded key frame.
-
-        Args:
-            shard: Shows its decoded key frames as they are.
-            weights: The sender's.
-            config: What is wanted.
 
         Raises:
             OptionError: No clip is long enough, or the weights have no such quantiser step.
@@ -100,8 +83,8 @@ class RunSender:
             )
         self._drawer = ClipDrawer(long)
 
-    def send(self, number: int) -> SentRun:
-        """Run ``number``."""
+    def __getitem__(self, number: int) -> SentTokens:
+        """Run ``number``: `SentTokens` without their first dimension."""
         rng = np.random.default_rng((self._config.seed, number))
         clip = self._drawer.draw(rng)
         ref = clip.refs[rng.integers(len(clip.refs))]
@@ -121,17 +104,19 @@ class RunSender:
         received = quantiser.dequantise(
             run.integers(quantiser.step, self._weights.tables.coder(level))
         )
-        numbers = np.array(look.numbers(), np.float32)
-        source = clip.start + ref.frame
-        return SentRun(ref.place, source, received[0], frames, received[1:], numbers)
+        return SentTokens(
+            reference=np.asarray(ref.place),
+            reference_frame=np.asarray(clip.start + ref.frame),
+            reference_token=received[0],
+            frames=frames,
+            tokens=received[1:],
+            looks=np.array(look.numbers(), np.float32),
+        )
 
     def _frames(
         self, rng: np.random.Generator, clip: Clip, key: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Indices of the frames between the key frame and a run, and of the run's.
-
-        After the key frame they are in order, before it backwards, as in a sender.
-        """
+        """Indices of the frames from the key frame on to a run, or back to it, and of the run's."""
         count = self._config.frames
         room = {1: clip.count - 1 - key, -1: key}  # at least one side has enough
         way = int(rng.choice([way for way in room if room[way] >= count]))
@@ -163,15 +148,13 @@ def send_tokens(
         WeightsCorrupt: The weights are corrupt.
         OutputFailed: The disk is full.
     """
-    shard = Shard(folder)
-    RunSender(shard, load(weights), config)  # what is wrong is said before the work begins
-    requests = ((number,) for number in range(config.runs))
-    runs: list[SentRun] = []
-    for run in ahead(partial(_sender, shard, weights, config), requests, workers):
+    sender = RunSender(Shard(folder), load(weights), config)
+    runs: list[SentTokens] = []
+    for run in prepared(sender, range(config.runs), workers):
         runs.append(run)
         if len(runs) % SAY_EVERY == 0:
             say(f"{len(runs)} of {config.runs} runs")
-    sent = SentTokens(*(np.stack(column) for column in zip(*runs, strict=True)))
+    sent = SentTokens(**{name: np.stack([vars(run)[name] for run in runs]) for name in vars(run)})
     save_sent(folder, sent)
     return sent
 
@@ -179,7 +162,3 @@ def send_tokens(
 def _seen(picture: Pictures, look: Look) -> Pictures:
     """A picture under a look, uint8 [S, S, 3] both."""
     return to_pictures(Look.apply([look], to_tensor(np.array(picture)[None])))[0]
-
-
-def _sender(shard: Shard, weights: WeightsFile, config: SendConfig) -> Callable[[int], SentRun]:
-    return RunSender(shard, load(weights), config).send

@@ -88,11 +88,7 @@ def load_sent(folder: Path, frames: int, refs: int) -> SentTokens | None:
             and sent.looks.shape == (runs, len(AS_IT_IS.numbers()))
             and count >= 2
         )
-        known = (
-            (sent.frames, frames),
-            (sent.reference_frame, frames),
-            (sent.reference, refs),
-        )
+        known = ((sent.frames, frames), (sent.reference_frame, frames), (sent.reference, refs))
         if not fits or any(x.min(initial=0) < 0 or x.max(initial=-1) >= n for x, n in known):
             raise ValueError("it belongs to another shard")
     except (OSError, TypeError, ValueError, SafetensorError) as error:

@@ -54,13 +54,9 @@ class FlopMeter:
 
 
 def peak_flops(device: str, precision: str) -> float:
-    """Operations per second that this machine reaches in one large matrix product.
+    """Operations per second in one large matrix product in "fp32", "bf16" or "fp16".
 
     A measured yardstick: it includes what clocks, threads and other processes leave.
-
-    Args:
-        device: Torch device.
-        precision: "fp32", "bf16" or "fp16".
     """
     kind = device.split(":")[0]
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

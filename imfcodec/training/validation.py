@@ -7,11 +7,13 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from imfcodec.codec.network import to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.training.config import TrainConfig
-from imfcodec.training.data import Batch, PairSampler, Shard
 from imfcodec.training.losses import psnr_db
+from imfcodec.training.pairs import Batch, PairSampler
 from imfcodec.training.perceptual_loss import PerceptualLoss
+from imfcodec.training.shards import Shard
 from imfcodec.training.trainee import Trainee, reduce_to
 
 PAIRS, BATCH = 64, 8
@@ -38,9 +40,8 @@ class Validation:
         sums = {f"{name}_{kind}": 0.0 for name in ("val", "freeze") for kind in kinds}
         batches = self._draw(size)
         for batch in batches:
-            target, reference = (reduce_to(x, size) for x in (batch.current, batch.references[0]))
-            pictures = {"val": self._rebuild(model, batch, size), "freeze": reference}
-            for name, picture in pictures.items():
+            reference, target, ours = self._rebuild(model, batch, size)
+            for name, picture in (("val", ours), ("freeze", reference)):
                 sums[f"{name}_psnr_db"] += psnr_db(picture, target) / len(batches)
                 if self._distance:
                     distance = float(self._distance(picture, target))
@@ -50,9 +51,7 @@ class Validation:
     @torch.no_grad()
     def samples(self, model: Trainee, size: int) -> Tensor:
         """Rows of reference, target, output, |difference| x 4: [rows, 4, 3, size, size]."""
-        batch = self._draw(size)[0]
-        target, reference = (reduce_to(x, size) for x in (batch.current, batch.references[0]))
-        ours = self._rebuild(model, batch, size)
+        reference, target, ours = self._rebuild(model, self._draw(size)[0], size)
         difference = ((ours - target).abs() * 4).clamp(0, 1)
         return torch.stack([reference, target, ours, difference], 1)[:SAMPLES].cpu()
 
@@ -61,13 +60,11 @@ class Validation:
         """Tokens of one clip's first frames, in order: [frames, d_m]."""
         shard = self._sampler.shard
         clip = shard.clips[0]
-        chosen = shard.frames[clip.start : clip.start + min(clip.count, TOKENS)]
-        frames = torch.from_numpy(chosen.copy())
-        pictures = frames.permute(0, 3, 1, 2).float().div(255)
-        origin = pictures[:1].to(self._device)
-        flow = MovementTracker(chosen[0]).track(chosen)
+        frames = shard.frames[clip.start : clip.start + min(clip.count, TOKENS)].copy()
+        flow = MovementTracker(frames[0]).track(frames).to(self._device)
+        pictures = to_tensor(frames, self._device)
         parts = [
-            model.imf.encode_token(p.to(self._device), origin, f.to(self._device))
+            model.imf.encode_token(p, pictures[:1], f)
             for p, f in zip(pictures.split(BATCH), flow.split(BATCH), strict=True)
         ]
         return torch.cat(parts).float().cpu()
@@ -77,23 +74,15 @@ class Validation:
             side = max(size, min(self._side, self._sampler.shard.size))
             drawn = [self._sampler.draw(n, BATCH, side, flow=False) for n in range(PAIRS // BATCH)]
             self._batches = (size, drawn)
-        return [_to(b, self._device) for b in self._batches[1]]
+        return [batch.to(self._device) for batch in self._batches[1]]
 
-    def _rebuild(self, model: Trainee, batch: Batch, size: int) -> Tensor:
+    def _rebuild(self, model: Trainee, batch: Batch, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Reference, target and what a receiver makes of it, [B, 3, size, size] each."""
         step = model.quantiser.step
         origin = batch.references[0]
+        reference, target = reduce_to(origin, size), reduce_to(batch.current, size)
         token = model.imf.encode_token(batch.current, origin, batch.flow)
         tokens = token, model.imf.key_token(origin)
-        current, reference = (torch.round(t / step) * step for t in tokens)
-        rebuilt = model.imf(current, [reduce_to(origin, size)], [reference])
-        return rebuilt.picture.float().clamp(0, 1)
-
-
-def _to(batch: Batch, device: str) -> Batch:
-    return Batch(
-        batch.current.to(device),
-        batch.neighbour.to(device),
-        [r.to(device) for r in batch.references],
-        None if batch.flow is None else batch.flow.to(device),
-        [],
-    )
+        current, key = (torch.round(t / step) * step for t in tokens)
+        rebuilt = model.imf(current, [reference], [key])
+        return reference, target, rebuilt.picture.float().clamp(0, 1)

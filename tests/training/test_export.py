@@ -63,15 +63,15 @@ def test_clips_of_any_size(tmp_path: Path) -> None:
 
 
 def test_a_second_export_becomes_the_default(tmp_path: Path) -> None:
-    from imfcodec.training.manifest import register
+    from imfcodec.training.weights_list import add_to_manifest
     from tests.tiny import TINY, write_tiny_weights
 
     first = write_tiny_weights(tmp_path)
-    register(tmp_path, first, TINY, {})
+    add_to_manifest(tmp_path, first, TINY, {})
     second = weights.write(tmp_path, "other", weights.load(first).model, weights.load(first).tables)
     other = weights.WeightsFile("other", second.id, tmp_path / "copy.safetensors")
     other.path.write_bytes(first.path.read_bytes())
-    register(tmp_path, other, TINY, {})
+    add_to_manifest(tmp_path, other, TINY, {})
     entries = json.loads((tmp_path / "manifest.json").read_text())["weights"]
     assert [(e["file"], e["default"]) for e in entries] == [
         (first.path.name, False),

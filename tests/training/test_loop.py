@@ -17,10 +17,11 @@ from safetensors.torch import load_file
 
 from imfcodec.config import FAST
 from imfcodec.errors import InputUnreadable, OptionError, OutputFailed, Stopped
-from imfcodec.training import checkpoint, data, discriminator, landmarks, loop, tensor_file
+from imfcodec.training import checkpoint, discriminator, landmarks, loop, pairs, tensor_file
 from imfcodec.training.config import Stage, TrainConfig
 from imfcodec.training.loop import train
 from imfcodec.training.optical_flow import optical_flow
+from imfcodec.training.shards import Shard
 from tests.tiny import write_tiny_weights
 from tests.training.samples import small_run, write_shard
 
@@ -213,9 +214,9 @@ def test_landmarks_reach_the_optical_flow(
             seen.append(errors[int(q[0])] - min(errors))
         return optical_flow(current, reference)
 
-    source = data.Shard(copy)
-    monkeypatch.setattr(data, "optical_flow", spy)
-    sampler = data.PairSampler(source, small_run(decoded_references=0.5))
+    source = Shard(copy)
+    monkeypatch.setattr(pairs, "optical_flow", spy)
+    sampler = pairs.PairSampler(source, small_run(decoded_references=0.5))
     sampler.draw(0, 16, 64, flow=True)
     # E_T sees the neighbour's flow as well, where the rate is measured.
     assert len(seen) == 16 + 4

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from imfcodec.cli.main import imfcodec
 from imfcodec.errors import InputUnreadable, NoFrames, OptionError, OutputExists, OutputFailed
 from imfcodec.media import AudioMode, MediaReader, PictureFrame
-from imfcodec.training.data import PairSampler, Shard
+from imfcodec.training.pairs import PairSampler
 from imfcodec.training.prepare.journal import Journal
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.run import PrepareReport, prepare
-from imfcodec.training.shards import ShardWriter
+from imfcodec.training.shards import Shard, ShardWriter
 from tests.conftest import moving_picture
 
 from .samples import small_run

@@ -13,14 +13,13 @@ import pytest
 
 from imfcodec.errors import OptionError
 from imfcodec.media.faces import MODEL_VARIABLE
-from imfcodec.training.data import Shard
-from imfcodec.training.prepare.cuts import CutDetector
 from imfcodec.training.prepare.faces import Box, FaceDetector, FaceTracks
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.plan import face_crop, plan_shot
 from imfcodec.training.prepare.records import Crop, Dropped
 from imfcodec.training.prepare.run import prepare
-from imfcodec.training.prepare.scan import Shot
+from imfcodec.training.prepare.scan import CutDetector, Shot
+from imfcodec.training.shards import Shard
 
 SIZE = (640, 360)
 OPTIONS = PrepareOptions(size=64, stride=1, min_frames=4)

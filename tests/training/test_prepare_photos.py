@@ -10,7 +10,7 @@ import pytest
 
 from imfcodec.errors import UNUSABLE_VIDEO, OptionError
 from imfcodec.training.config import Stage, TrainConfig
-from imfcodec.training.data import PairSampler, Shard
+from imfcodec.training.pairs import PairSampler
 from imfcodec.training.prepare import run as run_module
 from imfcodec.training.prepare.faces import Box
 from imfcodec.training.prepare.options import PrepareOptions
@@ -25,6 +25,7 @@ from imfcodec.training.prepare.synthetic_motion import (
     moving,
     poses,
 )
+from imfcodec.training.shards import Shard
 from tests.conftest import moving_picture
 
 from .test_prepare import OPTIONS, contents, manifest_of, write_video
@@ -284,7 +285,7 @@ def test_photographs_of_somebody_in_a_video(material: Path, photo: str) -> None:
     others = sampler.drawer.weights.sum() - sampler.drawer.weights[place]
     assert sampler.drawer.weights[place] == pytest.approx(others / 0.15)
     video = next(c for c in shard.clips if c.identity == "her" and c.weight == 1)
-    picks = [p.current for step in range(100) for p in sampler.plan(step, 8, 64, False).picks]
+    picks = [p.current.frame for step in range(100) for p in sampler.plan(step, 8, 64, False).picks]
     hers = [c for c in shard.clips if c.identity == "her"]
     mine = [f for f in picks if any(c.start <= f < c.start + c.count for c in hers)]
     of_video = sum(video.start <= f < video.start + video.count for f in mine)

@@ -19,16 +19,17 @@ from imfcodec.config import PAPER
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
 from imfcodec.training import checkpoint, restoration
-from imfcodec.training.data import Shard
 from imfcodec.training.loop import train
 from imfcodec.training.restoration import (
     FILE,
+    REFERENCES_FILE,
     Patches,
     RestorationConfig,
     load_restoration,
+    restored_shard,
     train_restoration,
 )
-from imfcodec.training.restored_references import REFERENCES_FILE, restore_references
+from imfcodec.training.shards import Shard
 from imfcodec.training.tensor_file import write_tensors
 from imfcodec.training.trainee import Trainee
 from tests.tiny import TINY, tiny_model, write_tiny_weights
@@ -87,7 +88,7 @@ def test_the_same_again(shard: Path, tmp_path: Path) -> None:
 
 
 def test_patches_show_the_same_place(shard: Path) -> None:
-    decoded, source = Patches(Shard(shard), dataclasses.replace(CONFIG, clean=0.0)).draw(0)
+    decoded, source = Patches(Shard(shard), dataclasses.replace(CONFIG, clean=0.0))[0]
     assert decoded.shape == source.shape == (4, 32, 32, 3)
     decoded, source = decoded.astype(int), source.astype(int)
     apart = abs(decoded - source).mean()
@@ -95,7 +96,7 @@ def test_patches_show_the_same_place(shard: Path) -> None:
 
 
 def test_patches_that_were_never_coded(shard: Path) -> None:
-    decoded, source = Patches(Shard(shard), dataclasses.replace(CONFIG, clean=1.0)).draw(0)
+    decoded, source = Patches(Shard(shard), dataclasses.replace(CONFIG, clean=1.0))[0]
     assert np.array_equal(decoded, source)
 
 
@@ -151,8 +152,7 @@ def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
     network = model.restoration
     assert isinstance(network, ReferenceRestoration)
     file = tmp_path / REFERENCES_FILE
-    whole, decoded = Shard(shard), Shard(shard).refs
-    restore_references(network, whole, file, "cpu", "fp32")
+    whole, decoded = restored_shard(shard, file, network, "cpu", "fp32"), Shard(shard).refs
     assert whole.refs.shape == decoded.shape
     assert (whole.refs != decoded).mean() > 0.1
     for ref in whole.clips[0].refs:
@@ -163,7 +163,7 @@ def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
     content = file.read_bytes()
     # A run that was killed meanwhile goes on where it stood, and leaves what is there.
     file.write_bytes(bytes(len(content) // 2 + 5))
-    restore_references(network, Shard(shard), file, "cpu", "fp32")
+    restored_shard(shard, file, network, "cpu", "fp32")
     half = len(decoded) // 2 * decoded[0].nbytes
     assert file.read_bytes() == bytes(half) + content[half:]
 

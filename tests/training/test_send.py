@@ -18,11 +18,12 @@ from imfcodec.codec.network import TorchNetwork
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.training.checkpoint import EMA_FILE, load_initial
-from imfcodec.training.data import PairSampler, Shard
 from imfcodec.training.look import AS_IT_IS, Look
 from imfcodec.training.loop import train
+from imfcodec.training.pairs import PairSampler
 from imfcodec.training.send import SendConfig, send_tokens
 from imfcodec.training.sent_tokens import FILE, SentTokens, save_sent
+from imfcodec.training.shards import Shard
 from imfcodec.training.trainee import Trainee
 from imfcodec.weights import WeightsFile, load
 from tests.tiny import TINY, write_tiny_weights

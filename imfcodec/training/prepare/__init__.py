@@ -8,14 +8,12 @@ run.py        the spine, one source at a time
 options.py    what can be asked for
 sources.py    the files, each with a name that does not depend on where it lies
 labels.py     identities, weights, the split
-scan.py       first pass: small pictures -> shots
-cuts.py       where a shot ends
-faces.py      YuNet, and tracks of overlapping boxes
+scan.py       first pass: small pictures -> shots, and where a shot ends
+faces.py      YuNet, tracks of overlapping boxes, landmarks of the frames that were kept
 plan.py       a shot -> its square crop, or the reason why it is dropped
 photo.py      a photograph -> a portrait
 synthetic_motion.py  a portrait -> a clip
 extract.py    second pass: cropped and scaled frames
-find_landmarks.py  last pass: landmarks of the frames that were kept
 records.py    what is known of a source and its shots, to and from JSON
 journal.py    the record of finished sources that a later run resumes from
 dataset.py    the output folder: two shards, journal, manifest

@@ -6,10 +6,14 @@ import json
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 
+import av
+import cv2
+import numpy as np
+
+from imfcodec import __version__
 from imfcodec.errors import OutputExists
 from imfcodec.media import AtomicOutput, writing
 from imfcodec.training.landmarks import FILE as LANDMARKS
@@ -17,7 +21,7 @@ from imfcodec.training.prepare.journal import FORMAT, Journal
 from imfcodec.training.prepare.labels import SPLITS
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.records import Json, SourceRecord
-from imfcodec.training.shards import ClipEntry, ClipLabel, Picture, ShardWriter
+from imfcodec.training.shards import ClipEntry, ClipLabel, Pictures, ShardWriter
 
 JOURNAL, MANIFEST = "journal.jsonl", "manifest.json"
 SHARD_FILES = ("index.json", "frames.u8", "refs.u8", LANDMARKS)
@@ -33,10 +37,7 @@ class Dataset:
     def __init__(self, out: Path, options: PrepareOptions, detector: str | None) -> None:
         """Create the folder, or continue an earlier run with the same options.
 
-        Args:
-            out: the folder.
-            options: of the run.
-            detector: digest of the face detector, None if there is none.
+        ``detector`` is the digest of the face detector, None if there is none.
 
         Raises:
             OutputExists: it holds something else, or was begun with other options.
@@ -44,7 +45,6 @@ class Dataset:
         """
         self.out = out
         self._options = _essential(options, detector)
-        self._size = options.size
         self._writers: dict[str, ShardWriter] = {}
         with writing(str(out)):
             out.mkdir(parents=True, exist_ok=True)
@@ -56,8 +56,8 @@ class Dataset:
                 if options.overwrite:
                     _clear(out)
                 for split in SPLITS:
-                    if (out / split).exists() or self._committed(split):
-                        self._open(split)
+                    clips = self._committed(split)
+                    self._writers[split] = ShardWriter(out / split, options.size, clips)
             except BaseException:
                 self._journal.close()
                 raise
@@ -79,16 +79,15 @@ class Dataset:
             with writing(str(self.out)):
                 yield
         except Exception:
-            if split in self._writers:
-                self._writers[split].keep(len(self._committed(split)))
+            self._writers[split].keep(len(self._committed(split)))
             raise
 
     def add(
-        self, source: SourceRecord, number: int, frames: Iterable[Picture], stride: int
+        self, source: SourceRecord, number: int, frames: Iterable[Pictures], stride: int
     ) -> ClipEntry:
         """Append the clip of the source's shot of this number to its shard."""
         label = ClipLabel(f"{source.name}#{number}", source.identity, source.weight, stride)
-        return self._open(source.split).add(label, frames)
+        return self._writers[source.split].add(label, frames)
 
     def commit(self, record: SourceRecord) -> None:
         """Record a source for good, its clips first.
@@ -97,19 +96,13 @@ class Dataset:
             OutputFailed: the disk is full.
         """
         with writing(str(self.out)):
-            if record.clips:
-                self._writers[record.split].sync()
+            self._writers[record.split].sync()
             self._journal.append(record)
 
     def __enter__(self) -> Dataset:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         try:
             with writing(str(self.out)):
                 for split, writer in self._writers.items():
@@ -121,18 +114,11 @@ class Dataset:
         finally:
             self._journal.close()
 
-    def _open(self, split: str) -> ShardWriter:
-        if split not in self._writers:
-            self._writers[split] = ShardWriter(
-                self.out / split, self._size, clips=self._committed(split)
-            )
-        return self._writers[split]
-
     def _committed(self, split: str) -> list[ClipEntry]:
         return [clip for record in self.records if record.split == split for clip in record.clips]
 
     def _write_manifest(self) -> None:
-        sources = [replace(record, clips=()).to_json() for record in self.records]
+        sources = [asdict(record) | {"clips": ()} for record in self.records]
         manifest = {
             "format": FORMAT,
             "options": self._options,
@@ -145,35 +131,17 @@ class Dataset:
 
 def _essential(options: PrepareOptions, detector: str | None) -> Json:
     """Everything that the shards depend on; files count by content, not by path."""
-    return {
-        "size": options.size,
-        "stride": options.stride,
-        "face": options.face,
-        "detector": detector,
-        "detect_every": options.detect_every if options.face else None,
-        "val_share": options.val_share,
-        "min_frames": options.min_frames,
-        "max_frames_per_shot": options.max_frames_per_shot,
-    }
+    essential = asdict(options) | {"detector": detector}
+    if not options.face:
+        essential["detect_every"] = None
+    del essential["labels"], essential["overwrite"]
+    return essential
 
 
 def _versions(*, with_opencv: bool) -> Json:
-    import av
-    import numpy as np
-
-    from imfcodec import __version__
-
-    versions = {
-        "imfcodec": __version__,
-        "python": platform.python_version(),
-        "av": av.__version__,
-        "numpy": np.__version__,
-    }
-    if with_opencv:
-        import cv2
-
-        versions["opencv"] = cv2.__version__
-    return versions
+    libraries = {"av": av, "numpy": np} | ({"opencv": cv2} if with_opencv else {})
+    versions = {name: library.__version__ for name, library in libraries.items()}
+    return {"imfcodec": __version__, "python": platform.python_version(), **versions}
 
 
 def _clear(out: Path) -> None:

@@ -1,9 +1,10 @@
-"""Faces: YuNet detects them, and overlap tracks them."""
+"""Faces: YuNet detects them and their landmarks, and overlap tracks them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.errors import OptionError
+from imfcodec.media import writing
 from imfcodec.media.faces import DETECTOR_HINT, FaceFinder
-from imfcodec.training.landmarks import VALUES
+from imfcodec.training.landmarks import FILE, VALUES
 
 SAME_FACE_OVERLAP = 0.3
 """Smallest intersection over union of a face with itself some frames later."""
@@ -39,12 +41,8 @@ class Box:
 
     def scaled(self, horizontally: float, vertically: float) -> Box:
         """The same box in a picture of another size."""
-        return Box(
-            self.x * horizontally,
-            self.y * vertically,
-            self.width * horizontally,
-            self.height * vertically,
-        )
+        x, width = self.x * horizontally, self.width * horizontally
+        return Box(x, self.y * vertically, width, self.height * vertically)
 
     def overlap(self, other: Box) -> float:
         """Intersection over union, 0..1."""
@@ -64,16 +62,11 @@ class FaceDetector:
     """OpenCV's `FaceDetectorYN`.
 
     Attributes:
-        digest: start of the model file's sha256: another model finds other boxes.
+        digest: Start of the model file's sha256: another model finds other boxes.
     """
 
-    digest: str
-
     def __init__(self, model: Path | None) -> None:
-        """Load the model.
-
-        Args:
-            model: its ONNX file.
+        """Load the model's ONNX file.
 
         Raises:
             OptionError: OpenCV is not installed, or there is no such model.
@@ -100,13 +93,9 @@ class FaceDetector:
         return [Box(*(round(float(v), 1) for v in row[:4])) for row in rows]
 
     def landmarks(self, picture: npt.NDArray[np.uint8]) -> list[float]:
-        """Landmarks of the largest face, as `imfcodec.training.landmarks` lists them.
+        """Landmarks of the largest face in RGB uint8 [S, S, 3]; NaN if there is no face.
 
-        Args:
-            picture: RGB uint8 [S, S, 3].
-
-        Returns:
-            Ten numbers in units of the picture; NaN if there is no face.
+        Ten numbers in units of the picture, as `imfcodec.training.landmarks` lists them.
         """
         rows = self._finder.rows(picture)
         if not rows:
@@ -116,38 +105,48 @@ class FaceDetector:
         return [float(v) / side for v, side in zip(largest[4:14], (width, height) * 5, strict=True)]
 
 
+def find_landmarks(shard: Path, detector: FaceDetector, seen: Callable[[float], None]) -> None:
+    """Write or complete ``landmarks.f32`` in the folder of a finished shard.
+
+    Shards only grow, and a frame's landmarks follow from the frame alone: what stands there
+    already is right, however the last run ended. ``seen`` is told how many frames were looked at.
+
+    Raises:
+        OutputFailed: The disk is full.
+    """
+    index = json.loads((shard / "index.json").read_text())
+    shape = (index["frames"], index["size"], index["size"], 3)
+    frames = np.memmap(shard / "frames.u8", np.uint8, "r", shape=shape)
+    size = VALUES * 4
+    with writing(str(shard / FILE)), (shard / FILE).open("ab") as file:
+        done = min(file.tell() // size, len(frames))
+        file.truncate(done * size)
+        for number in range(done, len(frames)):
+            points = detector.landmarks(frames[number])
+            file.write(np.asarray(points, np.float32).tobytes())
+            seen(number + 1)
+
+
 class FaceTracks:
     """Boxes of one shot joined into tracks, best overlap first."""
 
     def __init__(self) -> None:
         self._tracks: list[list[Sighting]] = []
-        self._misses: list[int] = []
         self._detections: list[int] = []
 
     def add(self, frame: int, boxes: Iterable[Box]) -> None:
         """Take the faces of the next frame that was looked at."""
         left = list(boxes)
+        # A track that has missed its face too often has ended.
+        lately = self._detections[-MAX_MISSES - 1 :]
+        going_on = [t for t in self._tracks if t[-1][0] in lately]
         self._detections.append(frame)
-        pairs = sorted(
-            (
-                (track[-1][1].overlap(box), number, box)
-                for number, track in enumerate(self._tracks)
-                if self._misses[number] <= MAX_MISSES
-                for box in left
-            ),
-            key=lambda pair: -pair[0],
-        )
-        followed: set[int] = set()
-        for overlap, number, box in pairs:
-            if overlap >= SAME_FACE_OVERLAP and number not in followed and box in left:
-                self._tracks[number].append((frame, box))
-                followed.add(number)
+        pairs = [(track[-1][1].overlap(box), track, box) for track in going_on for box in left]
+        for overlap, track, box in sorted(pairs, key=lambda pair: -pair[0]):
+            if overlap >= SAME_FACE_OVERLAP and track[-1][0] != frame and box in left:
+                track.append((frame, box))
                 left.remove(box)
-        for number in range(len(self._tracks)):
-            self._misses[number] = 0 if number in followed else self._misses[number] + 1
-        for box in left:
-            self._tracks.append([(frame, box)])
-            self._misses.append(0)
+        self._tracks += [[(frame, box)] for box in left]
 
     def largest_steady(self) -> Sequence[Sighting] | None:
         """The track of the largest of the faces that stay; None if there is none."""

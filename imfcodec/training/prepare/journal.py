@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 from imfcodec.errors import OutputExists, OutputFailed
@@ -20,33 +21,27 @@ class Journal:
     """The open journal of one output folder; nobody else can open it meanwhile.
 
     Attributes:
-        records: finished sources by name, in the order in which they were finished.
+        records: Finished sources by name, in the order in which they were finished.
     """
 
-    records: dict[str, SourceRecord]
-
     def __init__(self, path: Path, options: Json, *, anew: bool) -> None:
-        """Open or create it.
+        """Open or create it; ``anew`` forgets what is in it.
 
-        Args:
-            path: of the file.
-            options: all that the contents of the shards depend on.
-            anew: whether to forget what is in it.
+        ``options`` are all that the contents of the shards depend on.
 
         Raises:
             OutputExists: it was begun with other options, or is no journal.
             OutputFailed: another process writes to it.
             OSError: it cannot be opened.
         """
-        self.records = {}
+        self.records: dict[str, SourceRecord] = {}
         self._path = path
-        self._header = {"format": FORMAT, "options": options}
         self._file = path.open("a+b")  # appends wherever the file ends
         try:
             _lock(self._file.fileno(), path)
             if anew:
                 self._file.truncate(0)
-            self._read()
+            self._read(options)
         except BaseException:
             self._file.close()
             raise
@@ -61,7 +56,7 @@ class Journal:
         before = dict(self.records)
         self._keep(record)
         try:
-            self._write(record.to_json())
+            self._write(asdict(record))
         except BaseException:  # a signal too: file and memory must say the same
             self.records = before
             self._file.truncate(end)
@@ -71,14 +66,14 @@ class Journal:
         """Let others open it."""
         self._file.close()
 
-    def _read(self) -> None:
+    def _read(self, options: Json) -> None:
         self._file.seek(0)
         lines = self._file.read().splitlines(keepends=True)
         if lines and not lines[-1].endswith(b"\n"):
             torn = lines.pop()
             self._file.truncate(self._file.tell() - len(torn))
         if not lines:
-            self._write(self._header)
+            self._write({"format": FORMAT, "options": options})
             return
         try:
             header, *records = map(json.loads, lines)
@@ -90,14 +85,12 @@ class Journal:
             raise OutputExists(f"{self._path}: is damaged; overwrite it to begin anew") from error
         if not known:
             raise OutputExists(f"{self._path}: is of another version; overwrite it to begin anew")
-        wanted = self._header["options"]
-        if begun != wanted:
-            assert isinstance(wanted, dict)
-            differing = [
-                f"{name} {begun.get(name)}, now {wanted.get(name)}"
-                for name in sorted(begun.keys() | wanted.keys())
-                if begun.get(name) != wanted.get(name)
-            ]
+        differing = [
+            f"{name} {begun.get(name)}, now {options.get(name)}"
+            for name in sorted(begun.keys() | options.keys())
+            if begun.get(name) != options.get(name)
+        ]
+        if differing:
             raise OutputExists(
                 f"{self._path.parent}: was begun with other options ({'; '.join(differing)}); "
                 "use those, another folder, or overwrite it to begin anew"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from imfcodec.errors import InputUnreadable, OptionError
-from imfcodec.training.name_hash import name_hash
+from imfcodec.training.shards import name_hash
 
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, Split] = ("train", "val")
@@ -43,27 +43,20 @@ class Labels:
     the place of the hash. Other columns are ignored.
     """
 
-    def __init__(self, rows: Mapping[str, Mapping[str, str]], val_share: float) -> None:
-        """Set up.
-
-        Args:
-            rows: by clip, columns by name.
-            val_share: share of the identities without a split that goes to validation.
-        """
-        self._rows = rows
-        self._val_share = val_share
-
-    @classmethod
-    def read(cls, path: Path | None, val_share: float) -> Labels:
+    def __init__(self, path: Path | None, val_share: float) -> None:
         """Read the file; None makes each source its own identity.
+
+        ``val_share`` of the identities without a split goes to validation.
 
         Raises:
             InputUnreadable: the file cannot be read.
             OptionError: a column is missing, a clip has two rows, a split is unknown, or an
                 identity is on both sides of the split.
         """
+        self._val_share = val_share
+        self._rows: dict[str, dict[str, str]] = {}
         if path is None:
-            return cls({}, val_share)
+            return
         try:
             # Spreadsheets open UTF-8 with a byte order mark.
             with path.open(newline="", encoding="utf-8-sig") as file:
@@ -74,18 +67,16 @@ class Labels:
                 rows = [{k: v for k, v in row.items() if k is not None} for row in reader]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputUnreadable(f"{path}: {error}") from error
-        by_clip: dict[str, Mapping[str, str]] = {}
         sides: dict[str, str] = {}
         for row in rows:
             clip, split = row["clip"], row.get("split", "")
-            if clip in by_clip:
+            if clip in self._rows:
                 raise OptionError(f"{path}: two rows for the clip {clip}")
             if split not in ("", *SPLITS):
                 raise OptionError(f"{path}: the split of {clip} is {split!r}, not train or val")
             if row["identity"] and sides.setdefault(row["identity"], split) != split:
                 raise OptionError(f"{path}: {row['identity']} is on both sides of the split")
-            by_clip[clip] = row
-        return cls(by_clip, val_share)
+            self._rows[clip] = row
 
     def of(self, name: str, photo: bool = False) -> Label:
         """The label of a source, found by its name with or without folders and suffix.

@@ -16,7 +16,7 @@ MIN_SIDE, MAX_SIDE = 64, 1024
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """Options of `prepare`.
+    """Options of `prepare`; those out of range are an `OptionError`.
 
     Attributes:
         size: side of the square pictures in the shards, pixels.
@@ -44,11 +44,6 @@ class PrepareOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises:
-            OptionError: a value is out of range.
-        """
         if not MIN_SIDE <= self.size <= MAX_SIDE or self.size % SIDE_MULTIPLE:
             raise OptionError(
                 f"the size must be a multiple of {SIDE_MULTIPLE} "

@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import av
+import cv2
 import numpy as np
 
 from imfcodec.errors import InputUnreadable, UnsupportedVideo
 from imfcodec.media import resize
 from imfcodec.media.reader import MAX_SIDE
 from imfcodec.training.landmarks import Landmarks
-from imfcodec.training.prepare.cuts import CELL
 from imfcodec.training.prepare.extract import cropped
 from imfcodec.training.prepare.faces import FaceDetector
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.plan import MAX_ENLARGEMENT, MIN_FACE_PX, face_crop
 from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
-from imfcodec.training.prepare.scan import scan_size
+from imfcodec.training.prepare.scan import CELL, scan_size
 from imfcodec.training.prepare.synthetic_motion import FRAMES, Face
-from imfcodec.training.shards import Picture
+from imfcodec.training.shards import Pictures
 
 MAX_BYTES: Final = 64 * 2**20
 """Largest file of a photograph in bytes."""
@@ -40,11 +40,11 @@ class Portrait(NamedTuple):
     """
 
     shot: ShotRecord
-    picture: Picture | None = None
+    picture: Pictures | None = None
     landmarks: Landmarks | None = None
 
 
-def find_portrait(photo: Picture, detector: FaceDetector, options: PrepareOptions) -> Portrait:
+def find_portrait(photo: Pictures, detector: FaceDetector, options: PrepareOptions) -> Portrait:
     """Look for the largest face of a photograph, RGB uint8 [H, W, 3], and cut it out."""
     kept = min(FRAMES, options.max_frames_per_shot or FRAMES)
     if kept < options.min_frames:
@@ -66,15 +66,13 @@ def find_portrait(photo: Picture, detector: FaceDetector, options: PrepareOption
     return Portrait(photo_shot(None, crop, box.height, kept), picture, landmarks)
 
 
-def read_photo(path: Path) -> Picture:
+def read_photo(path: Path) -> Pictures:
     """Read a picture file, upright, RGB uint8 [H, W, 3].
 
     Raises:
         InputUnreadable: It is none.
         UnsupportedVideo: It is too small or too large to be looked at.
     """
-    import cv2
-
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UnsupportedVideo(f"{path}: too large a file for a photograph")
@@ -100,12 +98,4 @@ def photo_shot(
     dropped: Dropped | None, crop: Crop | None = None, face_px: float = 0.0, kept: int = 0
 ) -> ShotRecord:
     """The record of a photograph: why it is dropped, or how many frames it becomes."""
-    return ShotRecord(
-        start=0,
-        count=1,
-        first=0,
-        kept=kept,
-        crop=crop,
-        face_px=round(face_px, 1) or None,
-        dropped=dropped,
-    )
+    return ShotRecord(0, 1, 0, kept, crop, round(face_px, 1) or None, dropped)

@@ -7,11 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from imfcodec.training.prepare.cuts import CELL
 from imfcodec.training.prepare.faces import Box, median_height
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
-from imfcodec.training.prepare.scan import Shot, Size
+from imfcodec.training.prepare.scan import CELL, Shot, Size
 
 FACE_SHARE: Final = 0.5
 """Height of the face over the side of the crop, where the picture leaves room: hair, neck and
@@ -38,30 +37,21 @@ a still picture reaches 3; a head that hardly moves, 100."""
 
 
 def plan_shot(shot: Shot, size: Size, small: Size, options: PrepareOptions) -> ShotRecord:
-    """Decide.
+    """A shot's record, with a crop or with the reason why there is none.
 
     Args:
-        shot: what the scan saw.
+        shot: What the scan saw.
         size: (width, height) of the source's pictures.
         small: (width, height) of the scanned pictures, in which the faces are.
-        options: of the run.
-
-    Returns:
-        A record with a crop, or with the reason why there is none.
+        options: Of the run.
     """
     first, end = shot.start, shot.start + shot.count
     face_px: float | None = None
 
     def record(dropped: Dropped | None, crop: Crop | None = None) -> ShotRecord:
-        return ShotRecord(
-            start=shot.start,
-            count=shot.count,
-            first=first,
-            kept=0 if dropped else kept,
-            crop=crop,
-            face_px=round(face_px, 1) if face_px else None,
-            dropped=dropped,
-        )
+        shown_px = round(face_px, 1) if face_px else None
+        used = 0 if dropped else kept
+        return ShotRecord(shot.start, shot.count, first, used, crop, shown_px, dropped)
 
     kept = _kept(first, end, options)
     if shot.contrast < BLANK_LEVELS:
@@ -69,7 +59,8 @@ def plan_shot(shot: Shot, size: Size, small: Size, options: PrepareOptions) -> S
     if kept < options.min_frames:
         return record(Dropped.SHORT)
     if shot.tracks is None:
-        crop = centre_crop(size)
+        side = min(size)
+        crop = Crop((size[0] - side) // 2, (size[1] - side) // 2, side)
     else:
         zoom = size[0] / small[0], size[1] / small[1]
         track = shot.tracks.largest_steady()
@@ -99,22 +90,10 @@ def plan_shot(shot: Shot, size: Size, small: Size, options: PrepareOptions) -> S
     return record(None, crop)
 
 
-def centre_crop(size: Size) -> Crop:
-    """The largest square in the middle of a picture of (width, height)."""
-    side = min(size)
-    return Crop((size[0] - side) // 2, (size[1] - side) // 2, side)
-
-
 def face_crop(boxes: Sequence[Box], face_px: float, size: Size) -> Crop | None:
-    """A square around all places of a face, inside of the picture.
+    """A square around all places of a face, inside of a picture of (width, height).
 
-    Args:
-        boxes: its places, in pixels of the picture.
-        face_px: its usual height.
-        size: (width, height) of the picture.
-
-    Returns:
-        The crop; None if the face moves too far for one.
+    ``face_px`` is the face's usual height. None if the face moves too far for a crop.
     """
     width, height = size
     left = max(0.0, min(box.x for box in boxes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -36,22 +36,30 @@ class ShotRecord:
     """One shot.
 
     Attributes:
-        start, count: its frames in the source.
-        first: the first frame that is kept.
-        kept: how many are kept, stride applied, or how many frames a photograph becomes; 0 if
+        start, count: Its frames in the source.
+        first: The first frame that is kept.
+        kept: How many are kept, stride applied, or how many frames a photograph becomes; 0 if
             it is dropped.
-        crop: where; None if it was dropped before that was decided.
-        face_px: height of the face, source pixels; None if there is none.
-        dropped: why it is not used, None if it is.
+        crop: Where; None if it was dropped before that was decided.
+        face_px: Height of the face, source pixels; None if there is none.
+        dropped: Why it is not used, None if it is.
     """
 
     start: int
     count: int
     first: int
-    kept: int
-    crop: Crop | None
-    face_px: float | None
-    dropped: Dropped | None
+    kept: int = 0
+    crop: Crop | None = None
+    face_px: float | None = None
+    dropped: Dropped | None = None
+
+    @classmethod
+    def from_json(cls, value: Json) -> ShotRecord:
+        """The inverse of `dataclasses.asdict`."""
+        crop, dropped = value["crop"], value["dropped"]
+        return cls(
+            **value | {"crop": crop and Crop(**crop), "dropped": dropped and Dropped(dropped)}
+        )
 
 
 @dataclass(frozen=True)
@@ -86,28 +94,13 @@ class SourceRecord:
     shots: tuple[ShotRecord, ...] = ()
     clips: tuple[Json, ...] = ()
 
-    def to_json(self) -> Json:
-        """A JSON object."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, value: Json) -> SourceRecord:
-        """The inverse of `to_json`.
+        """The inverse of `dataclasses.asdict`.
 
         Raises:
             KeyError, TypeError, ValueError: it is none.
         """
-        shots = tuple(
-            ShotRecord(
-                **{
-                    **shot,
-                    "crop": Crop(**shot["crop"]) if shot["crop"] else None,
-                    "dropped": Dropped(shot["dropped"]) if shot["dropped"] else None,
-                }
-            )
-            for shot in value["shots"]
-        )
-        record = cls(**value)
-        return replace(
-            record, shots=shots, warnings=tuple(record.warnings), clips=tuple(record.clips)
-        )
+        shots = tuple(map(ShotRecord.from_json, value["shots"]))
+        tuples = {"warnings": tuple(value["warnings"]), "clips": tuple(value["clips"])}
+        return cls(**value | {"shots": shots} | tuples)

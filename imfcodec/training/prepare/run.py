@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from imfcodec.errors import UNUSABLE_VIDEO, NoFrames, OptionError
-from imfcodec.training.name_hash import name_hash
 from imfcodec.training.prepare.dataset import MANIFEST, Dataset
-from imfcodec.training.prepare.extract import Extractor
-from imfcodec.training.prepare.faces import FaceDetector
-from imfcodec.training.prepare.find_landmarks import find_landmarks
+from imfcodec.training.prepare.extract import clips_of
+from imfcodec.training.prepare.faces import FaceDetector, find_landmarks
 from imfcodec.training.prepare.labels import SPLITS, Label, Labels
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.photo import find_portrait, photo_shot, read_photo
@@ -24,12 +22,10 @@ from imfcodec.training.prepare.records import Dropped, SourceRecord
 from imfcodec.training.prepare.scan import Scan, Seen
 from imfcodec.training.prepare.sources import Source, find_sources
 from imfcodec.training.prepare.synthetic_motion import moving
+from imfcodec.training.shards import name_hash
 
 Advance = Callable[[int, float], None]
 """Takes the frames scanned and the bytes of all sources that are done, fractions included."""
-
-_SCAN_SHARE = 0.5  # of the work on a source, for the progress: the rest is the second pass
-_NOMINAL_FPS = 25.0  # for the progress as well, where the source names none
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ def prepare(
     sources = find_sources(videos, photos)
     if not options.face and any(source.photo for source in sources):
         raise OptionError("photographs need faces to be animated: they exclude --no-face")
-    labels = Labels.read(options.labels, options.val_share)
+    labels = Labels(options.labels, options.val_share)
     wanted = options.face or options.detector is not None
     detector = FaceDetector(options.detector) if wanted else None
     cropper = detector if options.face else None
@@ -118,10 +114,14 @@ def prepare(
             earlier = dataset.finished(source.name)
             if earlier is None:
                 label = labels.of(source.name, source.photo)
-                if source.photo and cropper:
-                    record = _prepare_photo(source, label, options, cropper, dataset)
-                else:
-                    record = _prepare_source(source, label, options, cropper, dataset, meter)
+                record = SourceRecord(source.name, source.size_bytes, *astuple(label))
+                try:
+                    if source.photo and cropper:
+                        record = _prepare_photo(source, record, options, cropper, dataset)
+                    else:
+                        record = _prepare_video(source, record, options, cropper, dataset, meter)
+                except UNUSABLE_VIDEO as error:
+                    record = replace(record, error=str(error))
                 dataset.commit(record)
                 fresh.append(record)
             elif earlier.size_bytes != source.size_bytes:
@@ -134,61 +134,59 @@ def prepare(
     return _report(out, records, fresh, done_before, warnings, time.perf_counter() - begun)
 
 
-def _prepare_source(
+def _prepare_video(
     source: Source,
-    label: Label,
+    record: SourceRecord,
     options: PrepareOptions,
     detector: FaceDetector | None,
     dataset: Dataset,
     meter: _Meter,
 ) -> SourceRecord:
-    record = SourceRecord(source.name, source.size_bytes, label.identity, label.weight, label.split)
+    scan = Scan(source.path, detector, options.detect_every)
+    seen = meter.watching(scan.duration_s, 0)
+    shots = tuple(plan_shot(s, scan.size, scan.small, options) for s in scan.shots(seen))
+    record = replace(
+        record,
+        width=scan.size[0],
+        height=scan.size[1],
+        frames=scan.frames,
+        duration_s=round(scan.seconds, 3),
+        fps=scan.fps,
+        warnings=tuple(scan.warnings),
+        shots=shots,
+    )
+    numbers = [number for number, shot in enumerate(shots) if not shot.dropped]
+    if not numbers:
+        return record
+    frames_of = clips_of(
+        source.path,
+        scan.size,
+        scan.fps,
+        [shots[number] for number in numbers],
+        options,
+        meter.watching(scan.duration_s, 1),
+    )
     try:
-        scan = Scan(source.path, detector, options.detect_every)
-        shots = tuple(
-            plan_shot(shot, scan.size, scan.small, options)
-            for shot in scan.shots(meter.scanning(scan.duration_s))
-        )
-        record = replace(
-            record,
-            width=scan.size[0],
-            height=scan.size[1],
-            frames=scan.frames,
-            duration_s=round(scan.seconds, 3),
-            fps=scan.fps,
-            warnings=tuple(scan.warnings),
-            shots=shots,
-        )
-        wanted = [shot for shot in shots if not shot.dropped]
-        if not wanted:
-            return record
-        extractor = Extractor(source, scan.size, options.size, options.stride)
-        with dataset.undoing(label.split):
+        with dataset.undoing(record.split):
             clips = tuple(
-                dict(dataset.add(record, shots.index(shot), frames, options.stride))
-                for shot, frames in extractor.clips(
-                    wanted, scan.fps or _NOMINAL_FPS, meter.extracting(scan.duration_s)
-                )
+                dict(dataset.add(record, number, frames, options.stride))
+                for number, frames in zip(numbers, frames_of, strict=True)
             )
-        return replace(record, clips=clips)
     except UNUSABLE_VIDEO as error:
         return replace(record, error=str(error), shots=())
+    return replace(record, clips=clips)
 
 
 def _prepare_photo(
     source: Source,
-    label: Label,
+    record: SourceRecord,
     options: PrepareOptions,
     detector: FaceDetector,
     dataset: Dataset,
 ) -> SourceRecord:
-    record = SourceRecord(source.name, source.size_bytes, label.identity, label.weight, label.split)
-    if label.split == "val":
+    if record.split == "val":
         return replace(record, frames=1, shots=(photo_shot(Dropped.HELD_OUT),))
-    try:
-        photo = read_photo(source.path)
-    except UNUSABLE_VIDEO as error:
-        return replace(record, error=str(error))
+    photo = read_photo(source.path)
     shot, portrait, landmarks = find_portrait(photo, detector, options)
     height, width = photo.shape[:2]
     record = replace(record, width=width, height=height, frames=1, shots=(shot,))
@@ -196,17 +194,13 @@ def _prepare_photo(
         return record
     # By name, so that photographs may come in any order and in several runs.
     rng = np.random.default_rng(name_hash(source.name))
-    with dataset.undoing(label.split):
+    with dataset.undoing(record.split):
         clip = dict(dataset.add(record, 0, moving(portrait, landmarks, rng, shot.kept), stride=1))
     return replace(record, clips=(clip,))
 
 
 def _check_splits(records: Iterable[SourceRecord], labels: dict[str, Label]) -> None:
-    """See that nobody ends up on both sides, whatever earlier runs were told.
-
-    Raises:
-        OptionError: somebody would.
-    """
+    """See that nobody ends up on both sides, whatever earlier runs were told."""
     sides = {}
     for record in records:
         label = labels.get(record.name)
@@ -282,16 +276,14 @@ class _Meter:
         self._done_bytes += self._current_bytes
         self._show(0.0)
 
-    def scanning(self, duration_s: float | None) -> Seen:
-        def seen(seconds: float) -> None:
-            self._frames += 1
-            self._show(_SCAN_SHARE * _share(seconds, duration_s))
+    def watching(self, duration_s: float | None, number: int) -> Seen:
+        """For the first pass over a source, number 0, or the second: each is half the work."""
 
-        return seen
-
-    def extracting(self, duration_s: float | None) -> Seen:
         def seen(seconds: float) -> None:
-            self._show(_SCAN_SHARE + (1 - _SCAN_SHARE) * _share(seconds, duration_s))
+            if number == 0:
+                self._frames += 1
+            share = min(1.0, seconds / duration_s) if duration_s else 0.0
+            self._show((number + share) / 2)
 
         return seen
 
@@ -301,9 +293,4 @@ class _Meter:
 
     def _show(self, share: float) -> None:
         if self._advance:
-            current = share * self._current_bytes if share else 0.0
-            self._advance(self._frames, self._done_bytes + current)
-
-
-def _share(seconds: float, duration_s: float | None) -> float:
-    return min(1.0, seconds / duration_s) if duration_s else 0.0
+            self._advance(self._frames, self._done_bytes + share * self._current_bytes)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from imfcodec.errors import UnsupportedVideo
-from imfcodec.media import AudioMode, MediaInfo, MediaReader, PictureFrame
+from imfcodec.media import AudioMode, MediaInfo, MediaReader
 from imfcodec.media.reader import MAX_SIDE
-from imfcodec.training.prepare.cuts import CELL, Cells, CutDetector, luma_cells
+from imfcodec.sender.luma_cells import luma_cells
 from imfcodec.training.prepare.faces import FaceDetector, FaceTracks
 
 SCAN_SIDE: Final = 640
@@ -22,6 +23,24 @@ dozen pixels, so that one worth keeping is still found in a picture of 1920."""
 LONGEST_SHOT: Final = 1500
 """Frames. A longer take counts as several shots: in a minute a face wanders out of a crop that
 stands still, and all key frames of a clip belong to it as a whole."""
+
+Cells = npt.NDArray[np.float32]
+"""Luma in 8-bit levels, the mean of each cell of a picture: float32 [rows, columns]."""
+
+CELL = 8
+"""Side of a cell in pixels of the scanned picture: noise and compression drop out."""
+
+CUT_LEVELS = 16.0
+"""Smallest mean change of luma at a cut; a face that fills the picture and turns quickly reaches
+14."""
+
+CUT_RATIO = 2.5
+"""... and smallest ratio to the usual change, so that pans and handheld cameras are no cuts."""
+
+USUAL_FRAMES = 9
+"""Over how many changes the usual one is taken: their second largest. So one cut or flash does
+not hide the next cut (a sender, which pays for each, lets it), and a camera that repeats frames
+and then jumps is not cut at every jump."""
 
 Size = tuple[int, int]
 Seen = Callable[[float], None]
@@ -71,7 +90,7 @@ class Scan:
         """Open the source.
 
         Raises:
-            InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo: as `MediaReader`, or it
+            InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo: As `MediaReader`, or it
                 is too small to be looked at.
         """
         with MediaReader(path, audio=AudioMode.NONE) as reader:
@@ -99,7 +118,7 @@ class Scan:
         shot: Shot | None = None
         with MediaReader(self._path, audio=AudioMode.NONE, size=self.small) as reader:
             for number, picture in enumerate(reader.pictures()):
-                cells = luma_cells(picture.rgb)
+                cells = small_luma(picture.rgb)
                 cut = cuts.is_cut(cells)
                 if shot is not None and (cut or shot.count == LONGEST_SHOT):
                     yield shot
@@ -115,17 +134,6 @@ class Scan:
         if shot is not None:
             yield shot
         self.warnings = list(reader.warnings)
-
-
-@contextmanager
-def full_pictures(path: Path, size: Size) -> Iterator[Iterator[PictureFrame]]:
-    """The source's pictures at the size that `Scan` found.
-
-    Raises:
-        InputUnreadable, UnsupportedVideo: as `MediaReader`.
-    """
-    with MediaReader(path, audio=AudioMode.NONE, size=size) as reader:
-        yield reader.pictures()
 
 
 def square_pixels(info: MediaInfo) -> Size:
@@ -149,3 +157,28 @@ def scan_size(size: Size) -> Size:
     """(width, height) at which faces are looked for."""
     shrink = min(1.0, SCAN_SIDE / max(size))
     return round(size[0] * shrink), round(size[1] * shrink)
+
+
+def small_luma(picture: npt.NDArray[np.uint8]) -> Cells:
+    """RGB uint8 [H, W, 3], H and W at least `CELL` -> cells [H // CELL, W // CELL]."""
+    height, width = (length // CELL * CELL for length in picture.shape[:2])
+    # Every second pixel both ways: sixteen per cell are enough.
+    return luma_cells(picture[:height:2, :width:2], CELL // 2)
+
+
+class CutDetector:
+    """Detects the first frame of every shot except the first."""
+
+    def __init__(self) -> None:
+        self._previous: Cells | None = None
+        self._changes: deque[float] = deque(maxlen=USUAL_FRAMES)
+
+    def is_cut(self, cells: Cells) -> bool:
+        """Whether the next frame in order begins a new shot."""
+        previous, self._previous = self._previous, cells
+        if previous is None:
+            return False
+        change = float(np.abs(cells - previous).mean())
+        usual = sorted(self._changes)[-2] if len(self._changes) > 1 else 0.0
+        self._changes.append(change)
+        return change > CUT_LEVELS and change > CUT_RATIO * usual

@@ -10,32 +10,9 @@ from pathlib import Path
 
 from imfcodec.errors import InputUnreadable, OptionError
 
-SUFFIXES = frozenset(
-    [
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".dv",
-        ".flv",
-        ".gif",
-        ".ivf",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".nut",
-        ".ogv",
-        ".ts",
-        ".webm",
-        ".wmv",
-        ".y4m",
-    ]
-)
+SUFFIXES = frozenset([".3gp", ".asf", ".avi", ".dv", ".flv", ".gif", ".ivf", ".m2ts", ".m4v"])
+SUFFIXES |= {".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts"}
+SUFFIXES |= {".webm", ".wmv", ".y4m"}
 """What is taken for a video inside of a folder; a file named by the user may be called anything."""
 
 PHOTO_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
@@ -63,12 +40,7 @@ class Source:
 def find_sources(paths: Iterable[Path], photos: Iterable[Path] = ()) -> list[Source]:
     """Files, and in folders those with a known suffix at any depth; not what is hidden there.
 
-    Args:
-        paths: videos and folders of them.
-        photos: photographs and folders of them.
-
-    Returns:
-        Sorted by name; a file that is reached twice is listed once.
+    Sorted by name; a file that is reached twice is listed once.
 
     Raises:
         InputUnreadable: a path does not exist, or there is nothing where videos or photographs

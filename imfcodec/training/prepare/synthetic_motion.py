@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from imfcodec.training.landmarks import REACH_X, REACH_Y, Landmarks
-from imfcodec.training.shards import Picture
+from imfcodec.training.shards import Pictures
 
 Field = npt.NDArray[np.float32]
 
@@ -91,24 +92,15 @@ class Face:
 
 
 def moving(
-    picture: Picture, landmarks: Landmarks, rng: np.random.Generator, count: int = FRAMES
-) -> Iterator[Picture]:
-    """A clip made of one portrait.
+    picture: Pictures, landmarks: Landmarks, rng: np.random.Generator, count: int = FRAMES
+) -> Iterator[Pictures]:
+    """Frames of a clip made of one portrait, RGB uint8 [S, S, 3]; one is the portrait itself.
 
-    Args:
-        picture: RGB uint8 [S, S, 3].
-        landmarks: As `imfcodec.training.landmarks` lists them, float32 [10].
-        rng: Source of the movement.
-        count: Frames.
-
-    Yields:
-        The frames; one of them is the portrait itself.
+    ``landmarks`` are as `imfcodec.training.landmarks` lists them, float32 [10].
 
     Raises:
         ValueError: The landmarks show no usable face.
     """
-    import cv2
-
     side = picture.shape[0]
     face = Face.of(landmarks, side)
     if face is None:
@@ -124,13 +116,9 @@ def moving(
 
 
 def displacement(face: Face, pose: dict[str, float], x: Field, y: Field) -> Field:
-    """Where in the photograph each pixel of a frame is found: float32 [2, S, S] in pixels.
+    """How far away in the photograph each pixel of a frame is found, float32 [2, S, S] in pixels.
 
-    Args:
-        face: In the photograph.
-        pose: One value of each of `AMPLITUDES`.
-        x: The pixels' own places [S, S].
-        y: Likewise.
+    The pose has one value of each of `AMPLITUDES`; x and y are the pixels' own places [S, S].
     """
     unit = face.scale
     place = x + 1j * y

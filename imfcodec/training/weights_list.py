@@ -1,28 +1,53 @@
-"""The entry that an exported weights file gets in its folder's ``MODEL_CARD.md``."""
+"""What a folder of weights says of its files: ``manifest.json`` and ``MODEL_CARD.md``."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
+from imfcodec.config import ModelConfig
 from imfcodec.training.config import TrainConfig
+from imfcodec.training.run_log import METRICS_FILE
 from imfcodec.weights import WeightsFile
 
-NAME = "MODEL_CARD.md"
+
+def add_to_manifest(
+    folder: Path, file: WeightsFile, config: ModelConfig, training: dict[str, Any]
+) -> None:
+    """Add a file to its folder's manifest and make it the default there.
+
+    Entries of files that are gone disappear. ``training`` tells the reader how it was trained.
+    """
+    path = folder / "manifest.json"
+    entries = json.loads(path.read_text())["weights"] if path.exists() else []
+    data = file.path.read_bytes()
+    kept = [
+        {**e, "default": False}
+        for e in entries
+        if (folder / e["file"]).exists() and e["file"] != file.path.name
+    ]
+    new = {
+        "name": file.name,
+        "id": file.id.hex(),
+        "file": file.path.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size_bytes": len(data),
+        "preset": config.preset,
+        "token_size": config.token_size,
+        "training": training,
+        "default": True,
+    }
+    path.write_text(json.dumps({"weights": [*kept, new]}, indent=1) + "\n")
 
 
-def add_entry(folder: Path, file: WeightsFile, run: Path, config: TrainConfig) -> None:
-    """Append the known facts of new weights; their quality has to be measured.
+def add_to_model_card(folder: Path, file: WeightsFile, run: Path, config: TrainConfig) -> None:
+    """Append the known facts of new weights, of this run; their quality has to be measured.
 
     A file that has an entry keeps it.
-
-    Args:
-        folder: The weights folder.
-        file: The new file in it.
-        run: Folder of its training run.
-        config: Of the run.
     """
-    path = folder / NAME
+    path = folder / "MODEL_CARD.md"
     card = path.read_text() if path.exists() else "# Weights\n"
     heading = f"## {file.path.name}"
     if heading in card:
@@ -33,7 +58,7 @@ def add_entry(folder: Path, file: WeightsFile, run: Path, config: TrainConfig) -
         "planned": stages,
         "loss": f"{config.l1:g} L1, {config.perceptual:g} {config.perceptual_net}, "
         + (f"{config.gan:g} GAN" if config.gan and config.gan_start < 1 else "no GAN"),
-        **_last_figures(run / "metrics.jsonl"),
+        **_last_figures(run / METRICS_FILE),
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     path.write_text(

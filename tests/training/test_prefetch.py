@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from imfcodec.training.data import Plan, Shard, planner
 from imfcodec.training.loop import train
-from imfcodec.training.planners import ahead, planners_for
+from imfcodec.training.pairs import PairSampler, Plan
+from imfcodec.training.prefetch import ahead, prepared, workers_for
+from imfcodec.training.shards import Shard
 from tests.training.samples import small_run, write_shard
 
 
@@ -29,10 +28,12 @@ def same(a: Plan, b: Plan) -> bool:
 
 
 def test_processes_plan_what_one_would(shard: Path) -> None:
-    make = partial(planner, Shard(shard), small_run())
+    sampler = PairSampler(Shard(shard), small_run())
     requests = [(step, 4, 64, True, (0, 1)) for step in range(7)]
-    alone = list(ahead(make, requests, 0))
-    together = list(ahead(make, requests, 2))
+    before = torch.get_rng_state()
+    alone = list(prepared(sampler, requests, 0))
+    together = list(prepared(sampler, requests, 2))
+    assert torch.equal(torch.get_rng_state(), before)
     assert len(alone) == len(together) == 7
     assert all(same(a, b) for a, b in zip(alone, together, strict=True))
     assert not same(alone[0], alone[1])
@@ -53,27 +54,23 @@ def test_a_shard_travels_as_its_files(tmp_path: Path) -> None:
         assert pool.map(black, [source]) == [True]
 
 
-def test_training_with_planners_is_training_without(shard: Path, tmp_path: Path) -> None:
+def test_training_with_workers_is_training_without(shard: Path, tmp_path: Path) -> None:
     one = train(small_run(), shard, None, tmp_path / "one", device="cpu")
     two = train(small_run(), shard, None, tmp_path / "two", device="cpu", workers=1)
     assert one["l1"] == two["l1"]
 
 
-def broken() -> Callable[[int], int]:
-    return [1, 2].__getitem__
-
-
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_fails_in_a_process_fails_here(workers: int) -> None:
-    results = ahead(broken, [(0,), (1,), (2,)], workers)
+    results = ahead(prepared([1, 2], range(3), workers))
     assert [next(results), next(results)] == [1, 2]
     with pytest.raises(IndexError):
         next(results)
 
 
-def test_a_gpu_gets_planners(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_gets_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 16)
-    assert planners_for("cpu", 1) == 0
-    assert planners_for("cuda:0", 1) == 15
-    assert planners_for("cuda:0", 4) == 3
-    assert planners_for("cuda:0", 32) == 1
+    assert workers_for("cpu", 1) == 0
+    assert workers_for("cuda:0", 1) == 15
+    assert workers_for("cuda:0", 4) == 3
+    assert workers_for("cuda:0", 32) == 1
