@@ -1,12 +1,23 @@
-"""Options that several commands share."""
+"""Options that several commands share, and options made from the fields of a dataclass."""
 
 from __future__ import annotations
 
-from typing import Final
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import NoneType
+from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
+Options = TypeVar("Options")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _JSON: Final = "imfcodec.json"
+
+PATH: Final = click.Path(path_type=Path)
 
 
 def wants_json(ctx: click.Context) -> bool:
@@ -33,3 +44,58 @@ quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Print only errors, and the result if --json is given."
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing output.")
+
+
+def options_of(kind: type[Any], **changes: dict[str, Any]) -> Callable[[Command], Command]:
+    """An option for each field of a dataclass, with the field's name, type and default.
+
+    The help is what the class's docstring says of the field. A field's name in single backticks
+    becomes its option there. A field without a default is a required option, a tuple an option
+    that may be repeated, and a bool that is true by default a pair --x/--no-x.
+
+    Args:
+        kind: The dataclass.
+        changes: Arguments of `click.option` by field, instead of those; "flag" names the option.
+    """
+    types = get_type_hints(kind)
+    _, _, attributes = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")
+    descriptions = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE))
+
+    def decorate(command: Command) -> Command:
+        for field in reversed(dataclasses.fields(kind)):
+            own = dict(changes.get(field.name, {}))
+            text = " ".join(descriptions.get(field.name, "").split())
+            settings = {
+                "help": re.sub(r"`(\w+)`", lambda match: _flag(match[1]), text),
+                "required": field.default is dataclasses.MISSING,
+                "multiple": get_origin(types[field.name]) is tuple,
+            }
+            if not settings["required"]:
+                settings["default"] = field.default
+                settings["show_default"] = field.default not in (None, False, ())
+            flag = own.pop("flag", _flag(field.name))
+            if types[field.name] is bool:
+                settings["is_flag"] = True
+                flag += f"/{_flag('no_' + field.name)}" if field.default else ""
+            else:
+                settings["type"] = _plain_type(types[field.name])
+            command = click.option(flag, field.name, **{**settings, **own})(command)
+        return command
+
+    return decorate
+
+
+def take(kind: type[Options], options: dict[str, Any]) -> Options:
+    """Take the fields of a dataclass out of the options of a command."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: options.pop(name) for name in names})
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _plain_type(hint: Any) -> Any:
+    """The type of a field that may also be None, or of the parts of a tuple, as click takes it."""
+    kinds = [kind for kind in get_args(hint) if kind not in (NoneType, ...)] or [hint]
+    return PATH if kinds[0] is Path else kinds[0]

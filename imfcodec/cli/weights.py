@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imfcodec.cli.options import json_option
-from imfcodec.cli.output import Row, show_columns, show_json, show_lines, show_rows, show_warnings
+from imfcodec.cli.output import show_columns, show_json, show_lines, show_rows, show_warnings
 from imfcodec.cli.records import Record
 from imfcodec.cli.text import bytes_text
 from imfcodec.errors import ImfcodecError, WeightsMissing
@@ -56,21 +56,34 @@ def verify(choices: tuple[str, ...], as_json: bool) -> None:
     wanted = list(choices) or [str(file.path) for file in store.available()]
     if not wanted:
         raise WeightsMissing("no weights are installed")
-    results: list[tuple[str, ImfcodecError | None]] = []
-    for choice in wanted:
-        try:
-            store.load(store.find(choice))
-        except ImfcodecError as error:
-            results.append((choice, error))
-        else:
-            results.append((choice, None))
+    results = [(choice, _verified(choice)) for choice in wanted]
     if as_json:
-        show_json({"weights": [_verdict_record(*result) for result in results]})
+        verdicts = [
+            {
+                "weights": choice,
+                "ok": error is None,
+                "error": type(error).__name__ if error else None,
+                "message": str(error) if error else None,
+            }
+            for choice, error in results
+        ]
+        show_json({"weights": verdicts})
     else:
-        show_rows(_verdict_row(*result) for result in results)
-    for _, failure in results:
-        if failure is not None:
-            raise failure
+        show_rows((choice, f"failed: {error}" if error else "ok") for choice, error in results)
+    for _, error in results:
+        if error is not None:
+            raise error
+
+
+def _verified(choice: str) -> ImfcodecError | None:
+    """What is wrong with weights; None if they can be loaded."""
+    from imfcodec import weights as store
+
+    try:
+        store.load(store.find(choice))
+    except ImfcodecError as error:
+        return error
+    return None
 
 
 @weights.command()
@@ -126,16 +139,3 @@ def _cells(record: Record) -> tuple[str, ...]:
         f"{record['parameters'] / 1e6:.2f} M" if readable else "",
         record["file"],
     )
-
-
-def _verdict_row(choice: str, error: ImfcodecError | None) -> Row:
-    return choice, "ok" if error is None else f"failed: {error}"
-
-
-def _verdict_record(choice: str, error: ImfcodecError | None) -> Record:
-    return {
-        "weights": choice,
-        "ok": error is None,
-        "error": type(error).__name__ if error else None,
-        "message": str(error) if error else None,
-    }
