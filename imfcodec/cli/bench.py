@@ -16,7 +16,16 @@ import click
 
 from imfcodec.cli.bench_tables import means_tables, savings_table
 from imfcodec.cli.compare import scoring_options
-from imfcodec.cli.options import PATH, json_option, options_of, quiet_option, take
+from imfcodec.cli.options import (
+    PATH,
+    is_quiet,
+    json_option,
+    options_of,
+    quiet_option,
+    shows_progress,
+    take,
+    wants_json,
+)
 from imfcodec.cli.output import (
     left_out,
     make_folder,
@@ -107,7 +116,7 @@ class BenchOptions:
 @scoring_options
 @json_option
 @quiet_option
-def bench(clips: tuple[Path, ...], as_json: bool, quiet: bool, **words: Any) -> None:
+def bench(clips: tuple[Path, ...], **words: Any) -> None:
     """Code CLIPS, files and folders, with several codecs and report rate against quality.
 
     Every clip is coded at every setting of every codec, decoded from the written file, and
@@ -143,7 +152,7 @@ def bench(clips: tuple[Path, ...], as_json: bool, quiet: bool, **words: Any) -> 
         paths += read_manifest(options.clips_from, options.split)
     coders = lineup(options.codecs, weights=options.weights or (None,))
     earlier = Earlier.load(options.points_from)
-    out, cache, silent = options.out, options.cache, as_json or quiet
+    out, cache = options.out, options.cache
     command = shlex.join(["imfcodec", *sys.argv[1:]])
     with ExitStack() as stack:
         if options.no_cache:
@@ -156,26 +165,26 @@ def bench(clips: tuple[Path, ...], as_json: bool, quiet: bool, **words: Any) -> 
         run = Run(plan, store, _executor(options))
         kept = Kept(store.memo, run.identity)
         try:
-            with job_progress("bench", wanted=not silent) as advance:
+            with job_progress("bench") as advance:
                 run.measure(advance)
         except BaseException:  # Ctrl-C, a full disk, a bug: keep what was measured
             _write(run.results(command), out, kept=kept)
-            if not quiet:
+            if not is_quiet():
                 show_warnings([f"stopped; the points measured so far are in {path_text(str(out))}"])
             raise
         results = run.results(command)
-        _say("report: curves and pictures", quiet=silent)
+        _say("report: curves and pictures")
         files = _write(results, out, pictures=run.pictures, kept=kept)
         timed = untimed = None
         if options.speed:
             try:
-                timed = _time(usable[0].path, options.weights, quiet=silent)
+                timed = _time(usable[0].path, options.weights)
                 files = _write(results, out, pictures=run.pictures, kept=kept, speed=timed)
             except ImfcodecError as error:
                 untimed = error  # raised after the results have been printed
     rows = means(results)
     savings = _savings(results)
-    if as_json:
+    if wants_json():
         show_json(
             {
                 "out": str(out),
@@ -192,14 +201,13 @@ def bench(clips: tuple[Path, ...], as_json: bool, quiet: bool, **words: Any) -> 
                 "speed": timed and asdict(timed),
             }
         )
-    elif not quiet:
-        for number, table in enumerate(means_tables(rows, by_name=words["metrics"] is not None)):
+    elif not is_quiet():
+        tables = [*means_tables(rows, by_name=words["metrics"] is not None)]
+        tables += [savings_table(savings)] if savings else []
+        for number, table in enumerate(tables):
             if number:
                 show_lines([""])
             show_columns(table)
-        if savings:
-            show_lines([""])
-            show_columns(savings_table(savings))
         if timed is not None:
             from rich.console import Console
 
@@ -256,13 +264,13 @@ def _executor(options: BenchOptions) -> Execute:
     return partial(run_locally, workers=options.jobs)
 
 
-def _say(what: str, *, quiet: bool) -> None:
+def _say(what: str) -> None:
     """Print what the command is doing, if stderr is a terminal."""
-    if not quiet and sys.stderr is not None and sys.stderr.isatty():
+    if shows_progress():
         click.echo(what, err=True)
 
 
-def _time(clip: Path, weights: tuple[str, ...], *, quiet: bool) -> SpeedResult:
+def _time(clip: Path, weights: tuple[str, ...]) -> SpeedResult:
     """Speed with one thread and with all cores, measured after everything else."""
     from imfcodec.bench.speed import measure_speed
     from imfcodec.config import MAX_THREADS
@@ -272,7 +280,7 @@ def _time(clip: Path, weights: tuple[str, ...], *, quiet: bool) -> SpeedResult:
         clip,
         weights=weights[0] if weights else None,
         threads=threads,
-        progress=lambda what: _say(f"speed: {what}", quiet=quiet),
+        progress=lambda what: _say(f"speed: {what}"),
     )
 
 

@@ -73,9 +73,11 @@ def _number(value: float, name: str) -> str:
     return f"{value:.{2 if name.endswith('_db') or name == 'vmaf' else 4}f}"
 
 
-def savings_table(rows: Sequence[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
+def savings_table(rows: Sequence[FamilyBdRate]) -> Table:
     """BD-rates, with the interval and the counts that they rest on."""
-    yield ("BD-rate of", "against", "by", "rate", "interval", "points", "clips", "left out")
+    table: Table = [
+        ("BD-rate of", "against", "by", "rate", "interval", "points", "clips", "left out")
+    ]
     for row in rows:
         left_out = [
             f"{len(clips)} {why}"
@@ -86,7 +88,7 @@ def savings_table(rows: Sequence[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
             )
             if clips
         ]
-        yield (
+        cells = (
             row.family,
             row.anchor,
             row.metric,
@@ -96,3 +98,5 @@ def savings_table(rows: Sequence[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
             str(row.clips),
             ", ".join(left_out) or "-",
         )
+        table.append(cells)
+    return table

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import click
 
-from imfcodec.cli.options import options_of
+from imfcodec.cli.options import is_quiet, options_of, wants_json
 from imfcodec.cli.output import (
     Row,
     check_standard_streams,
     make_folder,
     show_json,
     show_line,
-    show_rows,
+    show_result,
     show_warnings,
 )
 from imfcodec.cli.progress import Advance, progress
+from imfcodec.cli.records import file_bytes
 from imfcodec.cli.tasks import Done, Task, failed, in_processes, in_this_process, on_cluster
 from imfcodec.cli.text import path_text, plural
 from imfcodec.errors import DamagedStream, ImfcodecError, InputUnreadable, OptionError
@@ -75,7 +76,8 @@ class Coding:
         duration_s: Finds the duration of a source, for the progress bar.
         line: Says in one line what came of it.
         rows: Say more. They take source and report.
-        record: Says everything to machines. It takes source and report.
+        record: Says everything to machines.
+        shows_source_size: Whether the record of a single input has the size of its source.
     """
 
     name: str
@@ -84,14 +86,13 @@ class Coding:
     duration_s: Callable[[str, Any], float | None]
     line: Callable[[Any], str]
     rows: Callable[[str, Any], Iterator[Row]]
-    record: Callable[[str, Any], dict[str, Any]]
+    record: Callable[[Any], dict[str, Any]]
+    shows_source_size: bool = False
 
-    def report(
-        self, task: Task, options: Any, what: str, *, bars: bool
-    ) -> tuple[Report, DamagedStream | None]:
+    def report(self, task: Task, options: Any, what: str) -> tuple[Report, DamagedStream | None]:
         """Do a task; a damaged stream has a report as well as an error."""
         find_duration = partial(self.duration_s, task.source, options)
-        with progress(what, find_duration, wanted=bars) as advance:
+        with progress(what, find_duration) as advance:
             try:
                 return self.run(task.source, task.target, options, advance), None
             except DamagedStream as error:
@@ -104,9 +105,6 @@ def code(
     options: EncodeOptions | DecodeOptions,
     batch: BatchOptions,
     target_suffix: str,
-    *,
-    as_json: bool,
-    quiet: bool,
 ) -> None:
     """Code one input into one output, or with --output-dir any number of inputs.
 
@@ -114,7 +112,7 @@ def code(
         click.UsageError: Without --output-dir, there are not two names, or an option needs it.
     """
     if batch.output_dir is not None:
-        _code_many(coding, names, options, batch, target_suffix, as_json=as_json, quiet=quiet)
+        _code_many(coding, names, options, batch, target_suffix)
     for field in dataclasses.fields(batch):
         if getattr(batch, field.name) != field.default:
             raise click.UsageError(f"--{field.name.replace('_', '-')} needs --output-dir")
@@ -124,16 +122,13 @@ def code(
         )
     source, target = names
     check_standard_streams(source, target)
-    bars = not (as_json or quiet)
-    report, error = coding.report(Task(source, target), options, coding.name, bars=bars)
-    err = target == "-"
-    if as_json:
-        paths = {"source": source, "target": target}
-        show_json({**paths, **coding.record(source, report)}, err=err)
-    elif not quiet:
-        first = (f"{coding.name}d", f"{path_text(source)} -> {path_text(target)}")
-        show_rows([first, *coding.rows(source, report)], err=err)
-        show_warnings(report.warnings)
+    report, error = coding.report(Task(source, target), options, coding.name)
+    record = {"source": source, "target": target, **coding.record(report)}
+    if coding.shows_source_size:
+        record["source_bytes"] = file_bytes(source)
+    first = (f"{coding.name}d", f"{path_text(source)} -> {path_text(target)}")
+    rows = [first, *coding.rows(source, report)]
+    show_result(record, rows, report.warnings, err=target == "-")
     if error is not None:
         raise error
 
@@ -144,9 +139,6 @@ def _code_many(
     options: EncodeOptions | DecodeOptions,
     batch: BatchOptions,
     target_suffix: str,
-    *,
-    as_json: bool,
-    quiet: bool,
 ) -> NoReturn:
     """Print a line for each input, and a summary; the exit code is the highest of all inputs."""
     folder = Path(cast("str", batch.output_dir))
@@ -154,16 +146,15 @@ def _code_many(
     make_folder(folder)
     wanted = [t for t in tasks if not (batch.skip_existing and Path(t.target).exists())]
     records, codes = [], []
-    bars = batch.jobs == 1 and not (as_json or quiet)
-    results = _results(wanted, partial(_work, coding, bars=bars), options, batch)
+    results = _results(wanted, partial(_work, coding), options, batch)
     with closing(results):  # if nobody reads the lines, the processes end as well
         for task, done in results:
             codes.append(done.exit_code)
             records.append({"source": task.source, "target": task.target, **done.record})
-            if as_json:
+            if wants_json():
                 continue
             line = f"{path_text(task.source)} -> {path_text(task.target)}: {done.line}"
-            if not quiet:
+            if not is_quiet():
                 show_line(f"[{len(codes)}/{len(wanted)}] {line}")
                 show_warnings(f"{path_text(task.source)}: {warning}" for warning in done.warnings)
             elif done.exit_code:
@@ -174,22 +165,22 @@ def _code_many(
         "skipped": len(tasks) - len(wanted),
         "failed": failures,
     }
-    if as_json:
+    if wants_json():
         show_json({"files": records, **counts})
-    elif not quiet:
+    elif not is_quiet():
         text = ", ".join(f"{n} {what}" for what, n in counts.items() if n or what == "done")
         show_line(f"{plural(len(tasks), 'file')}: {text}")
     click.get_current_context().exit(max(codes, default=0))
 
 
-def _work(coding: Coding, task: Task, options: Any, *, bars: bool) -> Done:
+def _work(coding: Coding, task: Task, options: Any) -> Done:
     """Do one task of several."""
     try:
-        report, error = coding.report(task, options, path_text(task.source), bars=bars)
+        report, error = coding.report(task, options, path_text(task.source))
     except ImfcodecError as failure:
         return failed(failure)
-    record = coding.record(task.source, report)
-    return Done(coding.line(report), record, report.warnings, error.exit_code if error else 0)
+    exit_code = error.exit_code if error else 0
+    return Done(coding.line(report), coding.record(report), report.warnings, exit_code)
 
 
 def _results(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imfcodec.bench.results import METRICS
-from imfcodec.cli.options import PATH, Command, json_option, quiet_option
+from imfcodec.cli.options import PATH, Command, is_quiet, json_option, quiet_option, wants_json
 from imfcodec.cli.output import left_out, show_columns, show_json, show_warnings
 from imfcodec.cli.progress import Advance, progress
 from imfcodec.cli.text import path_text
@@ -67,7 +67,7 @@ def scoring_options(command: Command) -> Command:
 @scoring_options
 @json_option
 @quiet_option
-def compare(source: Path, coded: Path, as_json: bool, quiet: bool, **scoring: Any) -> None:
+def compare(source: Path, coded: Path, **scoring: Any) -> None:
     """Measure the video CODED against SOURCE, frame by frame.
 
     Both videos must have the same size and the same number of frames, 8 or more. The table shows
@@ -87,9 +87,9 @@ def compare(source: Path, coded: Path, as_json: bool, quiet: bool, **scoring: An
     first, second = Clip.open(source), Clip.open(coded)
     _check(first, second)
     scorer = Scorer(ScoreOptions(**scoring))
-    with progress("compare", lambda: first.duration_s, wanted=not (as_json or quiet)) as advance:
+    with progress("compare", lambda: first.duration_s) as advance:
         frames, scores = scorer.score(first, _counted(second, advance))
-    if as_json:
+    if wants_json():
         show_json(
             {
                 "source": str(source),
@@ -101,7 +101,7 @@ def compare(source: Path, coded: Path, as_json: bool, quiet: bool, **scoring: An
         )
     else:
         show_columns(_rows(scores))
-        if not quiet:
+        if not is_quiet():
             show_warnings(left_out(scorer.missing))
 
 

@@ -11,7 +11,7 @@ from imfcodec.cli.coding import BatchOptions, Coding, batch_options, code
 from imfcodec.cli.options import json_option, options_of, quiet_option, take
 from imfcodec.cli.output import Row
 from imfcodec.cli.progress import Advance, stream_duration_s
-from imfcodec.cli.records import Record, decode_record
+from imfcodec.cli.records import decode_record
 from imfcodec.cli.text import frames_text, plural, rate_text, sizes_text, speed_text, stages_text
 from imfcodec.config import DecodeOptions
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @quiet_option
-def decode(names: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+def decode(names: tuple[str, ...], **options: Any) -> None:
     """Decode the stream IN.imf into the video OUT (.mp4, .mkv, .webm, .y4m, .rgb).
 
     With --output-dir DIR, decode any number of streams, files or folders, into videos in DIR:
@@ -43,7 +43,7 @@ def decode(names: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
     batch = take(BatchOptions, options)
     chosen = DecodeOptions(**options)
     suffix = f".{chosen.format or 'mp4'}"
-    code(CODING, names, chosen, batch, suffix, as_json=as_json, quiet=quiet)
+    code(CODING, names, chosen, batch, suffix)
 
 
 def _run(source: str, target: str, options: DecodeOptions, advance: Advance | None) -> DecodeReport:
@@ -72,8 +72,6 @@ def _rows(source: str, report: DecodeReport) -> Iterator[Row]:
     yield "stages ms", stages_text(report.stages)
 
 
-def _record(source: str, report: DecodeReport) -> Record:
-    return decode_record(report)
-
-
-CODING = Coding("decode", frozenset((".imf",)), _run, stream_duration_s, _line, _rows, _record)
+CODING = Coding(
+    "decode", frozenset((".imf",)), _run, stream_duration_s, _line, _rows, decode_record
+)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imfcodec.cli.options import PATH, json_option, overwrite_option, quiet_option
-from imfcodec.cli.output import Row, make_folder, show_json, show_rows, show_warnings
+from imfcodec.cli.output import Row, make_folder, show_result
 from imfcodec.cli.progress import progress, stream_duration_s, video_duration_s
 from imfcodec.cli.records import decode_record, encode_record, file_bytes
 from imfcodec.cli.text import against_text, frames_text, path_text, rate_text, speed_text
@@ -41,14 +41,7 @@ if TYPE_CHECKING:
 @overwrite_option
 @json_option
 @quiet_option
-def demo(
-    clip: Path | None,
-    out_dir: Path,
-    weights: str | None,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def demo(clip: Path | None, out_dir: Path, weights: str | None, overwrite: bool) -> None:
     """Encode and decode CLIP, then print rate, quality and speed.
 
     Without CLIP, a short clip is made from a photograph. The row "floor" is the quality of frozen
@@ -69,34 +62,29 @@ def demo(
     from imfcodec.sender.encode import encode
 
     options = EncodeOptions(weights=weights, overwrite=overwrite)
-    bars = not (as_json or quiet)
-    with progress("encode", partial(video_duration_s, source), wanted=bars) as advance:
+    with progress("encode", partial(video_duration_s, source)) as advance:
         encoding = encode(source, stream, options, advance)
-    with progress("decode", partial(stream_duration_s, stream), wanted=bars) as advance:
+    with progress("decode", partial(stream_duration_s, stream)) as advance:
         decoding = decode(stream, decoded, DecodeOptions(overwrite=overwrite), advance)
     key_frames = {key.number for key in inspect(stream).key_frames}
-    with progress("compare", partial(stream_duration_s, stream), wanted=bars) as advance:
+    with progress("compare", partial(stream_duration_s, stream)) as advance:
         comparison = compare(source, decoded, key_frames, advance)
     paths = {"source": str(source), "stream": str(stream), "decoded": str(decoded)}
     source_bytes = file_bytes(source)
-    if as_json:
-        show_json(
-            {
-                **paths,
-                "source_bytes": source_bytes,
-                "encode": encode_record(encoding),
-                "decode": decode_record(decoding),
-                "frames_compared": comparison.frames,
-                "quality": dataclasses.asdict(comparison.decoded),
-                "frozen_key_frame": dataclasses.asdict(comparison.frozen),
-                "note": comparison.note,
-            }
-        )
-    elif not quiet:
-        files = [(name, path_text(path)) for name, path in paths.items()]
-        show_rows([*files, *_rows(source_bytes, encoding, decoding, comparison)])
-        notes = [comparison.note] if comparison.note else []
-        show_warnings([*encoding.warnings, *decoding.warnings, *notes])
+    record = {
+        **paths,
+        "source_bytes": source_bytes,
+        "encode": encode_record(encoding),
+        "decode": decode_record(decoding),
+        "frames_compared": comparison.frames,
+        "quality": dataclasses.asdict(comparison.decoded),
+        "frozen_key_frame": dataclasses.asdict(comparison.frozen),
+        "note": comparison.note,
+    }
+    files = [(name, path_text(path)) for name, path in paths.items()]
+    rows = [*files, *_rows(source_bytes, encoding, decoding, comparison)]
+    notes = [comparison.note] if comparison.note else []
+    show_result(record, rows, [*encoding.warnings, *decoding.warnings, *notes])
 
 
 def _refuse_existing(outputs: list[Path], overwrite: bool) -> None:

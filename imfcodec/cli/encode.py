@@ -12,7 +12,7 @@ from imfcodec.cli.coding import BatchOptions, Coding, batch_options, code
 from imfcodec.cli.options import json_option, options_of, quiet_option, take
 from imfcodec.cli.output import Row
 from imfcodec.cli.progress import Advance, video_duration_s
-from imfcodec.cli.records import Record, encode_record, file_bytes
+from imfcodec.cli.records import encode_record, file_bytes
 from imfcodec.cli.text import (
     against_text,
     bytes_text,
@@ -103,7 +103,7 @@ def time(value: str | float) -> float:
 )
 @json_option
 @quiet_option
-def encode(names: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+def encode(names: tuple[str, ...], **options: Any) -> None:
     """Encode the video IN into the stream OUT.imf.
 
     With --output-dir DIR, encode any number of videos, files or folders, into streams in DIR.
@@ -112,7 +112,7 @@ def encode(names: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -
     summary goes to stderr. An output file appears only when it is complete.
     """
     batch = take(BatchOptions, options)
-    code(CODING, names, EncodeOptions(**options), batch, ".imf", as_json=as_json, quiet=quiet)
+    code(CODING, names, EncodeOptions(**options), batch, ".imf")
 
 
 def _run(source: str, target: str, options: EncodeOptions, advance: Advance | None) -> EncodeReport:
@@ -143,8 +143,13 @@ def _rows(source: str, report: EncodeReport) -> Iterator[Row]:
     yield "stages ms", stages_text(report.stages)
 
 
-def _record(source: str, report: EncodeReport) -> Record:
-    return {"source_bytes": file_bytes(source), **encode_record(report)}
-
-
-CODING = Coding("encode", VIDEO_SUFFIXES, _run, video_duration_s, _line, _rows, _record)
+CODING = Coding(
+    "encode",
+    VIDEO_SUFFIXES,
+    _run,
+    video_duration_s,
+    _line,
+    _rows,
+    encode_record,
+    shows_source_size=True,
+)

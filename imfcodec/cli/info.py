@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imfcodec.cli.options import json_option
-from imfcodec.cli.output import Row, check_standard_streams, show_json, show_rows
+from imfcodec.cli.output import Row, check_standard_streams, show_result
 from imfcodec.cli.records import Record, rates_record
 from imfcodec.cli.text import path_text, plural, rate_text, size_text, sizes_text
 from imfcodec.errors import DamagedStream, WeightsMissing
@@ -29,7 +29,7 @@ _SHOWN = 20
 @click.command(short_help="Show what an .imf stream holds.")
 @click.argument("source", metavar="FILE.imf", type=click.Path())
 @json_option
-def info(source: str, as_json: bool) -> None:
+def info(source: str) -> None:
     """Show what the stream FILE.imf holds, without decoding it.
 
     "-" stands for standard input. The exit code is 14 if the stream is damaged or truncated.
@@ -43,10 +43,8 @@ def info(source: str, as_json: bool) -> None:
         installed = weights.find_by_id(summary.header.weights_id)
     except WeightsMissing:
         installed = None
-    if as_json:
-        show_json({"source": source, **_record(summary, installed)})
-    else:
-        show_rows(_rows(source, summary, installed))
+    record = {"source": source, **_record(summary, installed)}
+    show_result(record, _rows(source, summary, installed))
     if summary.damage or not summary.complete:
         reasons = summary.damage or ["the end packet is missing"]
         raise DamagedStream(f"{path_text(source)} is damaged: {'; '.join(reasons[:3])}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import NoneType
@@ -15,33 +16,52 @@ import click
 Options = TypeVar("Options")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_JSON: Final = "imfcodec.json"
-
 PATH: Final = click.Path(path_type=Path)
 
 
-def wants_json(ctx: click.Context) -> bool:
-    """Whether the command in this context, or in one nested in it, was given --json."""
-    return bool(ctx.meta.get(_JSON))
+def wants_json(ctx: click.Context | None = None) -> bool:
+    """Whether the command in a context, or in one nested in it, was given --json."""
+    return _given("json", ctx)
 
 
-def _remember(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
+def is_quiet() -> bool:
+    """Whether the running command was given --quiet."""
+    return _given("quiet")
+
+
+def shows_progress() -> bool:
+    """Whether the command shows its progress on stderr; worker processes run no command."""
+    if click.get_current_context(silent=True) is None or wants_json() or is_quiet():
+        return False
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _given(flag: str, ctx: click.Context | None = None) -> bool:
+    ctx = ctx or click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(f"imfcodec.{flag}"))
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     # Nested contexts share `meta`: errors are reported outside of the command.
-    ctx.meta[_JSON] = value
-    return value
+    ctx.meta[f"imfcodec.{parameter.name}"] = value
 
 
 json_option = click.option(
     "--json",
-    "as_json",
     is_flag=True,
     # Before the others, so that an error in their values is already reported as JSON.
     is_eager=True,
     callback=_remember,
+    expose_value=False,
     help="Print the result as one JSON object, and an error as one on the last line of stderr.",
 )
 quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="Print only errors, and the result if --json is given."
+    "-q",
+    "--quiet",
+    is_flag=True,
+    callback=_remember,
+    expose_value=False,
+    help="Print only errors, and the result if --json is given.",
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace existing output.")
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from imfcodec.cli.options import is_quiet, wants_json
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
 
 Row = tuple[str, str]
@@ -62,6 +63,21 @@ def show_json(record: Mapping[str, Any], *, err: bool = False) -> None:
     """Print one JSON object."""
     with _printing():
         click.echo(json.dumps(_finite(record), indent=2, allow_nan=False), err=err)
+
+
+def show_result(
+    record: Mapping[str, Any],
+    rows: Iterable[Row],
+    warnings: Iterable[str] = (),
+    *,
+    err: bool = False,
+) -> None:
+    """Print a record if --json was given, otherwise rows and warnings, or nothing if --quiet."""
+    if wants_json():
+        show_json(record, err=err)
+    elif not is_quiet():
+        show_rows(rows, err=err)
+        show_warnings(warnings)
 
 
 def show_warnings(messages: Iterable[str]) -> None:

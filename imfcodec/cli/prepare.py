@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imfcodec.cli.options import PATH, json_option, options_of, quiet_option
-from imfcodec.cli.output import Row, show_json, show_rows, show_warnings
+from imfcodec.cli.output import Row, show_result
 from imfcodec.cli.progress import progress
 from imfcodec.cli.text import path_text, plural
 from imfcodec.training.prepare.options import PrepareOptions
@@ -68,8 +68,6 @@ def prepare(
     videos: tuple[Path, ...],
     out: Path,
     photos: tuple[Path, ...],
-    as_json: bool,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Turn VIDEOS, files and folders, into the training shards OUT/train and OUT/val.
@@ -99,15 +97,12 @@ def prepare(
     def total_bytes() -> float:
         return float(sum(source.size_bytes for source in find_sources(videos, photos)))
 
-    with progress("prepare", total_bytes, wanted=not (as_json or quiet)) as advance:
+    with progress("prepare", total_bytes) as advance:
         report = run(videos, out, chosen, advance, photos)
-    if as_json:
-        record = dataclasses.asdict(report)
-        show_json({"out": str(out), **record.pop("splits"), **record})
-    elif not quiet:
-        show_rows(_rows(out, report))
-        show_warnings([f"{name}: {why}" for name, why in report.unreadable.items()])
-        show_warnings(report.warnings)
+    record = dataclasses.asdict(report)
+    record |= {"out": str(out), **record.pop("splits")}
+    warnings = [f"{name}: {why}" for name, why in report.unreadable.items()]
+    show_result(record, _rows(out, report), [*warnings, *report.warnings])
 
 
 def _rows(out: Path, report: PrepareReport) -> Iterator[Row]:

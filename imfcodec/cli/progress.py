@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from imfcodec.cli.options import shows_progress
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import ImfcodecError
 
@@ -19,20 +19,17 @@ AdvanceJobs = Callable[[int, int], None]
 
 
 @contextmanager
-def progress(
-    what: str, duration_s: Callable[[], float | None], *, wanted: bool
-) -> Iterator[Advance | None]:
+def progress(what: str, duration_s: Callable[[], float | None]) -> Iterator[Advance | None]:
     """Show frames, frames per second and time left while the body runs.
 
     Args:
         what: A word for the work.
         duration_s: Finds the duration of the video, None if unknown; called only for a bar.
-        wanted: Whether to show a bar if stderr is a terminal.
 
     Yields:
         A function to call at each advance; None if no bar is shown.
     """
-    with _bar(what, wanted) as update:
+    with _bar(what) as update:
         if update is None:
             yield None
             return
@@ -47,16 +44,16 @@ def progress(
 
 
 @contextmanager
-def job_progress(what: str, *, wanted: bool) -> Iterator[AdvanceJobs | None]:
+def job_progress(what: str) -> Iterator[AdvanceJobs | None]:
     """Show jobs done and time left while the body runs; arguments as in `progress`."""
-    with _bar(what, wanted) as update:
+    with _bar(what) as update:
         yield update and (lambda done, total: update(done, total, f"{done}/{total}"))
 
 
 @contextmanager
-def _bar(what: str, wanted: bool) -> Iterator[Callable[[float, float | None, str], None] | None]:
+def _bar(what: str) -> Iterator[Callable[[float, float | None, str], None] | None]:
     """A bar that takes what is done, the total, and a text; None if none is shown."""
-    if not wanted or sys.stderr is None or not sys.stderr.isatty():
+    if not shows_progress():
         yield None
         return
     from rich.console import Console

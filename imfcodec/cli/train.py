@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from imfcodec.cli.options import PATH, json_option
+from imfcodec.cli.options import PATH, json_option, wants_json
 from imfcodec.cli.output import show_json
 from imfcodec.cli.progress import job_progress
 from imfcodec.config import PRESETS
@@ -110,7 +110,6 @@ def run_command(
     overfit: Path | None,
     stages: tuple[tuple[int, int, int], ...],
     settings: Settings,
-    as_json: bool,
     **options: Any,
 ) -> None:
     """Train on SHARD and write the run into the folder RUN; torchrun trains in many processes.
@@ -130,7 +129,7 @@ def run_command(
             raise OptionError("--overfit CLIP takes only a folder RUN and no settings")
         taken["initial"] = _initial(taken["initial"])
         run = shard or Path(f"{overfit.stem}-overfit")
-        _overfit(overfit, run, as_json=as_json, model=model, **taken)
+        _overfit(overfit, run, model=model, **taken)
         return
     if shard is None or run is None:
         raise OptionError("training needs SHARD and RUN, or --overfit CLIP")
@@ -144,10 +143,10 @@ def run_command(
         config = TrainConfig.from_json(json.dumps(_changed(fields, settings)))
     options["initial"] = _initial(options["initial"])
     figures = train_loop(config, shard, run=run, say=_say, **options)
-    _show(figures, f"averaged weights: {run / 'ema.safetensors'}", as_json=as_json)
+    _show(figures, f"averaged weights: {run / 'ema.safetensors'}")
 
 
-def _overfit(clip: Path, run: Path, *, as_json: bool, **options: Any) -> None:
+def _overfit(clip: Path, run: Path, **options: Any) -> None:
     from imfcodec.training.overfit import SIDE, overfit
 
     report = overfit(clip, run, say=_say, **options)
@@ -161,7 +160,7 @@ def _overfit(clip: Path, run: Path, *, as_json: bool, **options: Any) -> None:
     }
     quality = f"{coded.rate_kbps:.2f} kbps, PSNR-RGB {coded.psnr_db:.2f} dB at {SIDE} pixels"
     text = f"weights: {report.weights}\nstream:  {report.stream}: {quality}"
-    _show(record, text, as_json=as_json)
+    _show(record, text)
 
 
 def _initial(choice: str | None) -> Path | None:
@@ -203,8 +202,8 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _show(record: dict[str, Any], text: str, *, as_json: bool) -> None:
-    if as_json:
+def _show(record: dict[str, Any], text: str) -> None:
+    if wants_json():
         show_json(record)
     else:
         click.echo(text)
@@ -229,7 +228,6 @@ def restoration_command(
     run: Path,
     preset: str,
     settings: Settings,
-    as_json: bool,
     initial: str | None,
     **options: Any,
 ) -> None:
@@ -254,7 +252,7 @@ def restoration_command(
             say=_say,
             **options,
         )
-    _show(figures, f"restoration: {run / FILE}", as_json=as_json)
+    _show(figures, f"restoration: {run / FILE}")
 
 
 @train.command("tokens", short_help="Store tokens that a sender chooses, for training.")
@@ -272,7 +270,6 @@ def tokens_command(
     weights: str | None,
     settings: Settings,
     workers: int | None,
-    as_json: bool,
 ) -> None:
     """Let a sender choose tokens for SHARD's frames and write them to SHARD/sent.safetensors.
 
@@ -290,7 +287,7 @@ def tokens_command(
     runs, frames, _ = sent.tokens.shape
     record = {"runs": runs, "frames": runs * frames, "path": str(shard / FILE)}
     text = f"{runs * frames} tokens in {runs} runs: {shard / FILE}"
-    _show(record, text, as_json=as_json)
+    _show(record, text)
 
 
 @train.command("export", short_help="Turn a run's averaged weights into a weights file.")
@@ -313,9 +310,7 @@ def tokens_command(
     help="Number of training clips from CLIPS to fit the entropy tables on.",
 )
 @json_option
-def export_command(
-    run: Path, clips: Path, folder: Path, name: str, count: int, as_json: bool
-) -> None:
+def export_command(run: Path, clips: Path, folder: Path, name: str, count: int) -> None:
     """Write RUN's weights as NAME-SHA8.safetensors, with tables fitted on the videos in CLIPS.
 
     The weights become the default in the folder's manifest.json, and its MODEL_CARD.md gets an
@@ -327,7 +322,7 @@ def export_command(
     paths = [source.path for source in find_sources([clips])]
     # Clips at even distances, so that all kinds are included.
     chosen = paths[:: max(1, math.ceil(len(paths) / count))]
-    with job_progress("export", wanted=not as_json) as advance:
+    with job_progress("export") as advance:
         file = export_run(run, chosen, folder, name, advance or (lambda done, total: None))
     record = {"name": file.name, "id": file.id.hex(), "path": str(file.path)}
-    _show(record, str(file.path), as_json=as_json)
+    _show(record, str(file.path))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imfcodec.cli.options import json_option
-from imfcodec.cli.output import show_columns, show_json, show_lines, show_rows, show_warnings
+from imfcodec.cli.options import json_option, wants_json
+from imfcodec.cli.output import show_columns, show_json, show_lines, show_result, show_warnings
 from imfcodec.cli.records import Record
 from imfcodec.cli.text import bytes_text
 from imfcodec.errors import ImfcodecError, WeightsMissing
@@ -24,7 +24,7 @@ def weights() -> None:
 
 @weights.command("list")
 @json_option
-def list_(as_json: bool) -> None:
+def list_() -> None:
     """List the installed weights; a star marks the default."""
     from imfcodec import weights as store
 
@@ -33,7 +33,7 @@ def list_(as_json: bool) -> None:
     except WeightsMissing:
         default = None
     records = [_record(file, default) for file in store.available()]
-    if as_json:
+    if wants_json():
         show_json({"weights": records, "folders": [str(f) for f in store.folders()]})
         return
     if not records:
@@ -46,7 +46,7 @@ def list_(as_json: bool) -> None:
 @weights.command()
 @click.argument("choices", metavar="[NAME|ID|PATH]...", nargs=-1)
 @json_option
-def verify(choices: tuple[str, ...], as_json: bool) -> None:
+def verify(choices: tuple[str, ...]) -> None:
     """Check the sha256 of weights and load them; without arguments, all that are installed.
 
     The exit code is that of the first error.
@@ -57,19 +57,17 @@ def verify(choices: tuple[str, ...], as_json: bool) -> None:
     if not wanted:
         raise WeightsMissing("no weights are installed")
     results = [(choice, _verified(choice)) for choice in wanted]
-    if as_json:
-        verdicts = [
-            {
-                "weights": choice,
-                "ok": error is None,
-                "error": type(error).__name__ if error else None,
-                "message": str(error) if error else None,
-            }
-            for choice, error in results
-        ]
-        show_json({"weights": verdicts})
-    else:
-        show_rows((choice, f"failed: {error}" if error else "ok") for choice, error in results)
+    verdicts = [
+        {
+            "weights": choice,
+            "ok": error is None,
+            "error": type(error).__name__ if error else None,
+            "message": str(error) if error else None,
+        }
+        for choice, error in results
+    ]
+    rows = [(choice, f"failed: {error}" if error else "ok") for choice, error in results]
+    show_result({"weights": verdicts}, rows)
     for _, error in results:
         if error is not None:
             raise error

@@ -81,7 +81,7 @@ def test_each_field_of_the_options_is_an_option_with_its_default(
         }
     assert kind(**defaults) == kind()
     batch = {"output_dir", "skip_existing", "jobs", "ray"}
-    assert set(shown) - set(defaults) == {"as_json", "quiet", *batch}
+    assert set(shown) - set(defaults) == {"json", "quiet", *batch}
 
 
 def test_choices_are_those_of_the_package() -> None:
