@@ -70,8 +70,9 @@ def options_of(kind: type[Any], **changes: dict[str, Any]) -> Callable[[Command]
     """An option for each field of a dataclass, with the field's name, type and default.
 
     The help is what the class's docstring says of the field. A field's name in single backticks
-    becomes its option there. A field without a default is a required option, a tuple an option
-    that may be repeated, and a bool that is true by default a pair --x/--no-x.
+    becomes its option there; double backticks are dropped. A field without a default is a required
+    option, a tuple an option that may be repeated, and a bool that is true by default a pair
+    --x/--no-x.
 
     Args:
         kind: The dataclass.
@@ -86,7 +87,7 @@ def options_of(kind: type[Any], **changes: dict[str, Any]) -> Callable[[Command]
             own = dict(changes.get(field.name, {}))
             text = " ".join(descriptions.get(field.name, "").split())
             settings = {
-                "help": re.sub(r"`(\w+)`", lambda match: _flag(match[1]), text),
+                "help": _names_as_flags(text).replace("``", ""),
                 "required": field.default is dataclasses.MISSING,
                 "multiple": get_origin(types[field.name]) is tuple,
             }
@@ -109,6 +110,10 @@ def take(kind: type[Options], options: dict[str, Any]) -> Options:
     """Take the fields of a dataclass out of the options of a command."""
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: options.pop(name) for name in names})
+
+
+def _names_as_flags(text: str) -> str:
+    return re.sub(r"(?<!`)`(\w+)`(?!`)", lambda match: _flag(match[1]), text)
 
 
 def _flag(name: str) -> str:
