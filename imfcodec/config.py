@@ -188,45 +188,51 @@ PRESETS = {"paper": PAPER, "fast": FAST}
 class EncodeOptions:
     """Options of a sender.
 
+    With ``choose_keys`` and ``look_ahead``, the planned key frames include the first one. Without
+    ``look_ahead``, the best frame of an interval's second half becomes its key frame, if latency
+    permits. Without ``choose_keys``, key frames are the first frame of a scene and the last frame
+    of each interval. With ``look_ahead``, a packet of tokens ends at each key frame. Low latency
+    leaves no time to smooth tokens.
+
+    The command line takes its help from here: `name` is the option of a field.
+
     Attributes:
-        format: "imf" allows a file name that does not end in .imf; None refuses it.
-        weights: Name, id or path of the weights; None takes the default weights.
-        quantiser: Quantiser step, an index of the weights; a higher one means coarser tokens and
-            fewer bits.
+        format: Allow a name of OUT that does not end in .imf. Default: such a name is refused.
+        weights: Weights of the network: name, id or path. Default: those with a star in
+            `imfcodec weights list`.
+        quantiser: Quantiser step of the tokens, 0 to 7 with the released weights. A higher step
+            takes fewer bits and reproduces motion less exactly.
         key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63. Predicted key frames are coded
             slightly coarser.
-        key_preset: SVT-AV1 preset of key frames, -1 (slowest, fewest bytes) to 13. None:
-            `KEY_PRESET`, or `LIVE_KEY_PRESET` at low latency.
-        keyframe_interval_s: Time between key frames in seconds: the average if they are planned,
-            otherwise the longest. None sets no limit.
-        choose_keys: Whether key frames go where they serve best. With `look_ahead`, the key frames
-            of four intervals are planned together, including the first. Without `look_ahead`, the
-            best frame of an interval's second half becomes its key frame, if latency permits. If
-            False: the first frame of a scene and the last frame of each interval.
-        predict_keys: Whether the key frames inside a scene are coded from earlier key frames, in a
-            fraction of the bytes.
-        chain_keys: Whether a predicted key frame uses the predicted key frames before it as well
-            as their base. That takes fewer bytes, but losing one also loses those up to the next
-            base. No effect at low latency.
-        look_ahead: Whether a frame may be rebuilt from the key frame after it instead of the one
-            before it. Sender and receiver then wait for that key frame, and the sender also for
-            the plan. No effect at low latency or at a scene cut.
-        refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100; 0 takes
-            the tokens as E_T gives them. None: `REFINE_STEPS`, or 0 at low latency.
-        face_weight: How much more errors of eyes and mouth count than others when tokens are
-            refined, 1 to 100; 1 weighs all alike.
-        scene_cut: Whether a scene cut begins a new key frame.
-        latency: "normal" collects up to 3 seconds of tokens in a packet, or with `look_ahead`
-            those between two key frames. "low" sends each frame at once, which leaves no time to
-            smooth tokens.
-        short_side: Short side in pixels to which a larger picture is reduced, 64 or more.
-        audio: "opus" transcodes to Opus, "copy" keeps an Opus track, "none" drops the sound.
-        audio_bitrate: Bit rate of the transcoded Opus track in bit/s.
-        begin_s: Time in the source at which the part to code begins, in seconds.
-        end_s: Time in the source at which it ends, in seconds; None for the end of the source.
-        measure: Also rebuild what the receiver will see and report its PSNR.
-        threads: Torch threads, 1 to 1024; None leaves the choice to torch.
-        overwrite: Whether an existing output may be replaced.
+        key_preset: SVT-AV1 preset of key frames, -1 (slowest, fewest bytes) to 13 (fastest).
+            Default: 0, or 2 with `latency` low.
+        keyframe_interval_s: Time between key frames in seconds, above 0: the average if they are
+            planned (`choose_keys` with `look_ahead`), otherwise the longest. None sets no limit.
+        choose_keys: Place key frames where they serve best, or at the end of each interval. With
+            `look_ahead`, the key frames of four intervals are planned together.
+        predict_keys: Code the key frames inside a scene from earlier key frames: fewer bytes, but
+            they depend on those.
+        chain_keys: Let each predicted key frame use all key frames since the last independent one:
+            fewer bytes, but one lost key packet can lose up to 20 seconds. No effect with
+            `latency` low.
+        look_ahead: Rebuild a frame from the key frame after it if that one suits it better. Sender
+            and receiver then wait for that key frame. No effect with `latency` low.
+        refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100. More
+            steps give better tokens and take longer. Default: 2, or 0 with `latency` low.
+        face_weight: How much more errors in the eyes and the mouth count than others when tokens
+            are improved, 1 to 100; 1 weighs all alike. No effect with `refine` 0.
+        scene_cut: Code a key frame at each scene cut.
+        latency: normal collects up to 3 seconds of tokens in a packet; low sends each frame at
+            once.
+        short_side: Short side at which a larger picture is coded, 64 pixels or more. The receiver
+            scales it up to its original size.
+        audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
+        audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000.
+        begin_s: Time in IN at which to begin, in seconds.
+        end_s: Time in IN at which to end, in seconds. Default: the end.
+        measure: Also rebuild what the receiver will see and report its PSNR. This takes longer.
+        threads: Threads of the network, 1 to 1024. Default: torch's own choice.
+        overwrite: Replace existing output.
     """
 
     format: str | None = None
@@ -289,20 +295,24 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """Options of a receiver.
+    """Options of a receiver; the command line takes its help from here.
 
     Attributes:
-        weights: Name, id or path of the weights, which must be those of the stream; None looks for
-            these by their id.
-        format: Container of the output; None chooses it by the extension.
-        codec: Video encoder of the output; None takes the container's default.
-        crf: Quality (CRF) of that encoder; None takes the encoder's default.
-        conceal: Succeed even if frames were lost.
-        threads: Torch threads, 1 to 1024; None leaves the choice to torch.
-        engine: What runs the network; ``torch`` is the only one so far.
-        device: Torch device of the network.
-        batch: Frames per pass of the network, 1 or more.
-        overwrite: Whether an existing output may be replaced.
+        weights: Weights of the network, which must be those that the stream names. Default: found
+            by the stream's id.
+        format: Container of OUT. A pipe takes mkv, webm, y4m or rgb. Default: chosen by the
+            extension of OUT.
+        codec: Video encoder of OUT: libx264, libx265 or libvpx-vp9. Default: libx264; libvpx-vp9
+            in webm.
+        crf: Quality (CRF) of that encoder, 0 (best) to 51, or to 63 for libvpx-vp9. Default:
+            visually lossless.
+        conceal: Succeed, with exit code 0, even if frames were lost.
+        threads: Threads of the network, 1 to 1024. Default: torch's own choice.
+        engine: What runs the network: torch is the only one so far.
+        device: Device that runs the network, for example cpu, cuda or cuda:1.
+        batch: Frames per pass of the network, 1 or more. A larger batch takes more memory and is
+            faster on a GPU.
+        overwrite: Replace existing output.
     """
 
     weights: str | None = None

@@ -7,38 +7,45 @@ import shlex
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imfcodec.cli.bench_tables import means_tables, savings_table
-from imfcodec.cli.compare import metrics_option, recogniser_option, yunet_option
-from imfcodec.cli.job_progress import job_progress
-from imfcodec.cli.options import json_option, overwrite_option, quiet_option
+from imfcodec.cli.compare import scoring_options
+from imfcodec.cli.options import (
+    PATH,
+    is_quiet,
+    json_option,
+    options_of,
+    quiet_option,
+    shows_progress,
+    take,
+    wants_json,
+)
 from imfcodec.cli.output import (
     left_out,
+    make_folder,
     show_columns,
     show_json,
     show_lines,
     show_rows,
     show_warnings,
 )
-from imfcodec.cli.records import Record
+from imfcodec.cli.progress import job_progress
 from imfcodec.cli.text import path_text, plural
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputExists
 
 if TYPE_CHECKING:
-    from imfcodec.bench.report.shots import Kept
     from imfcodec.bench.results import Results
-    from imfcodec.bench.runner import Execute, Plan, Run
+    from imfcodec.bench.runner import Execute, Plan
     from imfcodec.bench.speed import SpeedResult
-    from imfcodec.bench.summary import FamilyBdRate, Mean
+    from imfcodec.bench.summary import FamilyBdRate
 
-_PATH = click.Path(path_type=Path)
-_RESULTS = "results.json"
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 _SHOWN_FAILURES = 5
 
 
@@ -47,104 +54,69 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _names(
-    ctx: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[str, ...] | None:
+def _names(value: str) -> tuple[str, ...]:
     """Comma-separated names."""
-    if value is None:
-        return None
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     if not names:
-        raise click.BadParameter("names nothing", ctx, parameter)
+        raise click.BadParameter("names nothing")
     return names
 
 
+@dataclass(frozen=True)
+class BenchOptions:
+    """Options of `bench`.
+
+    Attributes:
+        out: Folder for results and report; created if it is missing.
+        clips_from: Take clips from the column clip of this file; they lie in or below its folder.
+        split: Take only rows of `clips_from` with this value in the column split.
+        limit: Use only the first N clips.
+        codecs: Codecs, families or patterns, for example imf,x265. Default: a short selection.
+        weights: Weights of the network, one curve each; repeat for more. Default: those with a
+            star in `imfcodec weights list`.
+        jobs: Jobs that run at the same time, one thread each. Default: one per core.
+        ray: Run the jobs on the Ray cluster at ADDRESS, not locally.
+        cache: Folder that keeps measured points. Default: imfcodec/bench in the user's cache
+            folder.
+        points_from: Reuse points of an earlier run, from its results.json; repeat for more.
+        no_cache: Neither read nor write the cache.
+        speed: Also time encoding and decoding of the first clip on this machine, with two anchors.
+        overwrite: Replace existing output.
+    """
+
+    out: Path
+    clips_from: Path | None = None
+    split: str | None = None
+    limit: int | None = None
+    codecs: tuple[str, ...] | None = None
+    weights: tuple[str, ...] = ()
+    jobs: int = 1
+    ray: str | None = None
+    cache: Path | None = None
+    points_from: tuple[Path, ...] = ()
+    no_cache: bool = False
+    speed: bool = False
+    overwrite: bool = False
+
+
 @click.command(short_help="Measure rate-distortion curves of this codec and of others.")
-@click.argument("clips", metavar="[CLIPS]...", nargs=-1, type=_PATH)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="Folder for results and report; created if it is missing.",
+@click.argument("clips", metavar="[CLIPS]...", nargs=-1, type=PATH)
+@options_of(
+    BenchOptions,
+    out={"type": _FOLDER, "metavar": "DIR"},
+    clips_from={"metavar": "CSV"},
+    limit={"type": click.IntRange(1), "metavar": "N"},
+    codecs={"type": _names, "metavar": "NAME,..."},
+    weights={"metavar": "NAME|ID|PATH"},
+    jobs={"type": click.IntRange(1), "default": _cores, "show_default": False, "metavar": "N"},
+    ray={"metavar": "ADDRESS"},
+    cache={"type": _FOLDER, "metavar": "DIR"},
+    points_from={"metavar": "RESULTS"},
 )
-@click.option(
-    "--clips-from",
-    type=_PATH,
-    metavar="CSV",
-    help="Take clips from the column clip of this file; they lie in or below its folder.",
-)
-@click.option("--split", help="Take only rows of --clips-from with this value in the column split.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Use only the first N clips.")
-@click.option(
-    "--codecs",
-    callback=_names,
-    metavar="NAME,...",
-    help="Codecs, families or patterns, for example imf,x265. Default: a short selection.",
-)
-@click.option(
-    "--weights",
-    multiple=True,
-    metavar="NAME|ID|PATH",
-    help="Weights of the network, one curve each; repeat for more. Default: those with a star in "
-    "`imfcodec weights list`.",
-)
-@metrics_option
-@yunet_option
-@recogniser_option
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=_cores,
-    metavar="N",
-    help="Jobs that run at the same time, one thread each. Default: one per core.",
-)
-@click.option(
-    "--ray", metavar="ADDRESS", help="Run the jobs on the Ray cluster at ADDRESS, not locally."
-)
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Folder that keeps measured points. Default: imfcodec/bench in the user's cache folder.",
-)
-@click.option(
-    "--points-from",
-    multiple=True,
-    type=_PATH,
-    metavar="RESULTS",
-    help="Reuse points of an earlier run, from its results.json; repeat for more.",
-)
-@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
-@click.option(
-    "--speed",
-    is_flag=True,
-    help="Also time encoding and decoding of the first clip on this machine, with two anchors.",
-)
-@overwrite_option
+@scoring_options
 @json_option
 @quiet_option
-def bench(
-    clips: tuple[Path, ...],
-    out: Path,
-    clips_from: Path | None,
-    split: str | None,
-    limit: int | None,
-    codecs: tuple[str, ...] | None,
-    weights: tuple[str, ...],
-    metrics: tuple[str, ...] | None,
-    yunet: Path | None,
-    recogniser: Path | None,
-    jobs: int,
-    ray: str | None,
-    cache: Path | None,
-    points_from: tuple[Path, ...],
-    no_cache: bool,
-    speed: bool,
-    overwrite: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def bench(clips: tuple[Path, ...], **words: Any) -> None:
     """Code CLIPS, files and folders, with several codecs and report rate against quality.
 
     Every clip is coded at every setting of every codec, decoded from the written file, and
@@ -164,7 +136,8 @@ def bench(
     Reused points are marked "from" in the results. A metric that they lack stays unmeasured. Only
     those of their clips that the page shows are coded again.
     """
-    _check(clips, clips_from, split, cache, no_cache, out, overwrite)
+    options = take(BenchOptions, words)
+    _check(clips, options)
     from imfcodec.bench.cache import Cache, default_cache_folder
     from imfcodec.bench.clips import find_clips, open_clips, read_manifest
     from imfcodec.bench.codecs.lineup import lineup
@@ -172,61 +145,79 @@ def bench(
     from imfcodec.bench.report.shots import Kept
     from imfcodec.bench.runner import Plan, Run
     from imfcodec.bench.scoring import ScoreOptions
-    from imfcodec.bench.summary import means
+    from imfcodec.bench.summary import lacking, means
 
     paths = find_clips(clips) if clips else []
-    if clips_from is not None:
-        paths += read_manifest(clips_from, split)
-    coders = lineup(codecs, weights=weights or (None,))
-    earlier = Earlier.load(points_from)
+    if options.clips_from is not None:
+        paths += read_manifest(options.clips_from, options.split)
+    coders = lineup(options.codecs, weights=options.weights or (None,))
+    earlier = Earlier.load(options.points_from)
+    out, cache = options.out, options.cache
     command = shlex.join(["imfcodec", *sys.argv[1:]])
     with ExitStack() as stack:
-        if no_cache:
+        if options.no_cache:
             # The report needs the coded clips until it is written.
             temporary = tempfile.TemporaryDirectory(prefix="imfcodec-bench-")
             cache = Path(stack.enter_context(temporary))
         store = Cache(cache or default_cache_folder())
-        usable, unusable = open_clips(paths[:limit], store.memo)
-        scoring = ScoreOptions(metrics, yunet, recogniser)
-        plan = Plan(usable, coders, scoring, unusable, earlier)
-        run = Run(plan, store, _executor(jobs, ray))
+        usable, unusable = open_clips(paths[: options.limit], store.memo)
+        plan = Plan(usable, coders, ScoreOptions(**words), unusable, earlier)
+        run = Run(plan, store, _executor(options))
         kept = Kept(store.memo, run.identity)
         try:
-            with job_progress("bench", wanted=not (as_json or quiet)) as advance:
+            with job_progress("bench") as advance:
                 run.measure(advance)
         except BaseException:  # Ctrl-C, a full disk, a bug: keep what was measured
-            _write(run.results(command), out, None, kept, None)
-            if not quiet:
+            _write(run.results(command), out, kept=kept)
+            if not is_quiet():
                 show_warnings([f"stopped; the points measured so far are in {path_text(str(out))}"])
             raise
         results = run.results(command)
-        _say("report: curves and pictures", quiet=as_json or quiet)
-        files = _write(results, out, run, kept, None)
+        _say("report: curves and pictures")
+        files = _write(results, out, pictures=run.pictures, kept=kept)
         timed = untimed = None
-        if speed:
+        if options.speed:
             try:
-                timed = _time(usable[0].path, weights, quiet=as_json or quiet)
-                files = _write(results, out, run, kept, timed)
+                timed = _time(usable[0].path, options.weights)
+                files = _write(results, out, pictures=run.pictures, kept=kept, speed=timed)
             except ImfcodecError as error:
                 untimed = error  # raised after the results have been printed
     rows = means(results)
     savings = _savings(results)
-    if as_json:
-        record = _record(out, files, results, rows, savings, run)
-        show_json({**record, "speed": timed and asdict(timed)})
-    elif not quiet:
-        for number, table in enumerate(means_tables(rows, by_name=metrics is not None)):
+    if wants_json():
+        show_json(
+            {
+                "out": str(out),
+                "files": [str(file) for file in files],
+                "points": len(results.points),
+                "from_cache": run.from_cache,
+                "from_earlier": run.from_earlier,
+                "lacking": lacking(results),
+                "failed": [asdict(point) for point in results.points if point.error is not None],
+                "codecs_missing": {c.name: c.missing for c in results.codecs if c.missing},
+                "metrics_missing": dict(results.metrics_missing),
+                "means": [asdict(row) for row in rows],
+                "bd_rates": [asdict(row) for row in savings],
+                "speed": timed and asdict(timed),
+            }
+        )
+    elif not is_quiet():
+        tables = [*means_tables(rows, by_name=words["metrics"] is not None)]
+        tables += [savings_table(savings)] if savings else []
+        for number, table in enumerate(tables):
             if number:
                 show_lines([""])
             show_columns(table)
-        if savings:
-            show_lines([""])
-            show_columns(savings_table(savings))
         if timed is not None:
-            _show_speed(timed)
+            from rich.console import Console
+
+            from imfcodec.bench.speed import terminal_table
+
+            show_lines([""])
+            Console().print(terminal_table(timed))
         failed = sum(point.error is not None for point in results.points)
         points = f"{len(results.points)}, {run.from_cache} from the cache, "
-        if points_from:
+        if options.points_from:
             points += f"{run.from_earlier} from earlier runs, "
         points += f"{failed} failed"
         show_lines([""])
@@ -238,28 +229,18 @@ def bench(
         raise ImfcodecError(f"every job failed; the first error: {results.points[0].error}")
 
 
-def _check(
-    clips: tuple[Path, ...],
-    clips_from: Path | None,
-    split: str | None,
-    cache: Path | None,
-    no_cache: bool,
-    out: Path,
-    overwrite: bool,
-) -> None:
+def _check(clips: tuple[Path, ...], options: BenchOptions) -> None:
     """Refuse options that cannot work, before anything is measured."""
-    if not clips and clips_from is None:
+    if not clips and options.clips_from is None:
         raise OptionError("no clips given: name files or folders, or use --clips-from")
-    if split is not None and clips_from is None:
+    if options.split is not None and options.clips_from is None:
         raise OptionError("--split needs --clips-from")
-    if cache is not None and no_cache:
+    if options.cache is not None and options.no_cache:
         raise OptionError("--cache and --no-cache exclude each other")
-    if (out / _RESULTS).exists() and not overwrite and not _stopped(out / _RESULTS):
-        raise OutputExists(f"{out / _RESULTS} exists already; use --overwrite to replace it")
-    from imfcodec.media.failures import writing
-
-    with writing(str(out)):
-        out.mkdir(parents=True, exist_ok=True)
+    results = options.out / "results.json"
+    if results.exists() and not options.overwrite and not _stopped(results):
+        raise OutputExists(f"{results} exists already; use --overwrite to replace it")
+    make_folder(options.out)
 
 
 def _stopped(path: Path) -> bool:
@@ -273,23 +254,23 @@ def _stopped(path: Path) -> bool:
         return False
 
 
-def _executor(jobs: int, address: str | None) -> Execute:
-    if address is not None:
+def _executor(options: BenchOptions) -> Execute:
+    if options.ray is not None:
         from imfcodec.bench.cluster import run_on_ray
 
-        return partial(run_on_ray, address=address)
+        return partial(run_on_ray, address=options.ray)
     from imfcodec.bench.local import run_locally
 
-    return partial(run_locally, workers=jobs)
+    return partial(run_locally, workers=options.jobs)
 
 
-def _say(what: str, *, quiet: bool) -> None:
+def _say(what: str) -> None:
     """Print what the command is doing, if stderr is a terminal."""
-    if not quiet and sys.stderr is not None and sys.stderr.isatty():
+    if shows_progress():
         click.echo(what, err=True)
 
 
-def _time(clip: Path, weights: tuple[str, ...], *, quiet: bool) -> SpeedResult:
+def _time(clip: Path, weights: tuple[str, ...]) -> SpeedResult:
     """Speed with one thread and with all cores, measured after everything else."""
     from imfcodec.bench.speed import measure_speed
     from imfcodec.config import MAX_THREADS
@@ -299,29 +280,17 @@ def _time(clip: Path, weights: tuple[str, ...], *, quiet: bool) -> SpeedResult:
         clip,
         weights=weights[0] if weights else None,
         threads=threads,
-        progress=lambda what: _say(f"speed: {what}", quiet=quiet),
+        progress=lambda what: _say(f"speed: {what}"),
     )
 
 
-def _show_speed(timed: SpeedResult) -> None:
-    from rich.console import Console
-
-    from imfcodec.bench.speed import terminal_table
-
-    show_lines([""])
-    Console().print(terminal_table(timed))
-
-
-def _write(
-    results: Results, out: Path, run: Run | None, kept: Kept, timed: SpeedResult | None
-) -> list[Path]:
-    """Write results and report; without ``run``, leave out the pictures, which take a while."""
+def _write(results: Results, out: Path, **parts: Any) -> list[Path]:
+    """Write results and report; without ``pictures``, which take a while, if none are given."""
     from imfcodec.bench.report import write_report
     from imfcodec.media.failures import writing
 
     with writing(str(out)):
-        pictures = None if run is None else run.pictures
-        return write_report(results, out, pictures=pictures, kept=kept, speed=timed)
+        return write_report(results, out, **parts)
 
 
 def _savings(results: Results) -> list[FamilyBdRate]:
@@ -333,31 +302,6 @@ def _savings(results: Results) -> list[FamilyBdRate]:
     measured = [metric.name for metric in METRICS if metric.name in held]
     chosen = dict.fromkeys([*measured[:1], *(m for m in measured if m == "psnr_rgb_db")])
     return [row for metric in chosen for row in bd_rates(results, metric)]
-
-
-def _record(
-    out: Path,
-    files: list[Path],
-    results: Results,
-    rows: list[Mean],
-    savings: list[FamilyBdRate],
-    run: Run,
-) -> Record:
-    from imfcodec.bench.summary import lacking
-
-    return {
-        "out": str(out),
-        "files": [str(file) for file in files],
-        "points": len(results.points),
-        "from_cache": run.from_cache,
-        "from_earlier": run.from_earlier,
-        "lacking": lacking(results),
-        "failed": [asdict(point) for point in results.points if point.error is not None],
-        "codecs_missing": {c.name: c.missing for c in results.codecs if c.missing},
-        "metrics_missing": dict(results.metrics_missing),
-        "means": [asdict(row) for row in rows],
-        "bd_rates": [asdict(row) for row in savings],
-    }
 
 
 def _warn(results: Results, plan: Plan) -> None:

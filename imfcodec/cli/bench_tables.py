@@ -5,7 +5,7 @@ A terminal is narrow, so each part of the picture and the worst frames have thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
 Table = list[tuple[str, ...]]
 """Rows of cells; the first row is the heading."""
-
-Column = tuple[str, Callable[["Mean"], str]]
-"""A heading, and a function that makes the cell of one codec and setting."""
 
 _REGIONS = ("eyes", "mouth")
 
@@ -33,40 +30,30 @@ def means_tables(rows: Sequence[Mean], *, by_name: bool) -> Iterator[Table]:
     held = {name for row in rows for name in row.scores}
     names = [metric.name for metric in METRICS if metric.name in held]
     whole = [name for name in names if not name.startswith(_REGIONS)]
-    counts: tuple[Column, ...] = (
-        ("clips", lambda row: str(row.clips)),
-        ("failed", lambda row: str(row.failed)),
-    )
-    yield _table(rows, "codec", {n: n for n in whole}, _mean, *counts)
+    heading, *body = _table(rows, "codec", whole, _mean)
+    counted = zip(body, rows, strict=True)
+    yield [
+        (*heading, "clips", "failed"),
+        *((*cells, str(row.clips), str(row.failed)) for cells, row in counted),
+    ]
     if not by_name:
         return
     worst = [name for name in whole if any(name in row.worst for row in rows)]
     if worst:
-        yield _table(rows, "5 % worst frames", {n: n for n in worst}, _worst)
+        yield _table(rows, "5 % worst frames", worst, _worst)
     for region in _REGIONS:
-        columns = {n: n.removeprefix(f"{region}_") for n in names if n.startswith(region)}
-        if columns:
+        if columns := [name for name in names if name.startswith(region)]:
             yield _table(rows, region, columns, _mean)
 
 
-def savings_table(rows: Sequence[FamilyBdRate]) -> Table:
-    """BD-rates, with the interval and the counts that they rest on."""
-    return list(_savings(rows))
-
-
 def _table(
-    rows: Sequence[Mean],
-    title: str,
-    columns: Mapping[str, str],
-    cell: Callable[[Mean, str], str],
-    *more: Column,
+    rows: Sequence[Mean], title: str, names: list[str], cell: Callable[[Mean, str], str]
 ) -> Table:
-    """Codec, setting and rate, then a column for each metric, then further ones."""
-    table: Table = [(title, "setting", "kbps", *columns.values(), *(name for name, _ in more))]
+    """Codec, setting and rate, then a column for each metric."""
+    table: Table = [(title, "setting", "kbps", *(n.removeprefix(f"{title}_") for n in names))]
     for row in rows:
         rate = f"{row.rate_kbps:.2f}" if row.clips else "-"
-        cells = (cell(row, name) for name in columns)
-        table.append((row.codec, row.setting, rate, *cells, *(make(row) for _, make in more)))
+        table.append((row.codec, row.setting, rate, *(cell(row, name) for name in names)))
     return table
 
 
@@ -86,8 +73,11 @@ def _number(value: float, name: str) -> str:
     return f"{value:.{2 if name.endswith('_db') or name == 'vmaf' else 4}f}"
 
 
-def _savings(rows: Sequence[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
-    yield ("BD-rate of", "against", "by", "rate", "interval", "points", "clips", "left out")
+def savings_table(rows: Sequence[FamilyBdRate]) -> Table:
+    """BD-rates, with the interval and the counts that they rest on."""
+    table: Table = [
+        ("BD-rate of", "against", "by", "rate", "interval", "points", "clips", "left out")
+    ]
     for row in rows:
         left_out = [
             f"{len(clips)} {why}"
@@ -98,7 +88,7 @@ def _savings(rows: Sequence[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
             )
             if clips
         ]
-        yield (
+        cells = (
             row.family,
             row.anchor,
             row.metric,
@@ -108,3 +98,5 @@ def _savings(rows: Sequence[FamilyBdRate]) -> Iterator[tuple[str, ...]]:
             str(row.clips),
             ", ".join(left_out) or "-",
         )
+        table.append(cells)
+    return table

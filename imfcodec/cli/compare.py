@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from imfcodec.bench.results import METRICS
-from imfcodec.cli.options import json_option, quiet_option
+from imfcodec.cli.options import PATH, Command, is_quiet, json_option, quiet_option, wants_json
 from imfcodec.cli.output import left_out, show_columns, show_json, show_warnings
-from imfcodec.cli.progress import progress
+from imfcodec.cli.progress import Advance, progress
 from imfcodec.cli.text import path_text
 from imfcodec.errors import UnsupportedVideo
 
@@ -20,69 +20,54 @@ if TYPE_CHECKING:
     from imfcodec.bench.clip import Clip, Picture
     from imfcodec.bench.results import Score
 
-_PATH = click.Path(path_type=Path)
 
-
-class MetricNames(click.ParamType[tuple[str, ...]]):
+def metric_names(value: str) -> tuple[str, ...]:
     """Names of metrics, separated by commas: psnr_rgb_db,ssim."""
-
-    name = "names"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Read the text of an option; a tuple is one already."""
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in str(value).split(","))
-        known = [metric.name for metric in METRICS]
-        for name in names:
-            if name not in known:
-                self.fail(f"{name!r} is none of {', '.join(known)}", param, ctx)
-        return names
+    names = tuple(name.strip() for name in value.split(","))
+    known = [metric.name for metric in METRICS]
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(known)}")
+    return names
 
 
-metrics_option = click.option(
-    "--metrics",
-    type=MetricNames(),
-    metavar="NAME,...",
-    help="Metrics to measure. Default: all that can be measured.",
-)
-yunet_option = click.option(
-    "--yunet",
-    type=_PATH,
-    metavar="FILE",
-    envvar="IMFCODEC_YUNET",
-    help="ONNX file of the face detector YuNet, for eyes, mouth and identity. "
-    "Default: the file that IMFCODEC_YUNET names.",
-)
-recogniser_option = click.option(
-    "--recogniser",
-    type=_PATH,
-    metavar="FILE",
-    envvar="IMFCODEC_RECOGNISER",
-    help="Safetensors file of the face recogniser MobileFaceNet, for identity. "
-    "Default: the file that IMFCODEC_RECOGNISER names.",
-)
+def scoring_options(command: Command) -> Command:
+    """The options of a measurement: the fields of `ScoreOptions`."""
+    for option in (
+        click.option(
+            "--recogniser",
+            type=PATH,
+            metavar="FILE",
+            envvar="IMFCODEC_RECOGNISER",
+            help="Safetensors file of the face recogniser MobileFaceNet, for identity. "
+            "Default: the file that IMFCODEC_RECOGNISER names.",
+        ),
+        click.option(
+            "--yunet",
+            type=PATH,
+            metavar="FILE",
+            envvar="IMFCODEC_YUNET",
+            help="ONNX file of the face detector YuNet, for eyes, mouth and identity. "
+            "Default: the file that IMFCODEC_YUNET names.",
+        ),
+        click.option(
+            "--metrics",
+            type=metric_names,
+            metavar="NAME,...",
+            help="Metrics to measure. Default: all that can be measured.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command(short_help="Measure the quality of a video against its source.")
-@click.argument("source", metavar="SOURCE", type=_PATH)
-@click.argument("coded", metavar="CODED", type=_PATH)
-@metrics_option
-@yunet_option
-@recogniser_option
+@click.argument("source", metavar="SOURCE", type=PATH)
+@click.argument("coded", metavar="CODED", type=PATH)
+@scoring_options
 @json_option
 @quiet_option
-def compare(
-    source: Path,
-    coded: Path,
-    metrics: tuple[str, ...] | None,
-    yunet: Path | None,
-    recogniser: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def compare(source: Path, coded: Path, **scoring: Any) -> None:
     """Measure the video CODED against SOURCE, frame by frame.
 
     Both videos must have the same size and the same number of frames, 8 or more. The table shows
@@ -101,10 +86,10 @@ def compare(
 
     first, second = Clip.open(source), Clip.open(coded)
     _check(first, second)
-    scorer = Scorer(ScoreOptions(metrics, yunet, recogniser))
-    with progress("compare", lambda: first.duration_s, wanted=not (as_json or quiet)) as advance:
+    scorer = Scorer(ScoreOptions(**scoring))
+    with progress("compare", lambda: first.duration_s) as advance:
         frames, scores = scorer.score(first, _counted(second, advance))
-    if as_json:
+    if wants_json():
         show_json(
             {
                 "source": str(source),
@@ -116,7 +101,7 @@ def compare(
         )
     else:
         show_columns(_rows(scores))
-        if not quiet:
+        if not is_quiet():
             show_warnings(left_out(scorer.missing))
 
 
@@ -135,7 +120,7 @@ def _check(source: Clip, coded: Clip) -> None:
         )
 
 
-def _counted(clip: Clip, advance: Callable[[int, float], None] | None) -> Iterator[Picture]:
+def _counted(clip: Clip, advance: Advance | None) -> Iterator[Picture]:
     """The pictures of a clip, each reported when it is taken."""
     for number, picture in enumerate(clip.pictures(), 1):
         if advance:

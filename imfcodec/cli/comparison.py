@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+import numpy as np
 
-    Picture = npt.NDArray[np.uint8]
-
-EQUAL_DB: Final = 100.0
-"""PSNR of a frame without any error: the mean of a video must stay finite."""
+from imfcodec.media import AudioMode, MediaReader
+from imfcodec.metrics.fidelity import capped_db, psnr_rgb_db
+from imfcodec.metrics.structure import ssim
 
 _SSIM_SIDE: Final = 11
 """Smallest side in pixels: SSIM's window must fit."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Quality:
-    """Means over the frames of a video.
+    """Means over the frames of a video; a frame without any error counts as 100 dB.
 
     Attributes:
         psnr_rgb_db: Mean of the frames' PSNR-RGB.
-        ssim: Mean of their SSIM; None where it is not measured.
+        ssim: Mean of their SSIM; None if it is not measured.
     """
 
-    psnr_rgb_db: float = 0.0
-    ssim: float | None = None
-
-    def add(self, count: int, psnr_rgb_db: float, ssim: float | None) -> None:
-        """Add the `count`-th frame."""
-        self.psnr_rgb_db += (min(psnr_rgb_db, EQUAL_DB) - self.psnr_rgb_db) / count
-        if ssim is not None:
-            self.ssim = (self.ssim or 0.0) + (ssim - (self.ssim or 0.0)) / count
+    psnr_rgb_db: float
+    ssim: float | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Comparison:
     """A decoded video against its source.
 
@@ -52,10 +43,10 @@ class Comparison:
         note: Why a metric was not measured; empty if all were.
     """
 
-    frames: int = 0
-    decoded: Quality = field(default_factory=Quality)
-    frozen: Quality = field(default_factory=Quality)
-    note: str = ""
+    frames: int
+    decoded: Quality
+    frozen: Quality
+    note: str
 
 
 def compare(
@@ -75,32 +66,26 @@ def compare(
     Raises:
         InputUnreadable, NoVideoStream, NoFrames, UnsupportedVideo: One of them is no video.
     """
-    from imfcodec.media import AudioMode, MediaReader
-    from imfcodec.metrics.fidelity import psnr_rgb_db
-    from imfcodec.metrics.structure import ssim
-
-    result = Comparison()
+    frames = 0
+    sums = np.zeros((2, 2))  # PSNR and SSIM of the decoded pictures and of the frozen ones
     with MediaReader(decoded, audio=AudioMode.NONE) as after:
         size = (after.info.width, after.info.height)
-        structure = _why_no_ssim(size)
-        result.note = structure
+        note = _why_no_ssim(size)
         with MediaReader(source, audio=AudioMode.NONE, size=size) as before:
-            frozen: Picture | None = None
-            for number, (original, shown) in enumerate(
-                zip(before.pictures(), after.pictures(), strict=False)
-            ):
-                if frozen is None or number in key_frames:
+            for original, shown in zip(before.pictures(), after.pictures(), strict=False):
+                if frames == 0 or frames in key_frames:
                     frozen = shown.rgb.copy()
-                result.frames += 1
-                for quality, picture in ((result.decoded, shown.rgb), (result.frozen, frozen)):
-                    quality.add(
-                        result.frames,
-                        psnr_rgb_db(original.rgb, picture),
-                        None if structure else ssim(original.rgb, picture),
+                frames += 1
+                for total, picture in zip(sums, (shown.rgb, frozen), strict=True):
+                    total += (
+                        capped_db(psnr_rgb_db(original.rgb, picture)),
+                        0 if note else ssim(original.rgb, picture),
                     )
                 if progress:
-                    progress(result.frames, float(shown.pts * after.info.time_base))
-    return result
+                    progress(frames, float(shown.pts * after.info.time_base))
+    means = (sums / max(frames, 1)).tolist()
+    of_decoded, of_frozen = (Quality(psnr_db, None if note else value) for psnr_db, value in means)
+    return Comparison(frames, of_decoded, of_frozen, note)
 
 
 def _why_no_ssim(size: tuple[int, int]) -> str:

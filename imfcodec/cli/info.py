@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from imfcodec.cli.options import json_option
-from imfcodec.cli.output import Row, check_standard_streams, show_json, show_rows
-from imfcodec.cli.records import stream_record
+from imfcodec.cli.output import Row, check_standard_streams, show_result
+from imfcodec.cli.records import Record, rates_record
 from imfcodec.cli.text import path_text, plural, rate_text, size_text, sizes_text
 from imfcodec.errors import DamagedStream, WeightsMissing
 
@@ -28,7 +29,7 @@ _SHOWN = 20
 @click.command(short_help="Show what an .imf stream holds.")
 @click.argument("source", metavar="FILE.imf", type=click.Path())
 @json_option
-def info(source: str, as_json: bool) -> None:
+def info(source: str) -> None:
     """Show what the stream FILE.imf holds, without decoding it.
 
     "-" stands for standard input. The exit code is 14 if the stream is damaged or truncated.
@@ -42,10 +43,8 @@ def info(source: str, as_json: bool) -> None:
         installed = weights.find_by_id(summary.header.weights_id)
     except WeightsMissing:
         installed = None
-    if as_json:
-        show_json({"source": source, **stream_record(summary, installed)})
-    else:
-        show_rows(_rows(source, summary, installed))
+    record = {"source": source, **_record(summary, installed)}
+    show_result(record, _rows(source, summary, installed))
     if summary.damage or not summary.complete:
         reasons = summary.damage or ["the end packet is missing"]
         raise DamagedStream(f"{path_text(source)} is damaged: {'; '.join(reasons[:3])}")
@@ -55,11 +54,15 @@ def _rows(source: str, summary: StreamSummary, installed: WeightsFile | None) ->
     header = summary.header
     yield "file", path_text(source)
     yield "weights", _weights_text(header, installed)
-    yield from _picture_rows(header)
+    for name, size in _sizes(header).items():
+        yield name, size_text(size)
+    yield "pixel", f"{header.sample_aspect_ratio} wide for its height"
+    yield "time base", f"{header.time_base} s, nominally {_nominal_fps(header):.3f} fps"
+    yield "colour", _colour_text(header.colour)
     yield "tokens", f"{header.token_size} values, quantiser {header.quantiser}"
     yield "audio", _audio_text(header.audio, summary.audio_packets)
     yield "frames", f"{summary.frames}, {summary.duration_s:.2f} s"
-    yield "rate", rate_text(summary.rate_kbps, summary.sizes, summary.duration_s)
+    yield "rate", rate_text(summary)
     yield "bytes", sizes_text(summary.sizes)
     yield "packets", ", ".join(f"{kind} {count}" for kind, count in summary.packets.items())
     for key in summary.key_frames[:_SHOWN]:
@@ -73,21 +76,66 @@ def _rows(source: str, summary: StreamSummary, installed: WeightsFile | None) ->
         yield "damage", "none"
 
 
-def _picture_rows(header: StreamHeader) -> Iterator[Row]:
+def _record(summary: StreamSummary, installed: WeightsFile | None) -> Record:
+    header, audio = summary.header, summary.header.audio
+    return {
+        "weights": {
+            "id": header.weights_id.hex(),
+            "installed": installed is not None,
+            "name": installed.name if installed else None,
+            "file": str(installed.path) if installed else None,
+        },
+        **_sizes(header),
+        "sample_aspect_ratio": str(header.sample_aspect_ratio),
+        "time_base": str(header.time_base),
+        "nominal_fps": _nominal_fps(header),
+        "quantiser": header.quantiser,
+        "token_size": header.token_size,
+        "colour": header.colour and dataclasses.asdict(header.colour),
+        "audio": audio
+        and {
+            "codec_id": audio.codec,
+            "sample_rate_hz": audio.sample_rate,
+            "channels": audio.channels,
+            "pre_skip_samples": audio.pre_skip,
+            "packets": summary.audio_packets,
+        },
+        "frames": summary.frames,
+        "key_frames": [
+            {
+                "frame": key.number,
+                "pts": key.pts,
+                "time_s": float(key.pts * header.time_base),
+                "predicted": key.predicted,
+            }
+            for key in summary.key_frames
+        ],
+        "duration_s": summary.duration_s,
+        **rates_record(summary),
+        "packets": summary.packets,
+        "complete": summary.complete,
+        "damage": summary.damage,
+    }
+
+
+def _sizes(header: StreamHeader) -> dict[str, tuple[int, int]]:
+    """Width and height in pixels, by name."""
     size = header.geometry
-    yield "display", size_text((size.display_width, size.display_height))
-    yield "scaled", size_text((size.scaled_width, size.scaled_height))
-    yield "coded", size_text((size.coded_width, size.coded_height))
-    yield "pixel", f"{header.sample_aspect_ratio} wide for its height"
-    rate = 1 / (header.nominal_duration * header.time_base)
-    yield "time base", f"{header.time_base} s, nominally {float(rate):.3f} fps"
-    yield "colour", _colour_text(header.colour)
+    return {
+        "display": (size.display_width, size.display_height),
+        "scaled": (size.scaled_width, size.scaled_height),
+        "coded": (size.coded_width, size.coded_height),
+    }
+
+
+def _nominal_fps(header: StreamHeader) -> float:
+    return float(1 / (header.nominal_duration * header.time_base))
 
 
 def _weights_text(header: StreamHeader, installed: WeightsFile | None) -> str:
     if installed is None:
         return f"{header.weights_id.hex()}, not installed"
-    return f"{installed.name}-{installed.id.hex()}, installed"
+    return f"{installed.label}, installed"
 
 
 def _colour_text(colour: ColourTags | None) -> str:

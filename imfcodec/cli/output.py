@@ -1,6 +1,7 @@
 """Results to stdout, warnings and errors to stderr.
 
-A command whose output file is "-" prints its results to stderr: stdout carries the stream.
+A command whose output file is "-" prints its results to stderr: stdout carries the stream. If
+nobody reads stdout, printing raises `OutputFailed`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import click
 
+from imfcodec.cli.options import is_quiet, wants_json
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
 
 Row = tuple[str, str]
@@ -24,11 +27,7 @@ _GAP = "  "
 
 
 def show_rows(rows: Iterable[Row], *, err: bool = False) -> None:
-    """Print labelled values, one a line, the values below one another.
-
-    Raises:
-        OutputFailed: Nobody reads it.
-    """
+    """Print labelled values, one a line, the values below one another."""
     rows = list(rows)
     width = max((len(label) for label, _ in rows), default=0)
     with _printing():
@@ -39,11 +38,7 @@ def show_rows(rows: Iterable[Row], *, err: bool = False) -> None:
 
 
 def show_columns(rows: Iterable[tuple[str, ...]]) -> None:
-    """Print a table; its first row is the heading.
-
-    Raises:
-        OutputFailed: Nobody reads it.
-    """
+    """Print a table; its first row is the heading."""
     heading, *body = [tuple(map(encodable, row)) for row in rows]
     widths = [max(map(len, cells)) for cells in zip(heading, *body, strict=True)]
     with _printing():
@@ -53,34 +48,36 @@ def show_columns(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def show_lines(lines: Iterable[str]) -> None:
-    """Print bare lines for other programs to read.
-
-    Raises:
-        OutputFailed: Nobody reads it.
-    """
+    """Print bare lines for other programs to read."""
     with _printing():
         for line in lines:
             click.echo(encodable(line))
 
 
 def show_line(text: str) -> None:
-    """Print one line.
-
-    Raises:
-        OutputFailed: Nobody reads it.
-    """
-    with _printing():
-        click.echo(encodable(_one_line(text)))
+    """Print a text as one line."""
+    show_lines([_one_line(text)])
 
 
 def show_json(record: Mapping[str, Any], *, err: bool = False) -> None:
-    """Print one JSON object.
-
-    Raises:
-        OutputFailed: Nobody reads it.
-    """
+    """Print one JSON object."""
     with _printing():
         click.echo(json.dumps(_finite(record), indent=2, allow_nan=False), err=err)
+
+
+def show_result(
+    record: Mapping[str, Any],
+    rows: Iterable[Row],
+    warnings: Iterable[str] = (),
+    *,
+    err: bool = False,
+) -> None:
+    """Print a record if --json was given, otherwise rows and warnings, or nothing if --quiet."""
+    if wants_json():
+        show_json(record, err=err)
+    elif not is_quiet():
+        show_rows(rows, err=err)
+        show_warnings(warnings)
 
 
 def show_warnings(messages: Iterable[str]) -> None:
@@ -132,11 +129,7 @@ def check_standard_streams(source: str, target: str | None = None) -> None:
 
 
 def flush_results() -> None:
-    """Write out what stdout still holds.
-
-    Raises:
-        OutputFailed: Nobody reads it.
-    """
+    """Write out what stdout still holds."""
     if sys.stdout is not None:
         with _printing():
             sys.stdout.flush()
@@ -151,6 +144,18 @@ def silence_results() -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.close(nowhere)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder for outputs if it is missing.
+
+    Raises:
+        OutputFailed: It cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFailed(f"{folder}: {error.strerror or error}") from error
 
 
 def encodable(text: str) -> str:

@@ -2,103 +2,72 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from imfcodec.cli.options import json_option, overwrite_option, quiet_option
-from imfcodec.cli.output import Row, show_json, show_rows, show_warnings
+from imfcodec.cli.options import PATH, json_option, options_of, quiet_option
+from imfcodec.cli.output import Row, show_result
 from imfcodec.cli.progress import progress
-from imfcodec.cli.records import Record
 from imfcodec.cli.text import path_text, plural
 from imfcodec.training.prepare.options import PrepareOptions
 
 if TYPE_CHECKING:
     from imfcodec.training.prepare.run import PrepareReport
 
-_DEFAULT = PrepareOptions()
-_PATH = click.Path(path_type=Path)
-
 
 @click.command(short_help="Turn videos and photographs into training shards.")
-@click.argument("videos", metavar="VIDEOS...", nargs=-1, required=True, type=_PATH)
-@click.argument("out", metavar="OUT", type=_PATH)
-@click.option(
-    "--size",
-    type=int,
-    metavar="PIXELS",
-    default=_DEFAULT.size,
-    show_default=True,
-    help="Side of the square pictures, a multiple of 32 from 64 to 1024.",
-)
-@click.option(
-    "--stride", type=int, default=_DEFAULT.stride, show_default=True, help="Keep every n-th frame."
-)
-@click.option(
-    "--face/--no-face",
-    default=_DEFAULT.face,
-    show_default=True,
-    help="Crop around the largest steady face, or crop the centre of the picture.",
-)
-@click.option(
-    "--detector",
-    type=_PATH,
-    metavar="FILE",
-    envvar="IMFCODEC_YUNET",
-    help="ONNX file of the face detector YuNet. Default: the file that IMFCODEC_YUNET names.",
-)
-@click.option(
-    "--detect-every",
-    type=int,
-    metavar="FRAMES",
-    default=_DEFAULT.detect_every,
-    show_default=True,
-    help="Frames from one face detection to the next, 1 or more.",
-)
-@click.option(
-    "--labels",
-    type=_PATH,
-    metavar="CSV",
-    help="Who is in which clip: columns clip and identity, optionally kind, note and split.",
-)
-@click.option(
-    "--val-share",
-    type=float,
-    default=_DEFAULT.val_share,
-    show_default=True,
-    help="Share of the identities that go to validation, 0 to 1, if there is no column split.",
-)
-@click.option(
-    "--min-frames",
-    type=int,
-    default=_DEFAULT.min_frames,
-    show_default=True,
-    help="Drop a shot with fewer kept frames than this, 2 or more.",
-)
-@click.option(
-    "--max-frames-per-shot",
-    type=int,
-    metavar="FRAMES",
-    help="Keep only the first FRAMES frames of a shot. Default: all.",
+@click.argument("videos", metavar="VIDEOS...", nargs=-1, required=True, type=PATH)
+@click.argument("out", metavar="OUT", type=PATH)
+@options_of(
+    PrepareOptions,
+    size={
+        "metavar": "PIXELS",
+        "help": "Side of the square pictures, a multiple of 32 from 64 to 1024.",
+    },
+    stride={"help": "Keep every n-th frame."},
+    face={"help": "Crop around the largest steady face, or crop the centre of the picture."},
+    detector={
+        "metavar": "FILE",
+        "envvar": "IMFCODEC_YUNET",
+        "help": "ONNX file of the face detector YuNet. Default: the file that IMFCODEC_YUNET "
+        "names.",
+    },
+    detect_every={
+        "metavar": "FRAMES",
+        "help": "Frames from one face detection to the next, 1 or more.",
+    },
+    labels={
+        "metavar": "CSV",
+        "help": "Who is in which clip: columns clip and identity, optionally kind, note and split.",
+    },
+    val_share={
+        "help": "Share of the identities that go to validation, 0 to 1, if there is no column "
+        "split.",
+    },
+    min_frames={"help": "Drop a shot with fewer kept frames than this, 2 or more."},
+    max_frames_per_shot={
+        "metavar": "FRAMES",
+        "help": "Keep only the first FRAMES frames of a shot. Default: all.",
+    },
+    overwrite={"help": "Replace existing output."},
 )
 @click.option(
     "--photos",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     metavar="PATH",
     help="Photograph of a face, or a folder of them, to be animated; repeat for more.",
 )
-@overwrite_option
 @json_option
 @quiet_option
 def prepare(
     videos: tuple[Path, ...],
     out: Path,
     photos: tuple[Path, ...],
-    as_json: bool,
-    quiet: bool,
     **options: Any,
 ) -> None:
     """Turn VIDEOS, files and folders, into the training shards OUT/train and OUT/val.
@@ -128,14 +97,12 @@ def prepare(
     def total_bytes() -> float:
         return float(sum(source.size_bytes for source in find_sources(videos, photos)))
 
-    with progress("prepare", total_bytes, wanted=not (as_json or quiet)) as advance:
+    with progress("prepare", total_bytes) as advance:
         report = run(videos, out, chosen, advance, photos)
-    if as_json:
-        show_json(_record(out, report))
-    elif not quiet:
-        show_rows(_rows(out, report))
-        show_warnings([f"{name}: {why}" for name, why in report.unreadable.items()])
-        show_warnings(report.warnings)
+    record = dataclasses.asdict(report)
+    record |= {"out": str(out), **record.pop("splits")}
+    warnings = [f"{name}: {why}" for name, why in report.unreadable.items()]
+    show_result(record, _rows(out, report), [*warnings, *report.warnings])
 
 
 def _rows(out: Path, report: PrepareReport) -> Iterator[Row]:
@@ -155,21 +122,3 @@ def _rows(out: Path, report: PrepareReport) -> Iterator[Row]:
         per_minute = 60 * report.wall_s / report.duration_s
         speed += f", {per_minute:.1f} s per minute of video"
     yield "speed", speed
-
-
-def _record(out: Path, report: PrepareReport) -> Record:
-    return {
-        "out": str(out),
-        "sources": report.sources,
-        "done_before": report.done_before,
-        "unreadable": report.unreadable,
-        "shots": report.shots,
-        "dropped": report.dropped,
-        **{
-            name: {"clips": split.clips, "frames": split.frames, "identities": split.identities}
-            for name, split in report.splits.items()
-        },
-        "duration_s": report.duration_s,
-        "wall_s": report.wall_s,
-        "warnings": report.warnings,
-    }

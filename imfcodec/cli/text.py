@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from imfcodec.bitstream import SizeLedger
     from imfcodec.codec.stages import StageTimes
+    from imfcodec.receiver.inspection import StreamSummary
     from imfcodec.receiver.report import DecodeReport
     from imfcodec.sender.report import EncodeReport
+
+    Report: TypeAlias = EncodeReport | DecodeReport | StreamSummary
 
 
 def path_text(path: str) -> str:
@@ -27,6 +32,14 @@ def bytes_text(size_bytes: int) -> str:
     return f"{size_bytes / 1_000_000:.1f} MB"
 
 
+def against_text(size_bytes: int, source_bytes: int) -> str:
+    """The size of a stream, compared with its source."""
+    text = f"{bytes_text(size_bytes)} from {bytes_text(source_bytes)}"
+    if size_bytes and source_bytes >= size_bytes:
+        text += f", {source_bytes / size_bytes:.1f} times smaller"
+    return text
+
+
 def sizes_text(sizes: SizeLedger) -> str:
     """Bytes by kind."""
     return (
@@ -36,17 +49,16 @@ def sizes_text(sizes: SizeLedger) -> str:
     )
 
 
-def audio_kbps(sizes: SizeLedger, duration_s: float) -> float:
+def audio_kbps(report: Report) -> float:
     """Rate of the audio packets in kbit/s; 0 for no duration."""
-    return 8 * sizes.audio_bytes / duration_s / 1000 if duration_s else 0.0
+    seconds = report.duration_s
+    return 8 * report.sizes.audio_bytes / seconds / 1000 if seconds else 0.0
 
 
-def rate_text(rate_kbps: float, sizes: SizeLedger, duration_s: float) -> str:
+def rate_text(report: Report) -> str:
     """Rate of the video and, separately, of the audio."""
-    text = f"video {rate_kbps:.2f} kbps"
-    if sizes.audio_bytes:
-        text += f", audio {audio_kbps(sizes, duration_s):.2f} kbps"
-    return text
+    text = f"video {report.rate_kbps:.2f} kbps"
+    return text + (f", audio {audio_kbps(report):.2f} kbps" if report.sizes.audio_bytes else "")
 
 
 def frames_text(report: EncodeReport | DecodeReport) -> str:

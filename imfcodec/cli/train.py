@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from imfcodec.cli.job_progress import job_progress
-from imfcodec.cli.options import json_option
+from imfcodec.cli.options import PATH, json_option, wants_json
 from imfcodec.cli.output import show_json
+from imfcodec.cli.progress import job_progress
 from imfcodec.config import PRESETS
+
+Settings = tuple[tuple[str, str], ...]
+"""Names and values of --set."""
 
 
 class DefaultsToRun(click.Group):
@@ -33,8 +38,6 @@ def train() -> None:
     `imfcodec train SHARD RUN` is short for `imfcodec train run SHARD RUN`.
     """
 
-
-PATH = click.Path(path_type=Path)
 
 validation_option = click.option(
     "--validation", type=PATH, help="Shard of other people, to validate on. Default: none."
@@ -105,18 +108,9 @@ def run_command(
     shard: Path | None,
     run: Path | None,
     overfit: Path | None,
-    validation: Path | None,
-    preset: str,
     stages: tuple[tuple[int, int, int], ...],
-    settings: tuple[tuple[str, str], ...],
-    device: str,
-    resume: bool,
-    initial: str | None,
-    restoration: Path | None,
-    minutes: float | None,
-    workers: int | None,
-    wandb: str | None,
-    as_json: bool,
+    settings: Settings,
+    **options: Any,
 ) -> None:
     """Train on SHARD and write the run into the folder RUN; torchrun trains in many processes.
 
@@ -127,50 +121,46 @@ def run_command(
     from imfcodec.training.config import Stage, TrainConfig
     from imfcodec.training.loop import train as train_loop
 
+    model = PRESETS[options.pop("preset")]
     if overfit:
-        own = (run, stages, settings, validation, resume, restoration, wandb)
-        if any(own) or workers is not None:
+        taken = {name: options.pop(name) for name in ("device", "initial", "minutes")}
+        workers = options.pop("workers")
+        if any((run, stages, settings, *options.values())) or workers is not None:
             raise OptionError("--overfit CLIP takes only a folder RUN and no settings")
-        _overfit(
-            overfit,
-            shard or Path(f"{overfit.stem}-overfit"),
-            preset,
-            device,
-            _initial(initial),
-            minutes,
-            as_json,
-        )
+        taken["initial"] = _initial(taken["initial"])
+        run = shard or Path(f"{overfit.stem}-overfit")
+        _overfit(overfit, run, model=model, **taken)
         return
     if shard is None or run is None:
         raise OptionError("training needs SHARD and RUN, or --overfit CLIP")
-    if resume and (run / "config.json").exists() and not stages and not settings:
-        config = TrainConfig.from_json((run / "config.json").read_text())
+    config_file = run / "config.json"
+    if options["resume"] and config_file.exists() and not stages and not settings:
+        config = TrainConfig.from_json(config_file.read_text())
     else:
         legs = tuple(Stage(*s) for s in stages or ((64, 16, 4000), (128, 16, 4000), (256, 8, 2000)))
-        base = dataclasses.replace(
-            TrainConfig(legs), model=PRESETS[preset], precision=natural_precision(device)
-        )
+        base = TrainConfig(legs, model, precision=natural_precision(options["device"]))
         fields = json.loads(base.to_json())
-        _change(fields, settings)
-        config = TrainConfig.from_json(json.dumps(fields))
-    figures = train_loop(
-        config,
-        shard,
-        validation,
-        run,
-        device=device,
-        resume=resume,
-        initial=_initial(initial),
-        restoration=restoration,
-        minutes=minutes,
-        workers=workers,
-        wandb=wandb,
-        say=_say,
-    )
-    if as_json:
-        show_json(figures)
-    else:
-        click.echo(f"averaged weights: {run / 'ema.safetensors'}")
+        config = TrainConfig.from_json(json.dumps(_changed(fields, settings)))
+    options["initial"] = _initial(options["initial"])
+    figures = train_loop(config, shard, run=run, say=_say, **options)
+    _show(figures, f"averaged weights: {run / 'ema.safetensors'}")
+
+
+def _overfit(clip: Path, run: Path, **options: Any) -> None:
+    from imfcodec.training.overfit import SIDE, overfit
+
+    report = overfit(clip, run, say=_say, **options)
+    coded = report.encoding
+    record = {
+        "weights": str(report.weights),
+        "stream": str(report.stream),
+        "psnr_db": coded.psnr_db,
+        "rate_kbps": coded.rate_kbps,
+        **report.training,
+    }
+    quality = f"{coded.rate_kbps:.2f} kbps, PSNR-RGB {coded.psnr_db:.2f} dB at {SIDE} pixels"
+    text = f"weights: {report.weights}\nstream:  {report.stream}: {quality}"
+    _show(record, text)
 
 
 def _initial(choice: str | None) -> Path | None:
@@ -182,60 +172,41 @@ def _initial(choice: str | None) -> Path | None:
     return find(choice).path
 
 
-def _change(fields: dict[str, Any], settings: tuple[tuple[str, str], ...]) -> None:
-    """Set the named fields to these values, each JSON or a plain word."""
+def _changed(fields: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The fields with new values for the named ones, each JSON or a plain word."""
     from imfcodec.errors import OptionError
 
+    changed = dict(fields)
     for name, value in settings:
         if name not in fields:
             raise OptionError(f"there is no setting {name!r}; there are: {', '.join(fields)}")
         try:
-            fields[name] = json.loads(value)
+            changed[name] = json.loads(value)
         except ValueError:
-            fields[name] = value
+            changed[name] = value
+    return changed
 
 
-def _overfit(
-    clip: Path,
-    run: Path,
-    preset: str,
-    device: str,
-    initial: Path | None,
-    minutes: float | None,
-    as_json: bool,
-) -> None:
-    from imfcodec.training.overfit import SIDE, overfit
+@contextmanager
+def _checked_kinds() -> Iterator[None]:
+    """Turn the TypeError of a value of a wrong kind into an error of the option."""
+    from imfcodec.errors import OptionError
 
-    report = overfit(
-        clip,
-        run,
-        model=PRESETS[preset],
-        device=device,
-        initial=initial,
-        minutes=minutes,
-        say=_say,
-    )
-    coded = report.encoding
-    if as_json:
-        show_json(
-            {
-                "weights": str(report.weights),
-                "stream": str(report.stream),
-                "psnr_db": coded.psnr_db,
-                "rate_kbps": coded.rate_kbps,
-                **report.training,
-            }
-        )
-    else:
-        click.echo(f"weights: {report.weights}")
-        click.echo(
-            f"stream:  {report.stream}: {coded.rate_kbps:.2f} kbps, "
-            f"PSNR-RGB {coded.psnr_db:.2f} dB at {SIDE} pixels"
-        )
+    try:
+        yield
+    except TypeError as error:
+        raise OptionError(f"a setting is of the wrong kind: {error}") from error
 
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _show(record: dict[str, Any], text: str) -> None:
+    if wants_json():
+        show_json(record)
+    else:
+        click.echo(text)
 
 
 @train.command("restoration", short_help="Train the network that restores decoded key frames.")
@@ -255,44 +226,33 @@ def _say(line: str) -> None:
 def restoration_command(
     shard: Path,
     run: Path,
-    validation: Path | None,
     preset: str,
-    settings: tuple[tuple[str, str], ...],
-    device: str,
+    settings: Settings,
     initial: str | None,
-    workers: int | None,
-    as_json: bool,
+    **options: Any,
 ) -> None:
     """Train on SHARD's decoded key frames and write RUN/restoration.safetensors.
 
     Run this before `imfcodec train run --restoration RUN/restoration.safetensors`.
     """
-    from imfcodec.errors import OptionError
     from imfcodec.model.precision import natural_precision
     from imfcodec.training.restoration import FILE, RestorationConfig, train_restoration
 
     model = PRESETS[preset]
-    fields = dataclasses.asdict(RestorationConfig(model, precision=natural_precision(device)))
+    defaults = RestorationConfig(model, precision=natural_precision(options["device"]))
+    fields = dataclasses.asdict(defaults)
     del fields["model"]
-    _change(fields, settings)
-    try:
-        config = RestorationConfig(model, **fields)
+    changed = _changed(fields, settings)
+    with _checked_kinds():
         figures = train_restoration(
-            config,
+            RestorationConfig(model, **changed),
             shard,
-            validation,
-            run,
-            device=device,
+            run=run,
             initial=_initial(initial),
-            workers=workers,
             say=_say,
+            **options,
         )
-    except TypeError as error:
-        raise OptionError(f"a setting is of the wrong kind: {error}") from error
-    if as_json:
-        show_json(figures)
-    else:
-        click.echo(f"restoration: {run / FILE}")
+    _show(figures, f"restoration: {run / FILE}")
 
 
 @train.command("tokens", short_help="Store tokens that a sender chooses, for training.")
@@ -308,32 +268,26 @@ def restoration_command(
 def tokens_command(
     shard: Path,
     weights: str | None,
-    settings: tuple[tuple[str, str], ...],
+    settings: Settings,
     workers: int | None,
-    as_json: bool,
 ) -> None:
     """Let a sender choose tokens for SHARD's frames and write them to SHARD/sent.safetensors.
 
     A sender sees every frame, so prepare the shard with --stride 1. `imfcodec train run --set sent
     SHARE` then trains the receiver's network on these tokens.
     """
-    from imfcodec.errors import OptionError
     from imfcodec.training.send import SendConfig, send_tokens
     from imfcodec.training.sent_tokens import FILE
     from imfcodec.weights import find
 
-    fields = dataclasses.asdict(SendConfig())
-    _change(fields, settings)
-    try:
-        config = SendConfig(**fields)
+    changed = _changed(dataclasses.asdict(SendConfig()), settings)
+    with _checked_kinds():
+        config = SendConfig(**changed)
         sent = send_tokens(shard, find(weights), config, workers=workers or 0, say=_say)
-    except TypeError as error:
-        raise OptionError(f"a setting is of the wrong kind: {error}") from error
     runs, frames, _ = sent.tokens.shape
-    if as_json:
-        show_json({"runs": runs, "frames": runs * frames, "path": str(shard / FILE)})
-    else:
-        click.echo(f"{runs * frames} tokens in {runs} runs: {shard / FILE}")
+    record = {"runs": runs, "frames": runs * frames, "path": str(shard / FILE)}
+    text = f"{runs * frames} tokens in {runs} runs: {shard / FILE}"
+    _show(record, text)
 
 
 @train.command("export", short_help="Turn a run's averaged weights into a weights file.")
@@ -356,9 +310,7 @@ def tokens_command(
     help="Number of training clips from CLIPS to fit the entropy tables on.",
 )
 @json_option
-def export_command(
-    run: Path, clips: Path, folder: Path, name: str, count: int, as_json: bool
-) -> None:
+def export_command(run: Path, clips: Path, folder: Path, name: str, count: int) -> None:
     """Write RUN's weights as NAME-SHA8.safetensors, with tables fitted on the videos in CLIPS.
 
     The weights become the default in the folder's manifest.json, and its MODEL_CARD.md gets an
@@ -370,9 +322,7 @@ def export_command(
     paths = [source.path for source in find_sources([clips])]
     # Clips at even distances, so that all kinds are included.
     chosen = paths[:: max(1, math.ceil(len(paths) / count))]
-    with job_progress("export", wanted=not as_json) as advance:
+    with job_progress("export") as advance:
         file = export_run(run, chosen, folder, name, advance or (lambda done, total: None))
-    if as_json:
-        show_json({"name": file.name, "id": file.id.hex(), "path": str(file.path)})
-    else:
-        click.echo(file.path)
+    record = {"name": file.name, "id": file.id.hex(), "path": str(file.path)}
+    _show(record, str(file.path))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imfcodec.cli.options import json_option
-from imfcodec.cli.output import Row, show_columns, show_json, show_lines, show_rows, show_warnings
+from imfcodec.cli.options import json_option, wants_json
+from imfcodec.cli.output import show_columns, show_json, show_lines, show_result, show_warnings
 from imfcodec.cli.records import Record
 from imfcodec.cli.text import bytes_text
 from imfcodec.errors import ImfcodecError, WeightsMissing
@@ -24,7 +24,7 @@ def weights() -> None:
 
 @weights.command("list")
 @json_option
-def list_(as_json: bool) -> None:
+def list_() -> None:
     """List the installed weights; a star marks the default."""
     from imfcodec import weights as store
 
@@ -33,7 +33,7 @@ def list_(as_json: bool) -> None:
     except WeightsMissing:
         default = None
     records = [_record(file, default) for file in store.available()]
-    if as_json:
+    if wants_json():
         show_json({"weights": records, "folders": [str(f) for f in store.folders()]})
         return
     if not records:
@@ -46,7 +46,7 @@ def list_(as_json: bool) -> None:
 @weights.command()
 @click.argument("choices", metavar="[NAME|ID|PATH]...", nargs=-1)
 @json_option
-def verify(choices: tuple[str, ...], as_json: bool) -> None:
+def verify(choices: tuple[str, ...]) -> None:
     """Check the sha256 of weights and load them; without arguments, all that are installed.
 
     The exit code is that of the first error.
@@ -56,21 +56,32 @@ def verify(choices: tuple[str, ...], as_json: bool) -> None:
     wanted = list(choices) or [str(file.path) for file in store.available()]
     if not wanted:
         raise WeightsMissing("no weights are installed")
-    results: list[tuple[str, ImfcodecError | None]] = []
-    for choice in wanted:
-        try:
-            store.load(store.find(choice))
-        except ImfcodecError as error:
-            results.append((choice, error))
-        else:
-            results.append((choice, None))
-    if as_json:
-        show_json({"weights": [_verdict_record(*result) for result in results]})
-    else:
-        show_rows(_verdict_row(*result) for result in results)
-    for _, failure in results:
-        if failure is not None:
-            raise failure
+    results = [(choice, _verified(choice)) for choice in wanted]
+    verdicts = [
+        {
+            "weights": choice,
+            "ok": error is None,
+            "error": type(error).__name__ if error else None,
+            "message": str(error) if error else None,
+        }
+        for choice, error in results
+    ]
+    rows = [(choice, f"failed: {error}" if error else "ok") for choice, error in results]
+    show_result({"weights": verdicts}, rows)
+    for _, error in results:
+        if error is not None:
+            raise error
+
+
+def _verified(choice: str) -> ImfcodecError | None:
+    """What is wrong with weights; None if they can be loaded."""
+    from imfcodec import weights as store
+
+    try:
+        store.load(store.find(choice))
+    except ImfcodecError as error:
+        return error
+    return None
 
 
 @weights.command()
@@ -126,16 +137,3 @@ def _cells(record: Record) -> tuple[str, ...]:
         f"{record['parameters'] / 1e6:.2f} M" if readable else "",
         record["file"],
     )
-
-
-def _verdict_row(choice: str, error: ImfcodecError | None) -> Row:
-    return choice, "ok" if error is None else f"failed: {error}"
-
-
-def _verdict_record(choice: str, error: ImfcodecError | None) -> Record:
-    return {
-        "weights": choice,
-        "ok": error is None,
-        "error": type(error).__name__ if error else None,
-        "message": str(error) if error else None,
-    }

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imfcodec.cli.comparison import EQUAL_DB, compare
+from imfcodec.cli.comparison import compare
+from imfcodec.metrics.fidelity import EQUAL_DB
 
 from .conftest import FRAMES, Invoke, write_clip
 

@@ -15,6 +15,7 @@ import pytest
 from imfcodec.cli.decode import decode
 from imfcodec.cli.encode import encode
 from imfcodec.cli.main import COMMANDS, imfcodec
+from imfcodec.cli.options import options_of
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import ERRORS
 from imfcodec.media import CONTAINERS, AudioMode
@@ -81,7 +82,30 @@ def test_each_field_of_the_options_is_an_option_with_its_default(
         }
     assert kind(**defaults) == kind()
     batch = {"output_dir", "skip_existing", "jobs", "ray"}
-    assert set(shown) - set(defaults) == {"as_json", "quiet", *batch}
+    assert set(shown) - set(defaults) == {"json", "quiet", *batch}
+
+
+def test_options_made_from_a_dataclass() -> None:
+    @dataclasses.dataclass
+    class Kind:
+        """Options of a test.
+
+        Attributes:
+            path: Where it is; ``here`` is the
+                default with `key_crf`.
+            names: One each.
+            fast: Do it fast.
+        """
+
+        path: str
+        names: tuple[str, ...] = ()
+        fast: bool = True
+
+    made = options(options_of(Kind)(click.Command("test")))
+    assert made["path"].help == "Where it is; here is the default with --key-crf."
+    assert made["path"].required
+    assert made["names"].multiple
+    assert (made["fast"].opts, made["fast"].secondary_opts) == (["--fast"], ["--no-fast"])
 
 
 def test_choices_are_those_of_the_package() -> None:

@@ -5,10 +5,12 @@ import json
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from imfcodec.cli import output
-from imfcodec.cli.progress import progress, stream_duration_s, video_duration_s
+from imfcodec.cli.encode import encode
+from imfcodec.cli.progress import job_progress, progress, stream_duration_s, video_duration_s
 from imfcodec.cli.text import bytes_text
 from imfcodec.errors import WeightsCorrupt
 
@@ -37,25 +39,55 @@ def never() -> float:
     raise AssertionError("a duration is looked up for nothing")
 
 
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Make stderr a terminal; a fixture could not, as pytest replaces stderr after it."""
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    return terminal
+
+
+def running(*words: str) -> click.Context:
+    """The context of a command with such options."""
+    return encode.make_context("encode", ["a.mp4", "a.imf", *words])
+
+
 def test_progress_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    with progress("encode", never, wanted=True) as advance:
+    with running(), progress("encode", never) as advance:
         assert advance is None
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    with progress("encode", never, wanted=False) as advance:
+
+
+@pytest.mark.parametrize("word", ["--json", "--quiet"])
+def test_no_progress_if_not_wanted(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    on_terminal(monkeypatch)
+    with running(word), progress("encode", never) as advance:
+        assert advance is None
+
+
+def test_no_progress_in_worker_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_terminal(monkeypatch)
+    with progress("encode", never) as advance:
         assert advance is None
 
 
 @pytest.mark.parametrize("duration_s", [None, 2.0])
 def test_progress(monkeypatch: pytest.MonkeyPatch, duration_s: float | None) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with progress("encode", lambda: duration_s, wanted=True) as advance:
+    terminal = on_terminal(monkeypatch)
+    with running(), progress("encode", lambda: duration_s) as advance:
         assert advance is not None
         advance(25, 1.0)
     assert "encode" in terminal.getvalue()
     assert "25 frames" in terminal.getvalue()
+
+
+def test_progress_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
+    with running(), job_progress("bench") as advance:
+        assert advance is not None
+        advance(3, 10)
+        advance(4, 10)
+    assert "4/10" in terminal.getvalue()
 
 
 def test_durations(clip: Path, stream: Path, tmp_path: Path) -> None:
