@@ -23,11 +23,10 @@ from pathlib import Path
 
 from imfcodec.bench.cache import Found
 from imfcodec.bench.environment import library_versions
-from imfcodec.bench.fingerprint import bytes_digest, codec_digest, metric_digest, needs_faces
+from imfcodec.bench.fingerprint import codec_digest, file_digest, metric_digest, needs_faces
 from imfcodec.bench.job import Job
 from imfcodec.bench.results import CodecEntry, Point, Results, Source
 from imfcodec.bitstream.rate import rate_kbps
-from imfcodec.errors import InputUnreadable
 
 _ID_DIGITS = 12
 
@@ -110,12 +109,8 @@ class Earlier:
 
     def _add(self, path: Path) -> None:
         results = Results.load(path)
-        try:
-            own_id = bytes_digest(path.read_bytes())[:_ID_DIGITS]
-        except OSError as error:
-            raise InputUnreadable(f"{path}: {error.strerror or error}") from error
         own = Source(
-            id=own_id,
+            id=file_digest(path)[:_ID_DIGITS],
             path=str(path),
             command=results.command,
             machine=results.machine,

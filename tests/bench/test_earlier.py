@@ -127,7 +127,7 @@ def test_changed_code_is_seen_by_digests_only(
 ) -> None:
     if not digests:
         edited(file, without_digests)
-    monkeypatch.setattr(fingerprint, "_code", lambda *parts: f"changed {parts}")
+    monkeypatch.setattr(fingerprint, "code_digest", lambda *parts: f"changed {parts}")
     assert again(file).from_earlier == (0 if digests else 8)
 
 

@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 
 from imfcodec.bench.clip import Clip
-from imfcodec.bench.codecs.x264 import X264
+from imfcodec.bench.codecs.anchors import x264
 from imfcodec.bench.report import write_report
 from imfcodec.bench.speed import (
     SpeedResult,
@@ -116,7 +116,7 @@ def test_our_commands_account_for_their_time(
 
 def test_an_anchor_is_decoded_from_what_it_wrote(small_video: Path, tmp_path: Path) -> None:
     clip = Clip.open(small_video)
-    command = AnchorCommand(clip, X264(threads=1), "crf40", 1, tmp_path)
+    command = AnchorCommand(clip, x264(threads=1), "crf40", 1, tmp_path)
     row, encoded = encode_anchor(command)
     assert row.rate_kbps == pytest.approx(8 * encoded.size_bytes / clip.duration_s / 1000)
     # A busy machine may take time away between the stages, but not every time.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Codec, Encoded
-from imfcodec.bench.codecs.svtav1 import SvtAv1
+from imfcodec.bench.codecs.pyav import PyAvAnchor
 from imfcodec.bench.speed.memory import peak_memory_bytes
 from imfcodec.bench.speed.network_parts import PARTS, timed_parts
 from imfcodec.bench.speed.result import SpeedRow, Stage
@@ -143,7 +143,7 @@ def decode_anchor(command: AnchorCommand, encoded: Encoded) -> SpeedRow:
 
 def _encode(codec: Codec, clip: Clip, setting: str, folder: Path) -> Encoded:
     """In this process: its memory is measured, and the start of another one is not timed."""
-    if isinstance(codec, SvtAv1):
+    if isinstance(codec, PyAvAnchor):
         return codec.encode_here(clip, setting, folder)
     return codec.encode(clip, setting, folder)
 

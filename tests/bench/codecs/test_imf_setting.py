@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imfcodec.bench.codecs.imf_setting import PARTS, with_setting
+from imfcodec.bench.codecs.imf import with_setting
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import OptionError
 
@@ -37,9 +37,3 @@ def test_what_is_no_setting(setting: str) -> None:
 def test_a_number_out_of_range() -> None:
     with pytest.raises(OptionError, match="CRF"):
         with_setting(EncodeOptions(), "crf64-q1")
-
-
-def test_every_part_is_an_option_of_the_sender() -> None:
-    fields = EncodeOptions.__dataclass_fields__
-    assert all(part.option in fields for part in PARTS)
-    assert len({part.letters for part in PARTS}) == len(PARTS)
