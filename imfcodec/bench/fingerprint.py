@@ -33,7 +33,7 @@ _METRIC_CODE = ("bench/meters.py", "bench/scoring.py", "metrics", "media")
 _NOT_METRIC_CODE = ("metrics/bd_rate.py",)
 """What is made of points after they are measured."""
 _READING_CODE = ("bench/clip.py", "media")
-_SHOWING_CODE = ("bench/report/media.py", "bench/report/shots.py", "media")
+_SHOWING_CODE = ("bench/report/media.py", "bench/report/gallery.py", "media")
 _DRAWING_CODE = (
     "bench/report/curves.py",
     "bench/report/figures.py",

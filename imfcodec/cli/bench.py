@@ -31,7 +31,7 @@ from imfcodec.cli.text import path_text, plural
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputExists
 
 if TYPE_CHECKING:
-    from imfcodec.bench.report.shots import Kept
+    from imfcodec.bench.report.gallery import Kept
     from imfcodec.bench.results import Results
     from imfcodec.bench.runner import Execute, Plan, Run
     from imfcodec.bench.speed import SpeedResult
@@ -169,7 +169,7 @@ def bench(
     from imfcodec.bench.clips import find_clips, open_clips, read_manifest
     from imfcodec.bench.codecs.lineup import lineup
     from imfcodec.bench.earlier import Earlier
-    from imfcodec.bench.report.shots import Kept
+    from imfcodec.bench.report.gallery import Kept
     from imfcodec.bench.runner import Plan, Run
     from imfcodec.bench.scoring import ScoreOptions
     from imfcodec.bench.summary import means

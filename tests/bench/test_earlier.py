@@ -16,7 +16,7 @@ from imfcodec.bench import fingerprint
 from imfcodec.bench.cache import Cache
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.earlier import Earlier
-from imfcodec.bench.report.gaps import gaps
+from imfcodec.bench.report.tables import gaps
 from imfcodec.bench.results import Results
 from imfcodec.bench.runner import Plan, Run
 from imfcodec.bench.scoring import ScoreOptions
