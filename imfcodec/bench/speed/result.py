@@ -6,7 +6,6 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from imfcodec.errors import InputUnreadable
 
@@ -109,10 +108,8 @@ class SpeedResult:
             fields = json.loads(path.read_text())
             if fields.pop("format", None) != FORMAT:
                 raise ValueError(f"not in format {FORMAT}")
-            return cls(**{**fields, "rows": tuple(_row(row) for row in fields["rows"])})
+            for row in fields["rows"]:
+                row["stages"] = tuple(Stage(**stage) for stage in row["stages"])
+            return cls(**{**fields, "rows": tuple(SpeedRow(**row) for row in fields["rows"])})
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise InputUnreadable(f"{path} holds no speed result: {error}") from error
-
-
-def _row(fields: dict[str, Any]) -> SpeedRow:
-    return SpeedRow(**{**fields, "stages": tuple(Stage(**s) for s in fields["stages"])})
