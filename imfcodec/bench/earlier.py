@@ -81,15 +81,9 @@ class Earlier:
         return earlier
 
     def find(self, job: Job, metrics: Collection[str]) -> Found | None:
-        """What an earlier run found out about a job.
+        """The point of an earlier run, with its origin, and the wanted metrics that it lacks.
 
-        Args:
-            job: The point in question.
-            metrics: Names of the wanted metrics.
-
-        Returns:
-            The point with its origin, and the metrics that its run had not measured; None where
-            there is none, or none that agrees.
+        None where there is none, or none that agrees.
         """
         held = self._held.get((job.clip.sha256, job.codec.name, job.setting), ())
         reasons = []
@@ -109,15 +103,11 @@ class Earlier:
 
     def _add(self, path: Path) -> None:
         results = Results.load(path)
+        shared = ("command", "machine", "commit", "versions", "codecs", "metric_digests")
         own = Source(
             id=file_digest(path)[:_ID_DIGITS],
             path=str(path),
-            command=results.command,
-            machine=results.machine,
-            commit=results.commit,
-            versions=results.versions,
-            codecs=results.codecs,
-            metric_digests=results.metric_digests,
+            **{name: getattr(results, name) for name in shared},
         )
         sources = {own.id: own, **{source.id: source for source in results.sources}}
         clips = {clip.name: clip for clip in results.clips}

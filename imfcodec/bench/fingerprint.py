@@ -34,12 +34,7 @@ _NOT_METRIC_CODE = ("metrics/bd_rate.py",)
 """What is made of points after they are measured."""
 _READING_CODE = ("bench/clip.py", "media")
 _SHOWING_CODE = ("bench/report/media.py", "bench/report/gallery.py", "media")
-_DRAWING_CODE = (
-    "bench/report/curves.py",
-    "bench/report/figures.py",
-    "bench/report/names.py",
-    "bench/report/theme.py",
-)
+_DRAWING_CODE = tuple(f"bench/report/{name}.py" for name in ("curves", "figures", "names", "theme"))
 
 _DRAWING_LIBRARIES = ("matplotlib", "numpy", "scipy")
 
@@ -53,12 +48,7 @@ def coding_digest(job: Job) -> str:
 
 
 def codec_digest(name: str, version: str) -> str:
-    """Of all that a coded clip depends on besides source and setting.
-
-    Args:
-        name: Of the codec.
-        version: As `Codec` says.
-    """
+    """Of all that a coded clip depends on besides source and setting."""
     code = code_digest(_CODING_CODE, _NOT_CODING_CODE)
     return digest([name, version, imfcodec.__version__, code])
 
@@ -94,11 +84,7 @@ def needs_faces(metric: str) -> bool:
 
 
 def reading_digest(sha256: str) -> str:
-    """Of all that the decoded frames of a source depend on, and their number and rate.
-
-    Args:
-        sha256: Of the file.
-    """
+    """Of all that the frames of a file with this sha256 depend on, and their number and rate."""
     return digest([sha256, av.__version__, code_digest(_READING_CODE)])
 
 

@@ -124,8 +124,13 @@ class _Worker:
             answer = self.connection.recv()
         except (EOFError, ConnectionError):
             self.process.join()
-            late = f"not done after {self.seconds:.0f} s" if self._late else None
-            return self.job.failed(late or _death(self.process.exitcode))
+            code = self.process.exitcode or 0
+            reason = f"its process ended with exit code {code}"
+            if code < 0:
+                reason = f"its process died of signal {-code}"
+            if self._late:
+                reason = f"not done after {self.seconds:.0f} s"
+            return self.job.failed(reason)
         if isinstance(answer, Outcome):
             return answer
         raise RuntimeError(f"{self.job.codec.name} on {self.job.clip.name}:\n{answer}")
@@ -179,9 +184,3 @@ def _leave_with_parent(folder: str) -> None:
     parent.join()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
-
-
-def _death(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"its process died of signal {-code}"
-    return f"its process ended with exit code {code}"

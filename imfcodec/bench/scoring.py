@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.fingerprint import needs_faces
 from imfcodec.bench.meters import (
     Batch,
     Measure,
@@ -155,7 +156,7 @@ class Scorer:
             meters = {
                 name: self._meter(name, clip, track, stack)
                 for name in self._names
-                if _fits(name, clip) and (track is not None or not _needs_face(name))
+                if _fits(name, clip) and (track is not None or not needs_faces(name))
             }
             frames = 0
             for batch in _batches(clip, decoded):
@@ -188,7 +189,7 @@ class Scorer:
         return frame_meter(_measure(base), place, higher_is_better=_HIGHER[name])
 
     def _track(self, clip: Clip) -> FaceTrack | None:
-        if self._options.yunet is None or not any(map(_needs_face, self._names)):
+        if self._options.yunet is None or not any(map(needs_faces, self._names)):
             return None
         if clip.sha256 not in self._tracks:
             finder = _finder(self._options.yunet)
@@ -247,10 +248,6 @@ def _fits(name: str, clip: Clip) -> bool:
     return min(clip.width, clip.height) >= _LEAST_SIDE.get(_split(name)[1], 1)
 
 
-def _needs_face(name: str) -> bool:
-    return name == "identity" or bool(_split(name)[0])
-
-
 def _measure(base: str) -> Measure:
     if base.startswith("lpips_"):
         lpips = _lpips(base.removeprefix("lpips_"))
@@ -266,7 +263,7 @@ def _measure(base: str) -> Measure:
 def _why_missing(name: str, options: ScoreOptions) -> str | None:
     base = _split(name)[1]
     try:
-        if _needs_face(name):
+        if needs_faces(name):
             if options.yunet is None:
                 return f"no face detector is given: {DETECTOR_HINT}"
             _finder(options.yunet)

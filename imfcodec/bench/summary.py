@@ -94,10 +94,6 @@ def bd_rates(results: Results, metric: str) -> list[FamilyBdRate]:
     If our codec took no part, every anchor is compared with every other. The floor is not
     compared: its curve says nothing about motion.
 
-    Args:
-        results: Of a run.
-        metric: Name of one of `METRICS`.
-
     Raises:
         OptionError: scipy is not installed.
         KeyError: There is no such metric.

@@ -159,8 +159,8 @@ def _release(binary: str) -> str:
     return " ".join(_output(binary, "-version").split()[:3:2])
 
 
-def _output(binary: str, *arguments: str) -> str:
-    command = [binary, "-hide_banner", *arguments]
+def _output(binary: str, argument: str) -> str:
+    command = [binary, "-hide_banner", argument]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

@@ -14,15 +14,8 @@ from imfcodec.bench.codecs.sampling import Sampling
 from imfcodec.errors import OptionError
 
 DEFAULT = (
-    "imf",
-    "frozen",
-    "svtav1-ra-p2",
-    "svtav1-ra-p2-half",
-    "svtav1-ra-p2-192px-half",
-    "x265",
-    "x264",
-    "vp9",
-    "vvc",
+    *("imf", "frozen", "svtav1-ra-p2", "svtav1-ra-p2-half", "svtav1-ra-p2-192px-half"),
+    *("x265", "x264", "vp9", "vvc"),
 )
 """For a first look: ours, the floor, and one strong curve or family of each standard."""
 

@@ -39,16 +39,9 @@ _LEADER: Final = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 
 
 
 def draw(metric: Metric, found: Sequence[Curve], clips: int, theme: Theme = LIGHT) -> Figure:
-    """A figure of one metric.
+    """A figure of one metric, of which no global state of matplotlib knows.
 
-    Args:
-        metric: What is on the vertical axis.
-        found: At least one curve.
-        clips: How many clips the means are over, for the caption.
-        theme: Colours.
-
-    Returns:
-        A figure that no global state of matplotlib knows of.
+    ``found`` holds at least one curve; the caption names the number of ``clips`` in the means.
 
     Raises:
         OptionError: matplotlib is not installed.
@@ -147,8 +140,7 @@ def _finish(axes: Axes, metric: Metric, clips: int, theme: Theme) -> None:
     axes.grid(True, which="major", color=theme.grid, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=theme.text, labelsize=9, length=0)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(theme.text)
     axes.set_xlabel("rate, kbit/s (all bytes, logarithmic)", color=theme.text, fontsize=9.5)
     axes.set_title(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import av.error
 
@@ -49,8 +49,7 @@ class Kept:
     identity: Callable[[str, str, str], str | None]
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """One picture or video: its data: URI, what it is, and its figures."""
 
     uri: str
@@ -58,8 +57,7 @@ class View:
     detail: str
 
 
-@dataclass(frozen=True)
-class Player:
+class Player(NamedTuple):
     """Videos of one clip that play together; ``rate`` in frames per second."""
 
     clip: str
@@ -68,8 +66,7 @@ class Player:
     views: tuple[View, ...]
 
 
-@dataclass(frozen=True)
-class WorstFrame:
+class WorstFrame(NamedTuple):
     """One frame of one clip: source, ours, anchor."""
 
     clip: str
@@ -81,8 +78,7 @@ class WorstFrame:
 Shown = TypeVar("Shown", Player, WorstFrame)
 
 
-@dataclass(frozen=True)
-class Gallery:
+class Gallery(NamedTuple):
     """All pictures of the page, worst first, and what could not be shown, with the reason."""
 
     players: tuple[Player, ...] = ()

@@ -56,13 +56,9 @@ def measure_speed(
     """
     if not threads or not all(1 <= count <= MAX_THREADS for count in threads):
         raise OptionError(f"speed is measured with 1 to {MAX_THREADS} threads, not {threads}")
-    source = Clip.open(clip)
-    rows: list[SpeedRow] = []
-    for count in threads:
-        rows += _rows(source, weights, device, count, progress or (lambda _: None))
-    return SpeedResult(
-        source.name, source.width, source.height, source.frames, machine(), tuple(rows)
-    )
+    source, say = Clip.open(clip), progress or (lambda _: None)
+    rows = tuple(row for count in threads for row in _rows(source, weights, device, count, say))
+    return SpeedResult(source.name, source.width, source.height, source.frames, machine(), rows)
 
 
 def _rows(

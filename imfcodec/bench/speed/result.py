@@ -7,8 +7,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from imfcodec.errors import InputUnreadable
-
 FORMAT = "imfcodec-speed-1"
 
 
@@ -96,20 +94,3 @@ class SpeedResult:
         """Write JSON."""
         record = {"format": FORMAT, **dataclasses.asdict(self)}
         path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> SpeedResult:
-        """Read what `save` wrote.
-
-        Raises:
-            InputUnreadable: It is no such file.
-        """
-        try:
-            fields = json.loads(path.read_text())
-            if fields.pop("format", None) != FORMAT:
-                raise ValueError(f"not in format {FORMAT}")
-            for row in fields["rows"]:
-                row["stages"] = tuple(Stage(**stage) for stage in row["stages"])
-            return cls(**{**fields, "rows": tuple(SpeedRow(**row) for row in fields["rows"])})
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise InputUnreadable(f"{path} holds no speed result: {error}") from error
