@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.bench.fingerprint import file_digest, reading_digest
+from imfcodec.codec.stages import StageTimes
 from imfcodec.errors import UnsupportedVideo
 from imfcodec.media import AudioMode, MediaReader
 
@@ -80,6 +81,16 @@ class Clip:
         with MediaReader(self.path, audio=AudioMode.NONE) as reader:
             for frame in reader.pictures():
                 yield frame.rgb
+
+
+def timed(pictures: Iterator[Picture], times: StageTimes, stage: str) -> Iterator[Picture]:
+    """The same pictures; a stage's time is only that of making them."""
+    while True:
+        with times.timed(stage):
+            picture = next(pictures, None)
+        if picture is None:
+            return
+        yield picture
 
 
 def _read_through(path: Path) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from av.error import FFmpegError
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.clip import Clip, timed
 from imfcodec.bench.codecs.codec import Codec, Encoded
 from imfcodec.bench.results import Point
 from imfcodec.bitstream.rate import rate_kbps
+from imfcodec.codec.stages import StageTimes
 from imfcodec.errors import ImfcodecError, NoFrames
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def measure(job: Job) -> Outcome:
 def _measure(job: Job, folder: Path) -> Outcome:
     clip, codec = job.clip, job.codec
     coded = job.coded or _code(job, folder)
-    decoded = _Timed(codec.decode(coded.unpack(folder), clip))
+    times = StageTimes()
+    decoded = timed(codec.decode(coded.unpack(folder), clip), times, "decode")
     frames, scores = _scorer(job.scoring).score(clip, decoded)
     if frames != clip.frames:
         raise NoFrames(f"{frames} of {clip.frames} frames came back")
@@ -109,7 +110,7 @@ def _measure(job: Job, folder: Path) -> Outcome:
         rate_kbps=rate_kbps(coded.size_bytes, 0, clip.duration_s),
         frames=frames,
         encode_s=coded.encode_s,
-        decode_s=decoded.seconds,
+        decode_s=times.milliseconds["decode"] / 1000,
         scores=scores,
     )
     return Outcome(point, coded)
@@ -139,21 +140,3 @@ def _scorer(options: ScoreOptions) -> Scorer:
     from imfcodec.bench.scoring import Scorer
 
     return Scorer(options)
-
-
-class _Timed:
-    """Frames one at a time; ``seconds`` counts only the time that making them takes."""
-
-    def __init__(self, pictures: Iterator[Picture]) -> None:
-        self._pictures = pictures
-        self.seconds = 0.0
-
-    def __iter__(self) -> _Timed:
-        return self
-
-    def __next__(self) -> Picture:
-        begun = time.perf_counter()
-        try:
-            return next(self._pictures)
-        finally:
-            self.seconds += time.perf_counter() - begun

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count, islice
+from itertools import chain, islice
 from pathlib import Path
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.clip import Clip, Picture, timed
 from imfcodec.bench.codecs.codec import Codec, Encoded
 from imfcodec.bench.codecs.pyav import PyAvAnchor
 from imfcodec.bench.speed.memory import peak_memory_bytes
@@ -189,22 +189,17 @@ def _first_frames(clip: Clip, folder: Path) -> Path:
 
 def _write(path: Path, pictures: Iterator[Picture], rate: Fraction, times: StageTimes) -> None:
     """Write pictures as `imfcodec decode` would, with the time of getting them kept apart."""
-    with times.timed("decode"):
-        first = next(pictures)
+    pictures = timed(pictures, times, "decode")
+    first = next(pictures)
     height, width = first.shape[:2]
-    picture: Picture | None = first
     with ExitStack() as stack:
         with times.timed("write"):
             writer = MediaWriter(
                 path, width=width, height=height, time_base=1 / rate, rate=rate, overwrite=True
             )
             stack.enter_context(writer)
-        for pts in count():
-            if picture is None:
-                break
+        for pts, picture in enumerate(chain([first], pictures)):
             with times.timed("write"):
                 writer.write(pts, picture)
-            with times.timed("decode"):
-                picture = next(pictures, None)
         with times.timed("write"):
             stack.close()
