@@ -41,6 +41,9 @@ def loaded_by(module: str) -> set[str]:
         ("imfcodec.model.imf", ["imfcodec.bitstream", "imfcodec.codec", "av", "imfcodec.weights"]),
         ("imfcodec.codec.pictures", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
         ("imfcodec.media", ["torch", "imfcodec.sender", "imfcodec.receiver"]),
+        ("imfcodec.bench.clips", ["imfcodec.training", "imfcodec.cli"]),
+        ("imfcodec.bench.runner", ["imfcodec.training", "imfcodec.cli"]),
+        ("imfcodec.training.loop", ["imfcodec.bench", "imfcodec.cli"]),
         ("imfcodec", ["torch", "av", "numpy"]),
     ],
 )

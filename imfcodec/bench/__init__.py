@@ -8,7 +8,6 @@ clip.py, clips.py     what is measured on
 codecs/               ours, the frozen key frame, and the anchors, all with the interface `Codec`
 scoring.py, meters.py metrics of one decoded clip
 job.py                one codec at one setting on one clip -> a point
-cache.py, fingerprint.py, source_code.py   points that need not be measured again
 earlier.py            the same from results of another machine
 memo.py               clips, pictures and figures that need not be read, decoded and drawn again
 local.py, cluster.py  jobs in processes of this machine, or on Ray

@@ -22,11 +22,9 @@ from typing import Any
 
 from imfcodec.bench.fingerprint import bytes_digest, coding_digest, digest, metric_digest
 from imfcodec.bench.job import Coded, Job, Outcome
-from imfcodec.bench.memo import Memo
+from imfcodec.bench.memo import Memo, write_whole
 from imfcodec.bench.results import Point, Score
 from imfcodec.bitstream.rate import rate_kbps
-from imfcodec.media.atomic import AtomicOutput
-from imfcodec.media.failures import writing
 from imfcodec.weights import user_folder
 
 _ENTRY = "entry.json"
@@ -41,12 +39,7 @@ def default_cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class Found:
-    """What the cache knows about a job.
-
-    Attributes:
-        point: The point with the requested scores that are known.
-        missing: Requested metrics that are not known.
-    """
+    """What is known of a job: the point with its known scores, and requested metrics it lacks."""
 
     point: Point
     missing: tuple[str, ...]
@@ -64,24 +57,15 @@ class Cache:
         return Memo(self.folder / "made")
 
     def find(self, job: Job, metrics: Collection[str]) -> Found | None:
-        """What is known of a job.
-
-        Args:
-            job: The point in question.
-            metrics: Names of the wanted metrics.
-
-        Returns:
-            None if nothing is known or the entry is damaged.
-        """
+        """What is known of a job and the wanted metrics; None if nothing, or a damaged entry."""
         folder = self._folder(job)
         entry = _read(folder)
         if entry is None or not (folder / entry["coded"]["name"]).is_file():
             return None
-        digests = {name: metric_digest(name, job.scoring) for name in metrics}
         known = {
             name: stored["score"]
             for name, stored in entry["scores"].items()
-            if name in digests and stored["depends_on"] == digests[name]
+            if name in metrics and stored["depends_on"] == metric_digest(name, job.scoring)
         }
         size_bytes = int(entry["coded"]["size_bytes"])
         point = Point(
@@ -100,23 +84,17 @@ class Cache:
     def coded(self, job: Job) -> Coded | None:
         """The coded clip; None where there is none, or a damaged one."""
         folder = self._folder(job)
-        entry = _read(folder)
-        if entry is None:
+        if (entry := _read(folder)) is None:
             return None
-        fields = dict(entry["coded"])
-        sha256 = fields.pop("sha256")
         try:
-            data = (folder / fields["name"]).read_bytes()
+            data = (folder / entry["coded"]["name"]).read_bytes()
         except OSError:
             return None
-        return Coded(**fields, data=data) if bytes_digest(data) == sha256 else None
+        sha256 = entry["coded"].pop("sha256")
+        return Coded(**entry["coded"], data=data) if bytes_digest(data) == sha256 else None
 
     def identity(self, job: Job) -> str | None:
-        """Of the decoded frames of a job's coded clip; None where there is no such clip.
-
-        Args:
-            job: Which.
-        """
+        """Of the decoded frames of a job's coded clip; None where there is no such clip."""
         entry = _read(self._folder(job))
         return None if entry is None else digest([coding_digest(job), entry["coded"]["sha256"]])
 
@@ -136,11 +114,10 @@ class Cache:
         if point.error is not None or coded is None:
             return
         folder = self._folder(job)
-        with writing(str(folder)):
-            folder.mkdir(parents=True, exist_ok=True)
-        sha256 = bytes_digest(coded.data)
+        fields = {name: value for name, value in vars(coded).items() if name != "data"}
+        fields["sha256"] = bytes_digest(coded.data)
         earlier = _read(folder)
-        same = earlier is not None and earlier["coded"]["sha256"] == sha256
+        same = earlier is not None and earlier["coded"]["sha256"] == fields["sha256"]
         scores = dict(earlier["scores"]) if same and earlier is not None else {}
         for name in metrics:
             score = point.scores.get(name)
@@ -149,20 +126,18 @@ class Cache:
                 "score": None if score is None else dataclasses.asdict(score),
             }
         if job.coded is None or not same:
-            _write(folder / coded.name, coded.data)
-        fields = {f.name: getattr(coded, f.name) for f in dataclasses.fields(coded)}
-        del fields["data"]
+            write_whole(folder / coded.name, coded.data)
         entry = {
             "format": _FORMAT,
             "clip": job.clip.name,
             "codec": job.codec.name,
             "setting": job.setting,
-            "coded": {**fields, "sha256": sha256},
+            "coded": fields,
             "frames": point.frames,
             "decode_s": point.decode_s,
             "scores": scores,
         }
-        _write(folder / _ENTRY, json.dumps(entry, indent=1).encode())
+        write_whole(folder / _ENTRY, json.dumps(entry, indent=1).encode())
 
     def _folder(self, job: Job) -> Path:
         key = coding_digest(job)
@@ -170,19 +145,15 @@ class Cache:
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
+    """An entry; None where there is none, or one of another form."""
     try:
-        entry = json.loads((folder / _ENTRY).read_text())
+        entry: dict[str, Any] = json.loads((folder / _ENTRY).read_text())
         if entry["format"] != _FORMAT:
             return None
         for stored in entry["scores"].values():
             if stored["score"] is not None:
                 Score(**stored["score"])
         Coded(**{k: v for k, v in entry["coded"].items() if k != "sha256"}, data=b"")
-        return dict(entry) if {"frames", "decode_s"} <= entry.keys() else None
+        return entry if {"frames", "decode_s"} <= entry.keys() else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _write(path: Path, data: bytes) -> None:
-    with AtomicOutput(path, overwrite=True) as output, writing(str(path)):
-        output.file.write(data)

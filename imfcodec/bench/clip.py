@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.bench.fingerprint import reading_digest
-from imfcodec.errors import InputUnreadable, UnsupportedVideo
+from imfcodec.bench.fingerprint import file_digest, reading_digest
+from imfcodec.codec.stages import StageTimes
+from imfcodec.errors import UnsupportedVideo
 from imfcodec.media import AudioMode, MediaReader
 
 if TYPE_CHECKING:
@@ -62,11 +62,7 @@ class Clip:
             InputUnreadable, NoVideoStream, NoFrames: There is nothing to measure on.
             UnsupportedVideo: It is shorter than `MIN_FRAMES`, or has no frame rate.
         """
-        try:
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise InputUnreadable(f"{path}: {error.strerror or error}") from error
+        sha256 = file_digest(path)
         key = ["clip", reading_digest(sha256)]
         known = memo.get(key) if memo else None
         if known is None:
@@ -85,6 +81,16 @@ class Clip:
         with MediaReader(self.path, audio=AudioMode.NONE) as reader:
             for frame in reader.pictures():
                 yield frame.rgb
+
+
+def timed(pictures: Iterator[Picture], times: StageTimes, stage: str) -> Iterator[Picture]:
+    """The same pictures; a stage's time is only that of making them."""
+    while True:
+        with times.timed(stage):
+            picture = next(pictures, None)
+        if picture is None:
+            return
+        yield picture
 
 
 def _read_through(path: Path) -> list[Any]:

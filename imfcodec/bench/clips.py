@@ -10,17 +10,12 @@ from pathlib import Path
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.memo import Memo
 from imfcodec.errors import UNUSABLE_VIDEO, ImfcodecError, InputUnreadable, OptionError
-from imfcodec.training.prepare.sources import SUFFIXES, find_sources
+from imfcodec.sources import SUFFIXES, find_sources
 
 
 @dataclass(frozen=True)
 class UnusableClip:
-    """A requested file that cannot be measured; it stays in the results as failed.
-
-    Attributes:
-        path: The file.
-        error: Why.
-    """
+    """A requested file that cannot be measured, and why; it stays in the results as failed."""
 
     path: Path
     error: ImfcodecError
@@ -83,14 +78,9 @@ def read_manifest(manifest: Path, split: str | None = None) -> list[Path]:
 def open_clips(
     paths: Iterable[Path], memo: Memo | None = None
 ) -> tuple[tuple[Clip, ...], tuple[UnusableClip, ...]]:
-    """Read every clip through once.
+    """The usable and the unusable clips, after reading every one through once.
 
-    Args:
-        paths: Of the clips.
-        memo: Remembers what was found out about a file.
-
-    Returns:
-        The usable clips and the unusable ones.
+    A memo remembers what was found out about a file.
 
     Raises:
         ImfcodecError: No clip is usable; the class is that of the first error.

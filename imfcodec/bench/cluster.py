@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,35 +32,27 @@ def run_on_ray(jobs: Iterable[Job], address: str) -> Generator[tuple[Job, Outcom
     Raises:
         OptionError: Ray is not installed, or there is no cluster at the address.
     """
+    jobs = iter(jobs)
     with connected(address) as ray:
-        yield from _run(ray, iter(jobs))
-
-
-def _run(ray: Any, jobs: Iterator[Job]) -> Iterator[tuple[Job, Outcome]]:
-    remote = ray.remote(num_cpus=1)(_measure_far)
-    most = capacity(ray)
-    running: dict[Any, Job] = {}
-    stored: tuple[str, Any] = ("", None)
-    while True:
-        while len(running) < most and (job := next(jobs, None)) is not None:
-            if job.clip.sha256 != stored[0]:
-                # The tasks that still need the one before hold references of their own.
-                stored = (job.clip.sha256, ray.put(job.clip.path.read_bytes()))
-            running[remote.remote(job, stored[1])] = job
-        if not running:
-            return
-        (done,), _ = ray.wait(list(running))
-        job = running.pop(done)
-        yield job, _outcome(ray, done, job)
-
-
-def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
-    try:
-        outcome = ray.get(reference)
-    except lost_errors(ray) as error:
-        return job.failed(f"lost by the cluster: {type(error).__name__}")
-    assert isinstance(outcome, Outcome)
-    return outcome
+        remote = ray.remote(num_cpus=1)(_measure_far)
+        most = capacity(ray)
+        running: dict[Any, Job] = {}
+        stored: tuple[str, Any] = ("", None)
+        while True:
+            while len(running) < most and (job := next(jobs, None)) is not None:
+                if job.clip.sha256 != stored[0]:
+                    # The tasks that still need the one before hold references of their own.
+                    stored = (job.clip.sha256, ray.put(job.clip.path.read_bytes()))
+                running[remote.remote(job, stored[1])] = job
+            if not running:
+                return
+            (done,), _ = ray.wait(list(running))
+            job = running.pop(done)
+            try:
+                outcome = ray.get(done)
+            except lost_errors(ray) as error:
+                outcome = job.failed(f"lost by the cluster: {type(error).__name__}")
+            yield job, outcome
 
 
 def _measure_far(job: Job, clip: bytes) -> Outcome:

@@ -89,28 +89,17 @@ def write_demo_clip(
     size: int = 256,
     overwrite: bool = False,
 ) -> None:
-    """Write the clip as a silent video; the extension of `path` chooses the container.
-
-    Args:
-        path: Target.
-        seconds: Duration.
-        rate: Frames per second.
-        size: Side of the square picture in pixels.
-        overwrite: Whether an existing file may be replaced.
+    """Write the frames of `demo_frames` as a silent video; the extension chooses the container.
 
     Raises:
-        OptionError: A value cannot be used, or scikit-image is not installed.
+        OptionError: As `demo_frames`.
         OutputExists: The target exists and `overwrite` is false.
         OutputFailed: The target cannot be written.
     """
     frames = demo_frames(seconds, rate, size)
+    fps = Fraction(rate)
     with MediaWriter(
-        path,
-        width=size,
-        height=size,
-        time_base=Fraction(1, rate),
-        rate=Fraction(rate),
-        overwrite=overwrite,
+        path, width=size, height=size, time_base=1 / fps, rate=fps, overwrite=overwrite
     ) as writer:
         for pts, frame in enumerate(frames):
             writer.write(pts, frame)

@@ -23,11 +23,10 @@ from pathlib import Path
 
 from imfcodec.bench.cache import Found
 from imfcodec.bench.environment import library_versions
-from imfcodec.bench.fingerprint import bytes_digest, codec_digest, metric_digest, needs_faces
+from imfcodec.bench.fingerprint import codec_digest, file_digest, metric_digest, needs_faces
 from imfcodec.bench.job import Job
 from imfcodec.bench.results import CodecEntry, Point, Results, Source
 from imfcodec.bitstream.rate import rate_kbps
-from imfcodec.errors import InputUnreadable
 
 _ID_DIGITS = 12
 
@@ -82,15 +81,9 @@ class Earlier:
         return earlier
 
     def find(self, job: Job, metrics: Collection[str]) -> Found | None:
-        """What an earlier run found out about a job.
+        """The point of an earlier run, with its origin, and the wanted metrics that it lacks.
 
-        Args:
-            job: The point in question.
-            metrics: Names of the wanted metrics.
-
-        Returns:
-            The point with its origin, and the metrics that its run had not measured; None where
-            there is none, or none that agrees.
+        None where there is none, or none that agrees.
         """
         held = self._held.get((job.clip.sha256, job.codec.name, job.setting), ())
         reasons = []
@@ -110,19 +103,11 @@ class Earlier:
 
     def _add(self, path: Path) -> None:
         results = Results.load(path)
-        try:
-            own_id = bytes_digest(path.read_bytes())[:_ID_DIGITS]
-        except OSError as error:
-            raise InputUnreadable(f"{path}: {error.strerror or error}") from error
+        shared = ("command", "machine", "commit", "versions", "codecs", "metric_digests")
         own = Source(
-            id=own_id,
+            id=file_digest(path)[:_ID_DIGITS],
             path=str(path),
-            command=results.command,
-            machine=results.machine,
-            commit=results.commit,
-            versions=results.versions,
-            codecs=results.codecs,
-            metric_digests=results.metric_digests,
+            **{name: getattr(results, name) for name in shared},
         )
         sources = {own.id: own, **{source.id: source for source in results.sources}}
         clips = {clip.name: clip for clip in results.clips}

@@ -66,9 +66,10 @@ def library_versions() -> dict[str, str]:
             versions[name] = importlib.metadata.version(name)
     for name, numbers in sorted(av.library_versions.items()):
         versions[name] = ".".join(map(str, numbers))
-    ffmpeg = _ffmpeg_version()
-    if ffmpeg:
-        versions["ffmpeg binary"] = ffmpeg
+    with suppress(ImportError, RuntimeError, OSError, subprocess.SubprocessError):
+        import imageio_ffmpeg
+
+        versions["ffmpeg binary"] = str(imageio_ffmpeg.get_ffmpeg_version())
     return versions
 
 
@@ -80,25 +81,9 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _ffmpeg_version() -> str | None:
-    try:
-        import imageio_ffmpeg
-    except ImportError:
-        return None
-    with suppress(RuntimeError, OSError, subprocess.SubprocessError):
-        return str(imageio_ffmpeg.get_ffmpeg_version())
-    return None
-
-
 def _git(folder: Path, *args: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *args],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    command = ["git", "-C", str(folder), *args]
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        return done.stdout.strip()
+    return None

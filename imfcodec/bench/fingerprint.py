@@ -18,31 +18,23 @@ import av
 
 import imfcodec
 from imfcodec.bench.environment import library_versions
-from imfcodec.bench.source_code import PACKAGE, source_digest
 from imfcodec.errors import InputUnreadable
 
 if TYPE_CHECKING:
     from imfcodec.bench.job import Job
     from imfcodec.bench.scoring import ScoreOptions
 
+PACKAGE = Path(imfcodec.__file__).parent
+
 _CODING_CODE = ("bench/codecs", "codec/pictures", "media")
-_NOT_CODING_CODE = (
-    "bench/codecs/imf.py",
-    "bench/codecs/imf_setting.py",
-    "bench/codecs/lineup.py",
-)
-"""Our own codec's version covers its files and the rest of the package; the last one chooses."""
+_NOT_CODING_CODE = ("bench/codecs/imf.py", "bench/codecs/lineup.py")
+"""Our own codec's version covers its code; the last one chooses."""
 _METRIC_CODE = ("bench/meters.py", "bench/scoring.py", "metrics", "media")
 _NOT_METRIC_CODE = ("metrics/bd_rate.py",)
 """What is made of points after they are measured."""
 _READING_CODE = ("bench/clip.py", "media")
-_SHOWING_CODE = ("bench/report/media.py", "bench/report/shots.py", "media")
-_DRAWING_CODE = (
-    "bench/report/curves.py",
-    "bench/report/figures.py",
-    "bench/report/names.py",
-    "bench/report/theme.py",
-)
+_SHOWING_CODE = ("bench/report/media.py", "bench/report/gallery.py", "media")
+_DRAWING_CODE = tuple(f"bench/report/{name}.py" for name in ("curves", "figures", "names", "theme"))
 
 _DRAWING_LIBRARIES = ("matplotlib", "numpy", "scipy")
 
@@ -56,13 +48,8 @@ def coding_digest(job: Job) -> str:
 
 
 def codec_digest(name: str, version: str) -> str:
-    """Of all that a coded clip depends on besides source and setting.
-
-    Args:
-        name: Of the codec.
-        version: As `Codec` says.
-    """
-    code = _code(_CODING_CODE, _NOT_CODING_CODE)
+    """Of all that a coded clip depends on besides source and setting."""
+    code = code_digest(_CODING_CODE, _NOT_CODING_CODE)
     return digest([name, version, imfcodec.__version__, code])
 
 
@@ -73,7 +60,7 @@ def metric_digest(metric: str, options: ScoreOptions) -> str:
         InputUnreadable: A model file of the options cannot be read.
     """
     models = [
-        _file_digest(path) if path and metric.startswith(prefixes) else None
+        _model_digest(path) if path and metric.startswith(prefixes) else None
         for path, prefixes in (
             (options.yunet, _NEEDS_FACES),
             (options.recogniser, _NEEDS_RECOGNISER),
@@ -81,7 +68,13 @@ def metric_digest(metric: str, options: ScoreOptions) -> str:
     ]
     versions = sorted(library_versions().items())
     return digest(
-        [metric, models, imfcodec.__version__, _code(_METRIC_CODE, _NOT_METRIC_CODE), versions]
+        [
+            metric,
+            models,
+            imfcodec.__version__,
+            code_digest(_METRIC_CODE, _NOT_METRIC_CODE),
+            versions,
+        ]
     )
 
 
@@ -91,17 +84,13 @@ def needs_faces(metric: str) -> bool:
 
 
 def reading_digest(sha256: str) -> str:
-    """Of all that the decoded frames of a source depend on, and their number and rate.
-
-    Args:
-        sha256: Of the file.
-    """
-    return digest([sha256, av.__version__, _code(_READING_CODE)])
+    """Of all that the frames of a file with this sha256 depend on, and their number and rate."""
+    return digest([sha256, av.__version__, code_digest(_READING_CODE)])
 
 
 def showing_digest() -> str:
     """Of all that videos and stills of the page depend on besides the decoded frames."""
-    return digest([av.__version__, _code(_SHOWING_CODE)])
+    return digest([av.__version__, code_digest(_SHOWING_CODE)])
 
 
 def drawing_digest() -> str:
@@ -110,7 +99,7 @@ def drawing_digest() -> str:
     for name in _DRAWING_LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions.append(importlib.metadata.version(name))
-    return digest([versions, _code(_DRAWING_CODE)])
+    return digest([versions, code_digest(_DRAWING_CODE)])
 
 
 def bytes_digest(data: bytes) -> str:
@@ -124,16 +113,29 @@ def digest(parts: object) -> str:
 
 
 @cache
-def _code(parts: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
+def code_digest(parts: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
+    """sha256 over names and contents of files of the package, and of the folders' Python files."""
     paths = [PACKAGE / part for part in parts]
     files = {file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])}
-    return source_digest(files - {PACKAGE / name for name in without})
+    digest = hashlib.sha256()
+    for file in sorted(files - {PACKAGE / name for name in without}):
+        digest.update(f"{file.relative_to(PACKAGE).as_posix()}\0".encode())
+        digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
-@cache
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """sha256, hexadecimal.
+
+    Raises:
+        InputUnreadable: The file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputUnreadable(f"{path}: {error.strerror or error}") from error
+
+
+_model_digest = cache(file_digest)
+"""Models are large, and do not change while a run lasts."""

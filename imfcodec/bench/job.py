@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from av.error import FFmpegError
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.clip import Clip, timed
 from imfcodec.bench.codecs.codec import Codec, Encoded
 from imfcodec.bench.results import Point
 from imfcodec.bitstream.rate import rate_kbps
+from imfcodec.codec.stages import StageTimes
 from imfcodec.errors import ImfcodecError, NoFrames
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ class Coded:
     """A coded clip as bytes, to be cached and sent between machines.
 
     Attributes:
-        name: Of the file.
-        data: All of the file.
+        name, data: Of the file.
         size_bytes, key_frames: As `Encoded` has them.
         encode_s: Seconds that coding took.
     """
@@ -38,12 +37,6 @@ class Coded:
     size_bytes: int
     key_frames: int | None
     encode_s: float
-
-    @classmethod
-    def of(cls, encoded: Encoded, encode_s: float) -> Coded:
-        """Read what a codec wrote."""
-        data = encoded.path.read_bytes()
-        return cls(encoded.path.name, data, encoded.size_bytes, encoded.key_frames, encode_s)
 
     def unpack(self, folder: Path) -> Encoded:
         """Write the file into a folder, from which a codec decodes it."""
@@ -103,29 +96,24 @@ def measure(job: Job) -> Outcome:
 
 def _measure(job: Job, folder: Path) -> Outcome:
     clip, codec = job.clip, job.codec
-    coded = job.coded
-    if coded is None:
-        encoded, coded = _code(job, folder)
-    else:
-        encoded = coded.unpack(folder)
-    decoded = _Timed(codec.decode(encoded, clip))
+    coded = job.coded or _code(job, folder)
+    times = StageTimes()
+    decoded = timed(codec.decode(coded.unpack(folder), clip), times, "decode")
     frames, scores = _scorer(job.scoring).score(clip, decoded)
     if frames != clip.frames:
         raise NoFrames(f"{frames} of {clip.frames} frames came back")
-    return Outcome(
-        Point(
-            clip=clip.name,
-            codec=codec.name,
-            setting=job.setting,
-            size_bytes=coded.size_bytes,
-            rate_kbps=rate_kbps(coded.size_bytes, 0, clip.duration_s),
-            frames=frames,
-            encode_s=coded.encode_s,
-            decode_s=decoded.seconds,
-            scores=scores,
-        ),
-        coded,
+    point = Point(
+        clip=clip.name,
+        codec=codec.name,
+        setting=job.setting,
+        size_bytes=coded.size_bytes,
+        rate_kbps=rate_kbps(coded.size_bytes, 0, clip.duration_s),
+        frames=frames,
+        encode_s=coded.encode_s,
+        decode_s=times.milliseconds["decode"] / 1000,
+        scores=scores,
     )
+    return Outcome(point, coded)
 
 
 def code(job: Job) -> Coded:
@@ -135,13 +123,15 @@ def code(job: Job) -> Coded:
         ImfcodecError, OSError, FFmpegError: The codec fails.
     """
     with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
-        return _code(job, Path(folder))[1]
+        return _code(job, Path(folder))
 
 
-def _code(job: Job, folder: Path) -> tuple[Encoded, Coded]:
+def _code(job: Job, folder: Path) -> Coded:
     begun = time.perf_counter()
     encoded = job.codec.encode(job.clip, job.setting, folder)
-    return encoded, Coded.of(encoded, time.perf_counter() - begun)
+    encode_s = time.perf_counter() - begun
+    data = encoded.path.read_bytes()
+    return Coded(encoded.path.name, data, encoded.size_bytes, encoded.key_frames, encode_s)
 
 
 @lru_cache(maxsize=2)
@@ -150,21 +140,3 @@ def _scorer(options: ScoreOptions) -> Scorer:
     from imfcodec.bench.scoring import Scorer
 
     return Scorer(options)
-
-
-class _Timed:
-    """Frames one at a time; ``seconds`` counts only the time that making them takes."""
-
-    def __init__(self, pictures: Iterator[Picture]) -> None:
-        self._pictures = pictures
-        self.seconds = 0.0
-
-    def __iter__(self) -> _Timed:
-        return self
-
-    def __next__(self) -> Picture:
-        begun = time.perf_counter()
-        try:
-            return next(self._pictures)
-        finally:
-            self.seconds += time.perf_counter() - begun

@@ -82,7 +82,7 @@ def run_locally(
                 yield done, outcome
     finally:
         for worker in pool:
-            worker.terminate()
+            worker.process.terminate()
         for worker in pool:
             worker.join()
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,9 +91,9 @@ def run_locally(
 class _Worker:
     """A process that measures, and the pipe to it; begun again where it has died."""
 
+    process: BaseProcess
     connection: Connection
     job: Job
-    _process: BaseProcess
 
     def __init__(self, folder: str, job: Job) -> None:
         self._folder = folder
@@ -102,7 +102,7 @@ class _Worker:
 
     def begin(self, job: Job) -> None:
         """Hand a job over."""
-        if not self._process.is_alive():
+        if not self.process.is_alive():
             self._start()
         self.job = job
         self._begun, self._late = time.monotonic(), False
@@ -116,47 +116,40 @@ class _Worker:
     def give_up(self) -> None:
         """Kill it; the job has failed."""
         self._late = True
-        self._process.kill()
+        self.process.kill()
 
     def outcome(self) -> Outcome:
         """What came of the job, once the connection is ready."""
         try:
             answer = self.connection.recv()
         except (EOFError, ConnectionError):
-            self._process.join()
-            late = f"not done after {self.seconds:.0f} s" if self._late else None
-            return self.job.failed(late or _death(self._process.exitcode))
-        if isinstance(answer, _Bug):
-            raise RuntimeError(f"{self.job.codec.name} on {self.job.clip.name}:\n{answer.trace}")
-        assert isinstance(answer, Outcome)
-        return answer
-
-    def terminate(self) -> None:
-        """Ask it to stop."""
-        self._process.terminate()
+            self.process.join()
+            code = self.process.exitcode or 0
+            reason = f"its process ended with exit code {code}"
+            if code < 0:
+                reason = f"its process died of signal {-code}"
+            if self._late:
+                reason = f"not done after {self.seconds:.0f} s"
+            return self.job.failed(reason)
+        if isinstance(answer, Outcome):
+            return answer
+        raise RuntimeError(f"{self.job.codec.name} on {self.job.clip.name}:\n{answer}")
 
     def join(self) -> None:
         """See that it has stopped."""
-        self._process.join(_STOP_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self.process.join(_STOP_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
         self.connection.close()
 
     def _start(self) -> None:
         # Spawned, not forked: torch's threads do not survive a fork.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._folder), daemon=True)
-        self._process.start()
+        self.process = context.Process(target=_serve, args=(theirs, self._folder), daemon=True)
+        self.process.start()
         theirs.close()  # so that the death of the process closes the last copy of it
-
-
-class _Bug:
-    """An exception that no job may raise."""
-
-    def __init__(self) -> None:
-        self.trace = traceback.format_exc()
 
 
 def _serve(connection: Connection, folder: str) -> None:
@@ -174,9 +167,9 @@ def _serve(connection: Connection, folder: str) -> None:
         while True:
             job = connection.recv()
             try:
-                answer: Outcome | _Bug = measure(job)
+                answer: Outcome | str = measure(job)
             except Exception:
-                answer = _Bug()
+                answer = traceback.format_exc()
             connection.send(answer)
 
 
@@ -191,9 +184,3 @@ def _leave_with_parent(folder: str) -> None:
     parent.join()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
-
-
-def _death(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"its process died of signal {-code}"
-    return f"its process ended with exit code {code}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,120 +57,78 @@ class Batch:
         return source, coded
 
 
-class Meter(Protocol):
-    """Takes all batches of a clip in order, then gives its score."""
+class Meter(NamedTuple):
+    """``add`` takes all batches of a clip in order; ``score`` is then None where not defined."""
 
-    def add(self, batch: Batch) -> None:
-        """Take the next frames."""
-        ...
-
-    def score(self) -> Score | None:
-        """The score of all frames; None where it is not defined."""
-        ...
+    add: Callable[[Batch], None]
+    score: Callable[[], Score | None]
 
 
-class FrameMeter:
-    """A metric of single pictures."""
-
-    def __init__(self, measure: Measure, place: Place, *, higher_is_better: bool) -> None:
-        self._measure = measure
-        self._place = place
-        self._higher_is_better = higher_is_better
-        self._values: list[float] = []
-
-    def add(self, batch: Batch) -> None:
-        """Measure each pair."""
-        self._values += self._measure(*batch.at(self._place))
-
-    def score(self) -> Score:
-        """Mean, and mean of the worst frames."""
-        return frame_score(self._values, higher_is_better=self._higher_is_better)
+def frame_meter(measure: Measure, place: Place, *, higher_is_better: bool) -> Meter:
+    """A metric of single pictures at a place."""
+    values: list[float] = []
+    return Meter(
+        lambda batch: values.extend(measure(*batch.at(place))),
+        lambda: _frame_score(values, higher_is_better=higher_is_better),
+    )
 
 
-class MotionMeter:
-    """Motion error at a place."""
+def motion_meter(place: Place) -> Meter:
+    """Motion error at a place; not defined where nothing moves."""
+    error = MotionError()
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._error = MotionError()
+    def add(batch: Batch) -> None:
+        for frame, pair in enumerate(zip(batch.source, batch.coded, strict=True), batch.first):
+            error.add(*pair, place(frame))
 
-    def add(self, batch: Batch) -> None:
-        """Follow the motion."""
-        for n, pair in enumerate(zip(batch.source, batch.coded, strict=True)):
-            self._error.add(*pair, self._place(batch.first + n))
-
-    def score(self) -> Score | None:
-        """Of the clip; None where nothing moves."""
-        value = self._error.value()
+    def score() -> Score | None:
+        value = error.value()
         return None if value is None else Score(value)
 
-
-class XpsnrMeter:
-    """XPSNR of a clip."""
-
-    def __init__(self, xpsnr: Xpsnr) -> None:
-        self._xpsnr = xpsnr
-
-    def add(self, batch: Batch) -> None:
-        """Feed the filter."""
-        for pair in zip(batch.source, batch.coded, strict=True):
-            self._xpsnr.add(*pair)
-
-    def score(self) -> Score:
-        """Of the clip."""
-        return Score(self._xpsnr.value_db())
+    return Meter(add, score)
 
 
-class VmafMeter:
-    """VMAF of a clip, from a process that the caller ends."""
-
-    def __init__(self, vmaf: Vmaf) -> None:
-        self._vmaf = vmaf
-
-    def add(self, batch: Batch) -> None:
-        """Feed the process."""
-        for pair in zip(batch.source, batch.coded, strict=True):
-            self._vmaf.add(*pair)
-
-    def score(self) -> Score:
-        """Mean and worst frames."""
-        return frame_score(self._vmaf.finish().tolist(), higher_is_better=True)
+def xpsnr_meter(xpsnr: Xpsnr) -> Meter:
+    """XPSNR of the whole clip."""
+    return Meter(_each_pair(xpsnr.add), lambda: Score(xpsnr.value_db()))
 
 
-class IdentityMeter:
-    """Similarity of the face to that of the source."""
-
-    def __init__(
-        self, recogniser: Recogniser, track: FaceTrack, embeddings: npt.NDArray[np.float32]
-    ) -> None:
-        """Take what is known of the source.
-
-        Args:
-            recogniser: What makes embeddings.
-            track: Landmarks of every source frame.
-            embeddings: float32 [T, 128], of every source frame.
-        """
-        self._recogniser = recogniser
-        self._track = track
-        self._embeddings = embeddings
-        self._values: list[float] = []
-
-    def add(self, batch: Batch) -> None:
-        """Embed the coded frames."""
-        for frame, coded in enumerate(batch.coded, batch.first):
-            embedding = self._recogniser.embed(coded, self._track.landmarks[frame])
-            self._values.append(float(self._embeddings[frame] @ embedding))
-
-    def score(self) -> Score:
-        """Mean and worst cosine."""
-        return frame_score(self._values, higher_is_better=True)
+def vmaf_meter(vmaf: Vmaf) -> Meter:
+    """VMAF of every frame, from a process that the caller ends."""
+    return Meter(
+        _each_pair(vmaf.add),
+        lambda: _frame_score(vmaf.finish().tolist(), higher_is_better=True),
+    )
 
 
-def frame_score(values: list[float], *, higher_is_better: bool) -> Score:
-    """The score of a metric that every frame has.
+def identity_meter(
+    recogniser: Recogniser, track: FaceTrack, embeddings: npt.NDArray[np.float32]
+) -> Meter:
+    """Similarity of the face to that of the source.
 
     Args:
-        values: One per frame, in order, at least one.
-        higher_is_better: Direction of the metric.
+        recogniser: What makes embeddings.
+        track: Landmarks of every source frame.
+        embeddings: float32 [T, 128], of every source frame.
     """
+    values: list[float] = []
+
+    def add(batch: Batch) -> None:
+        for frame, coded in enumerate(batch.coded, batch.first):
+            embedding = recogniser.embed(coded, track.landmarks[frame])
+            values.append(float(embeddings[frame] @ embedding))
+
+    return Meter(add, lambda: _frame_score(values, higher_is_better=True))
+
+
+def _each_pair(add: Callable[..., object]) -> Callable[[Batch], None]:
+    def add_batch(batch: Batch) -> None:
+        for source, coded in zip(batch.source, batch.coded, strict=True):
+            add(source, coded)
+
+    return add_batch
+
+
+def _frame_score(values: list[float], *, higher_is_better: bool) -> Score:
+    """Mean, and mean of the worst frames."""
     return Score(float(np.mean(values)), *worst_mean(values, higher_is_better=higher_is_better))

@@ -94,13 +94,6 @@ class Point:
     error: str | None = None
     origin: str | None = None
 
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Point:
-        """Of one object of results.json."""
-        fields = {"origin" if name == "from" else name: value for name, value in fields.items()}
-        scores = {name: Score(**score) for name, score in fields["scores"].items()}
-        return cls(**{**fields, "scores": scores})
-
 
 @dataclass(frozen=True)
 class CodecEntry:
@@ -140,11 +133,6 @@ class Source:
     versions: Mapping[str, str]
     codecs: tuple[CodecEntry, ...]
     metric_digests: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Source:
-        """Of one object of results.json."""
-        return cls(**{**fields, "codecs": tuple(CodecEntry(**c) for c in fields["codecs"])})
 
 
 @dataclass(frozen=True)
@@ -209,15 +197,14 @@ class Results:
             fields = json.loads(path.read_text())
             if fields.pop("format", None) != FORMAT:
                 raise ValueError(f"not in format {FORMAT}")
-            return cls(
-                **{
-                    **fields,
-                    "clips": tuple(ClipEntry(**c) for c in fields["clips"]),
-                    "codecs": tuple(CodecEntry(**c) for c in fields["codecs"]),
-                    "points": tuple(Point.from_json(_numbers(p)) for p in fields["points"]),
-                    "sources": tuple(map(Source.from_json, fields.get("sources", ()))),
-                }
+            fields["clips"] = tuple(ClipEntry(**c) for c in fields["clips"])
+            fields["codecs"] = _codecs(fields)
+            fields["points"] = tuple(map(_point, fields["points"]))
+            fields["sources"] = tuple(
+                Source(**{**source, "codecs": _codecs(source)})
+                for source in fields.get("sources", ())
             )
+            return cls(**fields)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise InputUnreadable(f"{path} holds no benchmark results: {error}") from error
 
@@ -232,9 +219,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _numbers(point: dict[str, Any]) -> dict[str, Any]:
+def _codecs(fields: dict[str, Any]) -> tuple[CodecEntry, ...]:
+    return tuple(CodecEntry(**codec) for codec in fields["codecs"])
+
+
+def _point(fields: dict[str, Any]) -> Point:
+    """Of one object of results.json, where infinities and NaN are strings."""
     scores = {
-        name: {k: float(v) if k != "worst_frame" and v is not None else v for k, v in s.items()}
-        for name, s in point["scores"].items()
+        name: Score(
+            float(score["mean"]),
+            None if score["worst"] is None else float(score["worst"]),
+            score["worst_frame"],
+        )
+        for name, score in fields["scores"].items()
     }
-    return {**point, "scores": scores}
+    origin = fields.pop("from", None)
+    return Point(**{**fields, "scores": scores, "origin": origin})

@@ -78,8 +78,18 @@ class Run:
         if all(self._missing_codecs.values()):
             reasons = "; ".join(f"{name}: {why}" for name, why in self._missing_codecs.items())
             raise OptionError(f"no codec can run here: {reasons}")
-        self._versions = {codec.name: codec.version() for codec in self._able()}
-        self._known = [(job, self._find(job)) for job in self._jobs()]
+        self._able = [codec for codec in plan.codecs if not self._missing_codecs[codec.name]]
+        self._versions = {codec.name: codec.version() for codec in self._able}
+        self._clips = {clip.name: clip for clip in plan.clips}
+        self._jobs = {
+            (clip.name, codec.name, setting): Job(
+                clip, codec, setting, self._versions[codec.name], plan.scoring
+            )
+            for clip in plan.clips
+            for codec in self._able
+            for setting in codec.settings
+        }
+        self._known = {key: self._find(job) for key, job in self._jobs.items()}
         self._metrics_missing = self._why_missing()
         for name in plan.scoring.metrics or ():
             if name in self._metrics_missing:
@@ -99,23 +109,20 @@ class Run:
             advance: Told of the progress, first of what was known already.
         """
         pending: list[Job] = []
-        for job, found in self._known:
-            if found is None or (
-                found.point.origin is None and set(found.missing) & set(self._metrics)
-            ):
-                pending.append(job)
+        for key, found in self._known.items():
+            if found is None or (_is_own(found) and set(found.missing) & set(self._metrics)):
+                pending.append(self._jobs[key])
             else:
-                self._keep(found.point)
-                self.from_earlier += found.point.origin is not None
+                self._done[key] = found.point
+                self.from_earlier += not _is_own(found)
         self.from_cache = len(self._done) - self.from_earlier
-        total = len(self._known)
         if advance:
-            advance(len(self._done), total)
+            advance(len(self._done), len(self._jobs))
         with closing(self._execute(map(self._prepared, pending))) as outcomes:
             for job, outcome in outcomes:
                 self._settle(job, outcome)
                 if advance:
-                    advance(len(self._done), total)
+                    advance(len(self._done), len(self._jobs))
 
     def results(self, command: str) -> Results:
         """All points of the plan; those without a measurement say why.
@@ -125,16 +132,12 @@ class Run:
         """
         plan = self._plan
         points = [
-            self._done.get((clip.name, codec.name, setting))
-            or failed_point(clip.name, codec, setting, NOT_MEASURED)
-            for clip in plan.clips
-            for codec in self._able()
-            for setting in codec.settings
+            self._done.get(key) or job.failed(NOT_MEASURED).point for key, job in self._jobs.items()
         ]
         points += [
             failed_point(clip.name, codec, setting, f"{type(clip.error).__name__}: {clip.error}")
             for clip in plan.unusable
-            for codec in self._able()
+            for codec in self._able
             for setting in codec.settings
         ]
         return Results(
@@ -143,20 +146,7 @@ class Run:
             commit=commit(),
             versions=library_versions(),
             clips=(*map(_entry, plan.clips), *map(_unusable_entry, plan.unusable)),
-            codecs=tuple(
-                CodecEntry(
-                    codec.name,
-                    codec.label,
-                    codec.family,
-                    codec.role,
-                    self._versions.get(codec.name, ""),
-                    self._missing_codecs[codec.name],
-                    codec_digest(codec.name, self._versions[codec.name])
-                    if codec.name in self._versions
-                    else "",
-                )
-                for codec in plan.codecs
-            ),
+            codecs=tuple(map(self._codec_entry, plan.codecs)),
             points=tuple(points),
             metrics_missing=self._metrics_missing,
             metric_digests={name: metric_digest(name, plan.scoring) for name in self._metrics},
@@ -177,36 +167,24 @@ class Run:
             InputUnreadable: There is no such point, its coded clip is gone, or coding it here
                 gives another number of bytes than the earlier run had.
         """
-        source = self._clip(clip)
-        if source is None:
+        if clip not in self._clips:
             raise InputUnreadable(f"there is no clip {clip}")
         if codec == "source":
-            yield from source.pictures()
+            yield from self._clips[clip].pictures()
             return
-        job = self._job_named(source, codec, setting)
+        job = self._jobs.get((clip, codec, setting))
         coded = None if job is None else self._cache.coded(job) or self._coded_anew(job)
         if job is None or coded is None:
             raise InputUnreadable(f"{clip} is not there as {codec} codes it at {setting}")
         with tempfile.TemporaryDirectory(prefix="imfcodec-bench-") as folder:
-            yield from job.codec.decode(coded.unpack(Path(folder)), source)
+            yield from job.codec.decode(coded.unpack(Path(folder)), job.clip)
 
     def identity(self, clip: str, codec: str, setting: str) -> str | None:
         """A digest of all that `pictures` of the same depend on; None where that is not known."""
-        source = self._clip(clip)
-        if source is None:
-            return None
         if codec == "source":
-            return reading_digest(source.sha256)
-        job = self._job_named(source, codec, setting)
+            return reading_digest(self._clips[clip].sha256) if clip in self._clips else None
+        job = self._jobs.get((clip, codec, setting))
         return None if job is None else self._cache.identity(job)
-
-    def _clip(self, name: str) -> Clip | None:
-        return next((clip for clip in self._plan.clips if clip.name == name), None)
-
-    def _job_named(self, clip: Clip, codec: str, setting: str) -> Job | None:
-        """None where no such codec can run here."""
-        coder = next((c for c in self._able() if c.name == codec), None)
-        return None if coder is None else self._job(clip, coder, setting)
 
     def _coded_anew(self, job: Job) -> Coded | None:
         """The coded clip of a point that was taken from an earlier run; None of any other."""
@@ -238,33 +216,20 @@ class Run:
 
         Only those that are still to be measured are tried: it means loading their networks.
         """
-        needed = {
-            name
-            for job, found in self._known
-            for name in (self._plan.scoring.wanted if found is None else found.missing)
-            if found is None or found.point.origin is None
-        }
+        needed: set[str] = set()
+        for found in self._known.values():
+            if found is None:
+                needed.update(self._plan.scoring.wanted)
+            elif _is_own(found):
+                needed.update(found.missing)
         return missing_metrics(self._scoring(tuple(needed))) if needed else {}
-
-    def _able(self) -> list[Codec]:
-        return [codec for codec in self._plan.codecs if not self._missing_codecs[codec.name]]
-
-    def _jobs(self) -> Iterator[Job]:
-        for clip in self._plan.clips:
-            for codec in self._able():
-                for setting in codec.settings:
-                    yield self._job(clip, codec, setting)
-
-    def _job(self, clip: Clip, codec: Codec, setting: str) -> Job:
-        return Job(clip, codec, setting, self._versions[codec.name], self._plan.scoring)
 
     def _prepared(self, job: Job) -> Job:
         """The job with its coded clip, and with those metrics only that are not known."""
         found = self._cache.find(job, self._metrics)
         coded = None if found is None else self._cache.coded(job)
-        if found is None or coded is None:
-            return dataclasses.replace(job, scoring=self._scoring(self._metrics))
-        return dataclasses.replace(job, scoring=self._scoring(found.missing), coded=coded)
+        missing = self._metrics if found is None or coded is None else found.missing
+        return dataclasses.replace(job, scoring=self._scoring(missing), coded=coded)
 
     def _scoring(self, metrics: tuple[str, ...]) -> ScoreOptions:
         return dataclasses.replace(self._plan.scoring, metrics=metrics)
@@ -272,25 +237,31 @@ class Run:
     def _settle(self, job: Job, outcome: Outcome) -> None:
         self._cache.store(job, outcome, job.scoring.metrics or ())
         point = outcome.point
-        if point.error is None:
-            found = self._cache.find(job, self._metrics)
-            point = point if found is None else found.point
-        self._keep(point)
-
-    def _keep(self, point: Point) -> None:
+        if point.error is None and (found := self._cache.find(job, self._metrics)):
+            point = found.point
         self._done[point.clip, point.codec, point.setting] = point
+
+    def _codec_entry(self, codec: Codec) -> CodecEntry:
+        version = self._versions.get(codec.name)
+        return CodecEntry(
+            codec.name,
+            codec.label,
+            codec.family,
+            codec.role,
+            version or "",
+            self._missing_codecs[codec.name],
+            "" if version is None else codec_digest(codec.name, version),
+        )
+
+
+def _is_own(found: Found) -> bool:
+    """Whether this machine has measured it, and can measure more of it."""
+    return found.point.origin is None
 
 
 def _entry(clip: Clip) -> ClipEntry:
-    return ClipEntry(
-        clip.name,
-        str(clip.path),
-        clip.sha256,
-        clip.width,
-        clip.height,
-        clip.frames,
-        float(clip.rate),
-    )
+    size = (clip.width, clip.height, clip.frames)
+    return ClipEntry(clip.name, str(clip.path), clip.sha256, *size, float(clip.rate))
 
 
 def _unusable_entry(clip: UnusableClip) -> ClipEntry:

@@ -23,18 +23,18 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.fingerprint import needs_faces
 from imfcodec.bench.meters import (
     Batch,
-    FrameMeter,
-    IdentityMeter,
     Measure,
     Meter,
-    MotionMeter,
     Pictures,
-    Place,
-    VmafMeter,
-    XpsnrMeter,
     everywhere,
+    frame_meter,
+    identity_meter,
+    motion_meter,
+    vmaf_meter,
+    xpsnr_meter,
 )
 from imfcodec.bench.results import METRICS, Score
 from imfcodec.errors import OptionError, UnsupportedVideo
@@ -157,7 +157,7 @@ class Scorer:
             meters = {
                 name: self._meter(name, clip, track, stack)
                 for name in self._names
-                if _fits(name, clip) and (track is not None or not _needs_face(name))
+                if _fits(name, clip) and (track is not None or not needs_faces(name))
             }
             frames = 0
             for batch in _batches(clip, decoded):
@@ -169,34 +169,41 @@ class Scorer:
 
     def _meter(self, name: str, clip: Clip, track: FaceTrack | None, stack: ExitStack) -> Meter:
         region, base = _split(name)
-        place = _place(region, track)
-        if base == "motion_error":
-            return MotionMeter(place)
-        if base == "xpsnr_db":
-            return XpsnrMeter(Xpsnr(clip.width, clip.height, clip.rate))
-        if base == "vmaf":
-            return VmafMeter(stack.enter_context(Vmaf(clip.width, clip.height, clip.rate)))
-        if base == "identity":
-            assert track is not None
-            assert self._options.recogniser is not None
-            recogniser = _recogniser(self._options.recogniser)
-            return IdentityMeter(recogniser, track, self._source_embeddings(clip, track))
-        return FrameMeter(_measure(base), place, higher_is_better=_HIGHER[name])
+        place = everywhere
+        if track is not None and region:
+            place = track.eyes if region == "eyes" else track.mouth
+        match base:
+            case "motion_error":
+                return motion_meter(place)
+            case "xpsnr_db":
+                return xpsnr_meter(Xpsnr(clip.width, clip.height, clip.rate))
+            case "vmaf":
+                vmaf = Vmaf(clip.width, clip.height, clip.rate)
+                return vmaf_meter(stack.enter_context(vmaf))
+            case "identity":
+                assert track is not None
+                assert self._options.recogniser is not None
+                recogniser = _recogniser(self._options.recogniser)
+                return identity_meter(
+                    recogniser, track, self._source_embeddings(clip, track, recogniser)
+                )
+        return frame_meter(_measure(base), place, higher_is_better=_HIGHER[name])
 
     def _track(self, clip: Clip) -> FaceTrack | None:
-        if self._options.yunet is None or not any(map(_needs_face, self._names)):
+        if self._options.yunet is None or not any(map(needs_faces, self._names)):
             return None
         if clip.sha256 not in self._tracks:
             finder = _finder(self._options.yunet)
             self._tracks[clip.sha256] = follow_face(clip.pictures(), finder)
         return self._tracks[clip.sha256]
 
-    def _source_embeddings(self, clip: Clip, track: FaceTrack) -> npt.NDArray[np.float32]:
+    def _source_embeddings(
+        self, clip: Clip, track: FaceTrack, recogniser: Recogniser
+    ) -> npt.NDArray[np.float32]:
         if clip.sha256 not in self._embeddings:
-            assert self._options.recogniser is not None
-            embed = _recogniser(self._options.recogniser).embed
             pairs = zip(clip.pictures(), track.landmarks, strict=True)
-            self._embeddings[clip.sha256] = np.stack([embed(*pair) for pair in pairs])
+            embeddings = np.stack([recogniser.embed(*pair) for pair in pairs])
+            self._embeddings[clip.sha256] = embeddings
         return self._embeddings[clip.sha256]
 
 
@@ -242,16 +249,6 @@ def _fits(name: str, clip: Clip) -> bool:
     return min(clip.width, clip.height) >= _LEAST_SIDE.get(_split(name)[1], 1)
 
 
-def _needs_face(name: str) -> bool:
-    return name == "identity" or bool(_split(name)[0])
-
-
-def _place(region: str, track: FaceTrack | None) -> Place:
-    if track is None or not region:
-        return everywhere
-    return track.eyes if region == "eyes" else track.mouth
-
-
 def _measure(base: str) -> Measure:
     if base.startswith("lpips_"):
         lpips = _lpips(base.removeprefix("lpips_"))
@@ -267,7 +264,7 @@ def _measure(base: str) -> Measure:
 def _why_missing(name: str, options: ScoreOptions) -> str | None:
     base = _split(name)[1]
     try:
-        if _needs_face(name):
+        if needs_faces(name):
             if options.yunet is None:
                 return f"no face detector is given: {DETECTOR_HINT}"
             _finder(options.yunet)

@@ -94,10 +94,6 @@ def bd_rates(results: Results, metric: str) -> list[FamilyBdRate]:
     If our codec took no part, every anchor is compared with every other. The floor is not
     compared: its curve says nothing about motion.
 
-    Args:
-        results: Of a run.
-        metric: Name of one of `METRICS`.
-
     Raises:
         OptionError: scipy is not installed.
         KeyError: There is no such metric.
@@ -110,23 +106,21 @@ def bd_rates(results: Results, metric: str) -> list[FamilyBdRate]:
         compared[BEST_ANCHOR] = frozenset().union(*anchors.values())
     curves = _curves(results, metric)
     clips = list(dict.fromkeys(point.clip for point in results.points))
-    return [
-        _compare(
-            (family, anchor, metric),
-            {
-                clip: bd_rate(
-                    _of(curves, clip, compared[anchor]),
-                    _of(curves, clip, members),
-                    higher_is_better=higher,
-                )
-                for clip in clips
-            },
-            _failures(results, compared[anchor] | members),
-        )
-        for family, members in (ours or anchors).items()
-        for anchor in compared
-        if anchor != family
-    ]
+    rates = []
+    for family, members in (ours or anchors).items():
+        for anchor, rivals in compared.items():
+            if anchor != family:
+                by_clip = {
+                    clip: bd_rate(
+                        _of(curves, clip, rivals),
+                        _of(curves, clip, members),
+                        higher_is_better=higher,
+                    )
+                    for clip in clips
+                }
+                failed = {p.clip for p in results.points if p.error and p.codec in rivals | members}
+                rates.append(_family_rate(family, anchor, metric, by_clip, failed))
+    return rates
 
 
 def _mean(codec: str, setting: str, points: list[Point]) -> Mean:
@@ -176,29 +170,31 @@ def _of(curves: _Curves, clip: str, codecs: Iterable[str]) -> list[list[tuple[fl
     return [curves[clip, codec] for codec in sorted(codecs) if (clip, codec) in curves]
 
 
-def _failures(results: Results, codecs: Collection[str]) -> set[str]:
-    """Clips on which a point of these codecs has failed."""
-    return {point.clip for point in results.points if point.error and point.codec in codecs}
-
-
-def _compare(
-    what: tuple[str, str, str],
+def _family_rate(
+    family: str,
+    anchor: str,
+    metric: str,
     by_clip: Mapping[str, BdRate | NoBdRate],
-    failures: Collection[str],
+    failed: Collection[str],
 ) -> FamilyBdRate:
-    found = [value for value in by_clip.values() if isinstance(value, BdRate)]
-    refused = {clip: v.reason for clip, v in by_clip.items() if isinstance(v, NoBdRate)}
+    found = [rate for rate in by_clip.values() if isinstance(rate, BdRate)]
+    refused = {clip: rate.reason for clip, rate in by_clip.items() if isinstance(rate, NoBdRate)}
+    percent = interval = points = None
+    if found:
+        percent = fmean(rate.percent for rate in found)
+        lows, highs = zip(*(rate.interval for rate in found), strict=True)
+        interval = (fmean(lows), fmean(highs))
+        of_anchor, of_family = zip(*(rate.points for rate in found), strict=True)
+        points = (min(of_anchor), min(of_family))
     return FamilyBdRate(
-        *what,
-        percent=fmean(f.percent for f in found) if found else None,
-        interval=(fmean(f.interval[0] for f in found), fmean(f.interval[1] for f in found))
-        if found
-        else None,
-        points=(min(f.points[0] for f in found), min(f.points[1] for f in found))
-        if found
-        else None,
+        family,
+        anchor,
+        metric,
+        percent,
+        interval,
+        points,
         clips=len(found),
         no_overlap=tuple(c for c, why in refused.items() if why is Refusal.NO_COMMON_INTERVAL),
         too_few_points=tuple(c for c, why in refused.items() if why is Refusal.TOO_FEW_POINTS),
-        partly_failed=tuple(c for c in by_clip if c in failures and c not in refused),
+        partly_failed=tuple(c for c in by_clip if c in failed and c not in refused),
     )

@@ -142,7 +142,7 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
     from imfcodec.bench.clips import find_clips, open_clips, read_manifest
     from imfcodec.bench.codecs.lineup import lineup
     from imfcodec.bench.earlier import Earlier
-    from imfcodec.bench.report.shots import Kept
+    from imfcodec.bench.report.gallery import Kept
     from imfcodec.bench.runner import Plan, Run
     from imfcodec.bench.scoring import ScoreOptions
     from imfcodec.bench.summary import lacking, means

@@ -24,16 +24,10 @@ from imfcodec.cli.text import (
     stages_text,
 )
 from imfcodec.config import EncodeOptions
+from imfcodec.sources import SUFFIXES
 
 if TYPE_CHECKING:
     from imfcodec.sender.report import EncodeReport
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"}
-    | {".vob", ".m2v", ".dv", ".ogv", ".flv", ".wmv", ".3gp", ".3g2", ".mxf", ".gif", ".apng"}
-    | {".y4m"}
-)
-"""Files of a folder that are taken for videos."""
 
 
 def bit_rate(value: str | int) -> int:
@@ -145,7 +139,7 @@ def _rows(source: str, report: EncodeReport) -> Iterator[Row]:
 
 CODING = Coding(
     "encode",
-    VIDEO_SUFFIXES,
+    SUFFIXES,
     _run,
     video_duration_s,
     _line,

@@ -90,8 +90,8 @@ def prepare(
     find motion. --no-face needs no detector but uses one that is given.
     """
     chosen = PrepareOptions(**options)
+    from imfcodec.sources import find_sources
     from imfcodec.training.prepare.run import prepare as run
-    from imfcodec.training.prepare.sources import find_sources
 
     # The bar counts bytes: they are known without opening thousands of videos.
     def total_bytes() -> float:

@@ -316,8 +316,8 @@ def export_command(run: Path, clips: Path, folder: Path, name: str, count: int) 
     The weights become the default in the folder's manifest.json, and its MODEL_CARD.md gets an
     entry to fill in.
     """
+    from imfcodec.sources import find_sources
     from imfcodec.training.export import export_run
-    from imfcodec.training.prepare.sources import find_sources
 
     paths = [source.path for source in find_sources([clips])]
     # Clips at even distances, so that all kinds are included.

@@ -71,7 +71,7 @@ def test_what_a_coded_clip_depends_on(
         patch.setattr("imfcodec.__version__", "99")
         assert cache.find(job, PSNR) is None
     with monkeypatch.context() as patch:
-        patch.setattr(fingerprint, "_code", lambda *parts: f"changed {parts}")
+        patch.setattr(fingerprint, "code_digest", lambda *parts: f"changed {parts}")
         assert cache.find(job, PSNR) is None
     # A clip is its bytes: where it lies and what it is called do not matter.
     moved = dataclasses.replace(job.clip, path=Path("elsewhere/three.mp4"))

@@ -16,7 +16,7 @@ from imfcodec.bench import fingerprint
 from imfcodec.bench.cache import Cache
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.earlier import Earlier
-from imfcodec.bench.report.gaps import gaps
+from imfcodec.bench.report.tables import gaps
 from imfcodec.bench.results import Results
 from imfcodec.bench.runner import Plan, Run
 from imfcodec.bench.scoring import ScoreOptions
@@ -127,7 +127,7 @@ def test_changed_code_is_seen_by_digests_only(
 ) -> None:
     if not digests:
         edited(file, without_digests)
-    monkeypatch.setattr(fingerprint, "_code", lambda *parts: f"changed {parts}")
+    monkeypatch.setattr(fingerprint, "code_digest", lambda *parts: f"changed {parts}")
     assert again(file).from_earlier == (0 if digests else 8)
 
 

@@ -24,13 +24,12 @@ from imfcodec.bench.memo import Memo
 from imfcodec.bench.report import write_report
 from imfcodec.bench.report.curves import CurvePoint, best, curves, measured_metrics
 from imfcodec.bench.report.figures import draw, image
-from imfcodec.bench.report.gallery import Gallery, gallery
-from imfcodec.bench.report.gaps import gaps
+from imfcodec.bench.report.gallery import Gallery, Kept, gallery
 from imfcodec.bench.report.media import film, still
 from imfcodec.bench.report.names import Box, place
 from imfcodec.bench.report.page import Page as Rendering
-from imfcodec.bench.report.shots import Kept, Shots
 from imfcodec.bench.report.showcase import ranked_pairs, spread, worst_pairs
+from imfcodec.bench.report.tables import gaps
 from imfcodec.bench.report.theme import DARK
 from imfcodec.bench.report.write import MAX_PAGE_BYTES
 from imfcodec.bench.results import METRICS, Metric, Point, Results, Score, Source
@@ -301,7 +300,7 @@ def test_the_worst_frames_are_those_of_the_scores() -> None:
     worst = worst_pairs(sample_results(), 2)
     assert [pair.ours.clip for pair, _ in worst] == ["cora", "bert"]
     assert {metric.name for _, metric in worst} == {"lpips_alex"}
-    shown = gallery(sample_results(), Shots(sample_pictures), MAX_PAGE_BYTES)
+    shown = gallery(sample_results(), sample_pictures, None, MAX_PAGE_BYTES)
     assert [case.frame for case in shown.worst] == [9, 8, 7]
     assert decoded_images(shown.worst[0].views[0].uri)[0] == pytest.approx(
         moving_picture(9, SIDE, SIDE)
@@ -314,7 +313,7 @@ def test_pictures_that_cannot_be_had_are_named() -> None:
             raise InputUnreadable("bert is gone")
         return sample_pictures(clip, codec, setting)
 
-    shown = gallery(sample_results(), Shots(broken), MAX_PAGE_BYTES)
+    shown = gallery(sample_results(), broken, None, MAX_PAGE_BYTES)
     assert [player.clip for player in shown.players] == ["cora", "anna"]
     assert sorted(shown.unshown) == [
         "videos of bert: bert is gone",
@@ -330,7 +329,7 @@ def test_ours_is_shown_without_an_anchor_that_cannot_be_had() -> None:
             raise InputUnreadable("its coded clip is not here")
         return sample_pictures(clip, codec, setting)
 
-    shown = gallery(sample_results(), Shots(broken), MAX_PAGE_BYTES)
+    shown = gallery(sample_results(), broken, None, MAX_PAGE_BYTES)
     assert [[view.title for view in player.views] for player in shown.players] == [
         ["Source", "imfcodec fast"]
     ] * 3
@@ -351,11 +350,11 @@ def test_what_was_shown_once_is_kept(tmp_path: Path) -> None:
     def identity(clip: str, codec: str, setting: str) -> str | None:
         return None if codec == "source" else f"{clip} {codec} {setting}"
 
-    shots = Shots(counted, Kept(Memo(tmp_path), identity))
-    first = gallery(sample_results(), shots, MAX_PAGE_BYTES)
+    kept = Kept(Memo(tmp_path), identity)
+    first = gallery(sample_results(), counted, kept, MAX_PAGE_BYTES)
     assert len(made) == 18  # a still and a video of three views of three clips
     made.clear()
-    assert gallery(sample_results(), shots, MAX_PAGE_BYTES) == first
+    assert gallery(sample_results(), counted, kept, MAX_PAGE_BYTES) == first
     assert {codec for _, codec, _ in made} == {"source"}  # of which the identity is not known
 
 
@@ -378,7 +377,7 @@ def test_the_page_names_what_an_earlier_run_measured() -> None:
 
 
 def test_the_page_does_not_outgrow_its_limit() -> None:
-    shown = gallery(sample_results(), Shots(sample_pictures), 60_000)
+    shown = gallery(sample_results(), sample_pictures, None, 60_000)
     views = [view for part in (*shown.players, *shown.worst) for view in part.views]
     assert 0 < sum(len(view.uri) for view in views) <= 60_000
     assert len(shown.players) + len(shown.worst) + len(shown.unshown) == 6

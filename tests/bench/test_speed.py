@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import os
 import runpy
 import subprocess
@@ -20,7 +21,7 @@ import torch
 from rich.console import Console
 
 from imfcodec.bench.clip import Clip
-from imfcodec.bench.codecs.x264 import X264
+from imfcodec.bench.codecs.anchors import x264
 from imfcodec.bench.report import write_report
 from imfcodec.bench.speed import (
     SpeedResult,
@@ -40,7 +41,7 @@ from imfcodec.bench.speed.commands import (
     encode_ours,
 )
 from imfcodec.bench.speed.network_parts import PARTS, timed_parts
-from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError
+from imfcodec.errors import ImfcodecError, OptionError
 from imfcodec.model.imf import IMF
 from tests.bench.samples import sample_results
 from tests.tiny import TINY, tiny_model
@@ -66,16 +67,11 @@ def test_speeds_follow_from_times() -> None:
     assert ROW.other_ms_per_frame == pytest.approx(13.5)
 
 
-def test_result_goes_through_a_file(tmp_path: Path) -> None:
+def test_the_file_holds_the_result(tmp_path: Path) -> None:
     RESULT.save(tmp_path / "speed.json")
-    assert SpeedResult.load(tmp_path / "speed.json") == RESULT
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"format": "imfcodec-speed-1"}', '{"format": "x"}'])
-def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "speed.json").write_text(text)
-    with pytest.raises(InputUnreadable):
-        SpeedResult.load(tmp_path / "speed.json")
+    record = json.loads((tmp_path / "speed.json").read_text())
+    assert record.pop("format") == "imfcodec-speed-1"
+    assert record == json.loads(json.dumps(dataclasses.asdict(RESULT)))
 
 
 def test_terminal_shows_every_figure_and_takes_names_as_they_are() -> None:
@@ -89,7 +85,7 @@ def test_terminal_shows_every_figure_and_takes_names_as_they_are() -> None:
 def test_report_shows_the_speed(tmp_path: Path) -> None:
     results = dataclasses.replace(sample_results(), points=())
     written = write_report(results, tmp_path, speed=RESULT)
-    assert SpeedResult.load(tmp_path / "speed.json") == RESULT
+    assert tmp_path / "speed.json" in written
     page = written[-1].read_text("utf-8")
     assert "decode imfcodec [fast]" in page
     assert '<th scope="col" class="number">alignment</th>' in page
@@ -116,7 +112,7 @@ def test_our_commands_account_for_their_time(
 
 def test_an_anchor_is_decoded_from_what_it_wrote(small_video: Path, tmp_path: Path) -> None:
     clip = Clip.open(small_video)
-    command = AnchorCommand(clip, X264(threads=1), "crf40", 1, tmp_path)
+    command = AnchorCommand(clip, x264(threads=1), "crf40", 1, tmp_path)
     row, encoded = encode_anchor(command)
     assert row.rate_kbps == pytest.approx(8 * encoded.size_bytes / clip.duration_s / 1000)
     # A busy machine may take time away between the stages, but not every time.

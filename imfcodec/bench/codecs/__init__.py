@@ -3,11 +3,12 @@
 codec.py         the interface
 lineup.py        all codecs, and their choice by name
 imf.py           ours, through .imf files
-imf_setting.py   what the settings of ours mean
 frozen.py        the floor: the key frame, repeated
+anchors.py       the codecs of others: their encoders and options
 anchor.py        what all anchors have in common
 sampling.py      fewer pixels and fewer pictures, and back
 anchor_colour.py RGB <-> the YUV that every anchor codes
-pyav.py          encoders of PyAV's build: svtav1.py, x265.py, x264.py, vp9.py
-ffmpeg.py        encoders of imageio-ffmpeg's binary: vvc.py, libaom.py
+pyav.py          runs encoders of PyAV's build
+watched.py       runs one that may hang in a process of its own
+ffmpeg.py        runs encoders of imageio-ffmpeg's binary
 """

@@ -9,23 +9,25 @@ a time: memory does not grow with the clip.
 
 from __future__ import annotations
 
+import re
 import subprocess
-from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, ClassVar
+from typing import IO
 
+import av
 import numpy as np
 from av import VideoFrame
 
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.anchor import Anchor
-from imfcodec.bench.codecs.anchor_colour import YuvToRgb, rgb_to_yuv
+from imfcodec.bench.codecs.anchor_colour import YuvToRgb
 from imfcodec.bench.codecs.codec import Encoded
+from imfcodec.codec.pictures.obu import TEMPORAL_DELIMITER, split_units
 from imfcodec.errors import ImfcodecError, InputUnreadable, OptionError, OutputFailed
 from imfcodec.media.ffmpeg_binary import ffmpeg_binary
 
@@ -37,29 +39,24 @@ _QUIETLY = ("-hide_banner", "-nostdin", "-loglevel", "error")
 _COMPLAINT_LINES = 4
 _COMPLAINT_BYTES = 4096
 
+_START_CODE = re.compile(b"\x00\x00\x01")
+_INTRA_TYPES = frozenset((7, 8, 9))
+"""IDR_W_RADL, IDR_N_LP and CRA of H.266, table 5."""
 
-@dataclass(frozen=True)
-class FfmpegCodec(Anchor):
-    """One of the binary's video encoders as a curve of the benchmark."""
 
-    encoder: ClassVar[str]
-    """ffmpeg's name of the encoder."""
-    decoder: ClassVar[str]
-    """ffmpeg's name of the decoder."""
-    muxer: ClassVar[str]
-    """ffmpeg's name of the elementary stream's format."""
-    ending: ClassVar[str]
-    """Of the file's name."""
-    decoded_bits: ClassVar[int]
-    """Bits per sample that the decoder delivers: 8 or 10."""
+@dataclass(frozen=True, kw_only=True)
+class FfmpegAnchor(Anchor):
+    """One of the binary's video encoders as a curve of the benchmark.
 
-    @abstractmethod
-    def options(self, setting: str) -> tuple[str, ...]:
-        """Arguments of the encoder at one setting."""
+    Attributes:
+        decoder: ffmpeg's name of it.
+        ending: Of the file's name.
+        pix_fmt: That the decoder delivers: "yuv420p" or "yuv420p10le".
+    """
 
-    @abstractmethod
-    def count(self, path: Path) -> tuple[int, int]:
-        """Bytes of a written file that count as rate, and its key frames."""
+    decoder: str
+    ending: str
+    pix_fmt: str
 
     def missing(self) -> str | None:
         """Whether the binary, or a coder in it, is not there."""
@@ -76,8 +73,8 @@ class FfmpegCodec(Anchor):
         """The binary's release and the encoder's options, or why there is none."""
         if missing := self.missing():
             return missing
-        options = " ".join(("-threads", str(self.threads), *self.options("*")))
-        return f"{_release(_binary())}, {self.encoder} {options}{self.sampling.label}"
+        arguments = " ".join(self._arguments("*"))
+        return f"{_release(_binary())}, {self.encoder} {arguments}{self.sampling.label}"
 
     def encode(self, clip: Clip, setting: str, folder: Path) -> Encoded:
         """Code a whole clip into ``folder``.
@@ -95,49 +92,54 @@ class FfmpegCodec(Anchor):
             *(_binary(), *_QUIETLY, "-y", "-f", "rawvideo"),
             *("-pix_fmt", "yuv420p", "-video_size", f"{width}x{height}"),
             *("-framerate", f"{rate.numerator}/{rate.denominator}", *_TAGS, "-i", "pipe:0"),
-            *("-fps_mode", "passthrough", "-c:v", self.encoder, "-threads", str(self.threads)),
-            *(*self.options(setting), *_TAGS, "-f", self.muxer, f"file:{path}"),
+            *("-fps_mode", "passthrough", "-c:v", self.encoder, *self._arguments(setting)),
+            *(*_TAGS, "-f", self.muxer, f"file:{path}"),
         )
-        yuv = rgb_to_yuv(width, height)
         with _running(command, OutputFailed) as process:
             assert process.stdin is not None
-            for number, picture in enumerate(self.sampling.reduce(clip)):
-                frame = yuv.convert(picture, number, 1 / rate)
+            for frame in self._frames(clip):
                 process.stdin.write(frame.to_ndarray().tobytes())
             process.stdin.close()
-        size_bytes, key_frames = self.count(path)
-        return Encoded(path, size_bytes, key_frames)
+        return Encoded(path, *(_count_vvc(path) if self.muxer == "vvc" else _count_av1(path)))
 
-    def decode(self, encoded: Encoded, clip: Clip) -> Iterator[Picture]:
-        """The decoded frames at the clip's size.
-
-        Raises:
-            InputUnreadable: ffmpeg fails; the message ends with its last lines.
-            OptionError: imageio-ffmpeg is not installed.
-        """
-        yield from self.sampling.restore(self._pictures(encoded.path, clip), clip)
+    def _arguments(self, setting: str) -> list[str]:
+        options = {"threads": str(self.threads), **self.options_at(setting)}
+        return [word for name, value in options.items() for word in (f"-{name}", value)]
 
     def _pictures(self, path: Path, clip: Clip) -> Iterator[Picture]:
         width, height = self.sampling.size(clip)
-        deep = self.decoded_bits > 8
-        pix_fmt = "yuv420p10le" if deep else "yuv420p"
         command = (
             *(_binary(), *_QUIETLY, "-threads", str(self.threads)),
             *("-c:v", self.decoder, "-f", self.muxer),
             *("-i", f"file:{path}", "-fps_mode", "passthrough"),
-            *("-pix_fmt", pix_fmt, "-f", "rawvideo", "pipe:1"),
+            *("-pix_fmt", self.pix_fmt, "-f", "rawvideo", "pipe:1"),
         )
         shape = (height * 3 // 2, width)
-        size_bytes = shape[0] * shape[1] * (2 if deep else 1)
-        to_rgb = YuvToRgb(width, height, pix_fmt)
+        sample = np.dtype(np.uint8 if self.pix_fmt == "yuv420p" else np.uint16)
+        size_bytes = shape[0] * shape[1] * sample.itemsize
+        to_rgb = YuvToRgb(width, height, self.pix_fmt)
         with _running(command, InputUnreadable) as process:
             assert process.stdout is not None
             while len(data := process.stdout.read(size_bytes)) == size_bytes:
-                samples = np.frombuffer(data, np.uint16) if deep else np.frombuffer(data, np.uint8)
-                frame = VideoFrame.from_ndarray(samples.reshape(shape), format=pix_fmt)
-                yield to_rgb.convert(frame)
+                samples = np.frombuffer(data, sample).reshape(shape)
+                yield to_rgb.convert(VideoFrame.from_ndarray(samples, format=self.pix_fmt))
         if data:
             raise InputUnreadable(f"{path}: its last picture is cut, or not {width}x{height}")
+
+
+def _count_vvc(path: Path) -> tuple[int, int]:
+    """Bytes that count, which are all, as there is no container, and key frames."""
+    data = path.read_bytes()
+    types = [data[start.end() + 1] >> 3 for start in _START_CODE.finditer(data)]
+    return len(data), sum(kind in _INTRA_TYPES for kind in types)
+
+
+def _count_av1(path: Path) -> tuple[int, int]:
+    """Bytes but those of temporal delimiters, which MP4 and Matroska leave out, and key frames."""
+    units = split_units(path.read_bytes())
+    size_bytes = sum(len(unit) for kind, unit in units if kind != TEMPORAL_DELIMITER)
+    with av.open(str(path), format="obu") as file:
+        return size_bytes, sum(packet.is_keyframe for packet in file.demux(video=0))
 
 
 def _binary() -> str:
@@ -157,8 +159,8 @@ def _release(binary: str) -> str:
     return " ".join(_output(binary, "-version").split()[:3:2])
 
 
-def _output(binary: str, *arguments: str) -> str:
-    command = [binary, "-hide_banner", *arguments]
+def _output(binary: str, argument: str) -> str:
+    command = [binary, "-hide_banner", argument]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -171,11 +173,7 @@ def _output(binary: str, *arguments: str) -> str:
 def _running(
     command: tuple[str, ...], failure: type[ImfcodecError]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ffmpeg with pipes at both ends; it does not outlive the block.
-
-    Raises:
-        ImfcodecError: ``failure``, with its last lines, if it gives up.
-    """
+    """Run ffmpeg with pipes at both ends, not beyond the block; ``failure`` if it gives up."""
     # Complaints go to a file: nobody empties a third pipe, and a full one would block it.
     with TemporaryFile() as complaints:
         process = subprocess.Popen(

@@ -6,18 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar
 
 import av
-import av.error
 
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
+from imfcodec.bench.codecs.pyav import coder_missing
 from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.config import LIVE_KEY_PRESET, EncodeOptions
 from imfcodec.media import CodingGeometry
-
-_CODERS: Final[tuple[tuple[str, Literal["r", "w"]], ...]] = (("libsvtav1", "w"), ("libdav1d", "r"))
 
 
 @dataclass(frozen=True)
@@ -34,39 +32,16 @@ class Frozen:
     preset: int = LIVE_KEY_PRESET
     short_side: int = EncodeOptions.short_side
 
-    @property
-    def name(self) -> str:
-        """`frozen`."""
-        return "frozen"
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        return "frozen key frame"
-
-    @property
-    def family(self) -> str:
-        """Only this."""
-        return self.label
-
-    @property
-    def role(self) -> str:
-        """The floor: what every codec must beat."""
-        return "floor"
-
-    @property
-    def settings(self) -> tuple[str, ...]:
-        """Constant rate factors, from low to high rate; 63 is the highest."""
-        return tuple(f"crf{crf}" for crf in (56, 48, 40, 32))
+    name: ClassVar[str] = "frozen"
+    label: ClassVar[str] = "frozen key frame"
+    family: ClassVar[str] = label
+    role: ClassVar[str] = "floor"
+    settings: ClassVar[tuple[str, ...]] = ("crf56", "crf48", "crf40", "crf32")
+    """Constant rate factors, from low to high rate; 63 is the highest."""
 
     def missing(self) -> str | None:
         """Whether this build of PyAV lacks the AV1 coders."""
-        for coder, mode in _CODERS:
-            try:
-                av.Codec(coder, mode)
-            except (av.error.FFmpegError, ValueError):
-                return f"this build of PyAV ({av.__version__}) has no {coder}"
-        return None
+        return coder_missing("libsvtav1", "w") or coder_missing("libdav1d", "r")
 
     def version(self) -> str:
         """PyAV's release, which fixes its libraries, and the options."""

@@ -1,11 +1,22 @@
-"""Our own codec, through real .imf files."""
+"""Our own codec, through real .imf files.
+
+The name of a setting describes the sender's options:
+
+crf34-q1-k2.5-r8
+  │    │  │    └─ steps of refinement; left out: the sender's default
+  │    │  └────── longest time between key frames in seconds; left out: one key frame
+  │    └───────── quantiser of tokens
+  └────────────── quality of key frames
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import ClassVar, Final
 
 import av
 import torch
@@ -14,22 +25,25 @@ import imfcodec
 from imfcodec import weights
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
-from imfcodec.bench.codecs.imf_setting import with_setting
-from imfcodec.bench.source_code import PACKAGE, source_digest
+from imfcodec.bench.fingerprint import PACKAGE, code_digest
 from imfcodec.config import DecodeOptions, EncodeOptions
-from imfcodec.errors import DamagedStream, ImfcodecError
+from imfcodec.errors import DamagedStream, ImfcodecError, OptionError
 from imfcodec.receiver.decoder import Decoder
 from imfcodec.sender import encode
 
-_WITHOUT_EFFECT = ("bench", "cli", "metrics", "training")
-"""Folders of the package that neither write nor read streams."""
+_WITHOUT_EFFECT = ("bench", "cli", "metrics", "training", "py.typed")
+"""What of the package neither writes nor reads streams."""
+
+_SETTING: Final = re.compile(
+    r"crf(?P<key_crf>\d+)-q(?P<quantiser>\d+)"
+    r"(?:-k(?P<interval_s>\d+(?:\.\d+)?))?(?:-r(?P<refine>\d+))?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
 class IMF:
     """This package's sender and receiver with one set of weights.
-
-    Settings are those of `imf_setting`: `crf34-q2`, `crf34-q2-k3`.
 
     Attributes:
         weights: By name, id or path as `imfcodec.weights.find` takes them; None: the default.
@@ -40,6 +54,18 @@ class IMF:
     weights: str | None = None
     threads: int = 1
     device: str = "cpu"
+
+    role: ClassVar[str] = "ours"
+    settings: ClassVar[tuple[str, ...]] = (
+        "crf46-q6-k5",
+        "crf39-q5-k4",
+        "crf34-q5-k2.5",
+        "crf30-q4-k1.5",
+    )
+    """From low to high rate.
+
+    What a frame is rebuilt from decides most: better key frames, and more of them.
+    """
 
     @property
     def name(self) -> str:
@@ -55,24 +81,6 @@ class IMF:
     def family(self) -> str:
         """One per set of weights."""
         return self.label
-
-    @property
-    def role(self) -> str:
-        """What the benchmark is about."""
-        return "ours"
-
-    @property
-    def settings(self) -> tuple[str, ...]:
-        """From low to high rate.
-
-        What a frame is rebuilt from decides most: better key frames, and more of them.
-        """
-        return (
-            "crf46-q6-k5",
-            "crf39-q5-k4",
-            "crf34-q5-k2.5",
-            "crf30-q4-k1.5",
-        )
 
     def missing(self) -> str | None:
         """Whether there are no such weights where the receiver looks for them."""
@@ -100,7 +108,10 @@ class IMF:
             ImfcodecError: As `imfcodec.sender.encode` says.
         """
         path = folder / f"{self.name}-{setting}.imf"
-        report = encode(clip.path, path, self._options(setting))
+        options = EncodeOptions(
+            weights=self.weights, audio="none", threads=self.threads, overwrite=True
+        )
+        report = encode(clip.path, path, with_setting(options, setting))
         return Encoded(path, path.stat().st_size - report.sizes.audio_bytes, report.key_frames)
 
     def decode(self, encoded: Encoded, clip: Clip) -> Iterator[Picture]:
@@ -117,12 +128,6 @@ class IMF:
                     raise DamagedStream(f"{encoded.path}: frame {frame.number} is not in it")
                 yield frame.rgb
 
-    def _options(self, setting: str) -> EncodeOptions:
-        options = EncodeOptions(
-            weights=self.weights, audio="none", threads=self.threads, overwrite=True
-        )
-        return with_setting(options, setting)
-
     def _weights_label(self) -> str:
         try:
             return weights.find(self.weights).label
@@ -130,13 +135,27 @@ class IMF:
             return f"{self.weights or 'default'}-missing"
 
 
+def with_setting(options: EncodeOptions, setting: str) -> EncodeOptions:
+    """Options of the sender as a setting changes them.
+
+    Raises:
+        OptionError: It is no setting, or a number is out of range.
+    """
+    match = _SETTING.fullmatch(setting)
+    if not match:
+        raise OptionError(f"{setting!r} is no setting; examples are crf34-q2 and crf34-q2-k3")
+    interval_s, refine = match["interval_s"], match["refine"]
+    return replace(
+        options,
+        key_crf=int(match["key_crf"]),
+        quantiser=int(match["quantiser"]),
+        keyframe_interval_s=None if interval_s is None else float(interval_s),
+        refine=None if refine is None else int(refine),
+    )
+
+
 @cache
 def _source_digest() -> str:
     """Eight digits of a hash over all code that takes part in writing and reading streams."""
-    files = [
-        path
-        for path in PACKAGE.rglob("*.py")
-        if path.relative_to(PACKAGE).parts[0] not in _WITHOUT_EFFECT
-    ]
-    ours = (PACKAGE / "bench" / "codecs" / name for name in ("imf.py", "imf_setting.py"))
-    return source_digest([*files, *ours])[:8]
+    parts = {path.name for path in PACKAGE.iterdir()}.difference(_WITHOUT_EFFECT)
+    return code_digest((*parts, "bench/codecs/imf.py"))[:8]

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import product
 
+from imfcodec.bench.codecs.anchors import libaom, svtav1, vp9, vvc, x264, x265
 from imfcodec.bench.codecs.codec import Codec
 from imfcodec.bench.codecs.frozen import Frozen
 from imfcodec.bench.codecs.imf import IMF
-from imfcodec.bench.codecs.libaom import LibAom
 from imfcodec.bench.codecs.sampling import Sampling
-from imfcodec.bench.codecs.svtav1 import SvtAv1
-from imfcodec.bench.codecs.vp9 import Vp9
-from imfcodec.bench.codecs.vvc import Vvc
-from imfcodec.bench.codecs.x264 import X264
-from imfcodec.bench.codecs.x265 import X265
 from imfcodec.errors import OptionError
 
 DEFAULT = (
-    "imf",
-    "frozen",
-    "svtav1-ra-p2",
-    "svtav1-ra-p2-half",
-    "svtav1-ra-p2-192px-half",
-    "x265",
-    "x264",
-    "vp9",
-    "vvc",
+    *("imf", "frozen", "svtav1-ra-p2", "svtav1-ra-p2-half", "svtav1-ra-p2-192px-half"),
+    *("x265", "x264", "vp9", "vvc"),
 )
 """For a first look: ours, the floor, and one strong curve or family of each standard."""
 
@@ -67,16 +56,10 @@ def _all(weights: Sequence[str | None], threads: int) -> Iterator[Codec]:
     # Several ways to name one set of weights make one codec.
     yield from {codec.name: codec for codec in (IMF(w, threads) for w in weights)}.values()
     yield Frozen()
-    for preset in _PRESETS:
-        for low_delay in (False, True):
-            for size in _SIZES:
-                for half in (False, True):
-                    yield SvtAv1(threads, Sampling(size, half), preset, low_delay)
-    yield LibAom(threads)
-    yield Vvc(threads)
-    yield X265(threads)
-    yield X264(threads)
-    yield Vp9(threads)
+    for preset, low_delay, size, half in product(_PRESETS, (False, True), _SIZES, (False, True)):
+        yield svtav1(threads, Sampling(size, half), preset, low_delay)
+    for anchor in (libaom, vvc, x265, x264, vp9):
+        yield anchor(threads)
 
 
 def _matches(name: str, known: Sequence[str]) -> list[str]:

@@ -91,6 +91,10 @@ class Sampling:
             frames += copies
 
 
+AS_IT_IS = Sampling()
+"""All pixels and all pictures."""
+
+
 def _pad(picture: Picture, size: tuple[int, int]) -> Picture:
     height, width = picture.shape[:2]
     return np.pad(picture, ((0, size[1] - height), (0, size[0] - width), (0, 0)), mode="edge")

@@ -15,15 +15,16 @@ import subprocess
 import sys
 from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.codec import Encoded
-from imfcodec.errors import ERRORS, OutputFailed
+from imfcodec.errors import ERRORS, ImfcodecError, OutputFailed
 
 if TYPE_CHECKING:
-    from imfcodec.bench.codecs.svtav1 import SvtAv1
+    from imfcodec.bench.codecs.pyav import PyAvAnchor
 
 SILENCE_S = 60.0
 """Between two packets; the slowest preset takes a few seconds for as many as it looks ahead."""
@@ -33,7 +34,7 @@ ATTEMPTS = 3
 _COMMAND = (sys.executable, "-m", "imfcodec.bench.codecs.watched")
 
 
-def encode_watched(codec: SvtAv1, clip: Clip, setting: str, folder: Path) -> Encoded:
+def encode_watched(codec: PyAvAnchor, clip: Clip, setting: str, folder: Path) -> Encoded:
     """`codec.encode_here` in a process that is killed, and begun again, when it falls silent.
 
     Raises:
@@ -42,12 +43,12 @@ def encode_watched(codec: SvtAv1, clip: Clip, setting: str, folder: Path) -> Enc
     """
     task = {
         "codec": dataclasses.asdict(codec),
-        "clip": {**dataclasses.asdict(clip), "path": str(clip.path), "rate": str(clip.rate)},
+        "clip": dataclasses.asdict(clip),
         "setting": setting,
-        "folder": str(folder),
+        "folder": folder,
     }
     for _ in range(ATTEMPTS):
-        answer = _run(json.dumps(task).encode())
+        answer = _run(json.dumps(task, default=str).encode())
         if answer is not None:
             return _encoded(answer, codec.name)
     raise OutputFailed(f"{codec.name}: no packet for {SILENCE_S:.0f} s, {ATTEMPTS} times")
@@ -84,35 +85,25 @@ def _encoded(answer: bytes, name: str) -> Encoded:
     if "error" in fields:
         kinds = {kind.__name__: kind for kind in ERRORS}
         raise kinds.get(fields["error"], OutputFailed)(fields["message"])
-    return Encoded(Path(fields["path"]), fields["size_bytes"], fields["key_frames"])
+    return Encoded(**{**fields, "path": Path(fields["path"])})
 
 
 def main() -> None:
     """Encode what standard input asks for."""
-    from av import Packet
-    from av.video.stream import VideoStream
-
+    from imfcodec.bench.codecs.pyav import PyAvAnchor
     from imfcodec.bench.codecs.sampling import Sampling
-    from imfcodec.bench.codecs.svtav1 import SvtAv1
-    from imfcodec.errors import ImfcodecError
-
-    class Telling(SvtAv1):
-        """Says that it lives."""
-
-        def payload(self, packet: Packet[VideoStream]) -> bytes:
-            print(end=".", flush=True)  # noqa: T201 - this is how the parent listens
-            return super().payload(packet)
 
     task = json.load(sys.stdin)
-    codec = Telling(**{**task["codec"], "sampling": Sampling(**task["codec"]["sampling"])})
-    fields = {**task["clip"], "path": Path(task["clip"]["path"])}
-    clip = Clip(**{**fields, "rate": Fraction(task["clip"]["rate"])})
+    codec = PyAvAnchor(**{**task["codec"], "sampling": Sampling(**task["codec"]["sampling"])})
+    clip = Clip(**task["clip"])
+    clip = dataclasses.replace(clip, path=Path(clip.path), rate=Fraction(clip.rate))
+    tell = partial(print, end=".", flush=True)  # this is how the parent listens
     try:
-        encoded = codec.encode_here(clip, task["setting"], Path(task["folder"]))
-        answer = {**dataclasses.asdict(encoded), "path": str(encoded.path)}
+        encoded = codec.encode_here(clip, task["setting"], Path(task["folder"]), tell)
+        answer = dataclasses.asdict(encoded)
     except ImfcodecError as error:
         answer = {"error": type(error).__name__, "message": str(error)}
-    print(json.dumps(answer))  # noqa: T201
+    print(json.dumps(answer, default=str))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The report: curves, tables, and a page with pictures.
 
-results ─┬─ curves ─ figures ─ drawings ───────────┐
-         ├─ showcase ─ shots ─ media (video, PNG) ─┼─ page ─► index.html
-         └─ points_csv                             ┘
+results ─┬─ curves ─ figures (names, theme) ────────┐
+         ├─ showcase ─ gallery ─ media (video, PNG) ┼─ page ─► index.html
+         ├─ tables ─────────────────────────────────┘
+         └─ write: all files
 
-drawings.py and shots.py cache their files, so that the same report takes seconds.
+figures.py and gallery.py cache what they make, so that the same report takes seconds.
 
 showcase.py chooses the pictures by fixed rules.
 """

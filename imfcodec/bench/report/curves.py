@@ -64,12 +64,8 @@ def curves(results: Results, metric: Metric) -> tuple[Curve, ...]:
     found = []
     for family in dict.fromkeys(codec.family for codec in results.codecs):
         codecs = [codec for codec in results.codecs if codec.family == family]
-        members = tuple(
-            points
-            for codec in codecs
-            if (points := _points(results, [r for r in rows if r.codec == codec.name], metric))
-        )
-        if members:
+        points = (_points(results, rows, codec.name, metric) for codec in codecs)
+        if members := tuple(filter(None, points)):
             envelope = best((p for points in members for p in points), metric)
             line = _line(members, metric)
             found.append(Curve(family, codecs[0].role, envelope, line, members))
@@ -105,7 +101,9 @@ def _line(
     return ()
 
 
-def _points(results: Results, rows: Iterable[Mean], metric: Metric) -> tuple[CurvePoint, ...]:
+def _points(
+    results: Results, rows: Iterable[Mean], codec: str, metric: Metric
+) -> tuple[CurvePoint, ...]:
     points = [
         CurvePoint(
             row.rate_kbps,
@@ -113,6 +111,6 @@ def _points(results: Results, rows: Iterable[Mean], metric: Metric) -> tuple[Cur
             complete=not row.failed and row.counted[metric.name] == len(results.clips),
         )
         for row in rows
-        if row.rate_kbps > 0
+        if row.codec == codec and row.rate_kbps > 0
     ]
     return tuple(sorted(points, key=lambda point: point.rate_kbps))

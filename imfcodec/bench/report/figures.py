@@ -6,17 +6,21 @@ the frozen key frame is dotted. Names stand beside the curves.
 
 from __future__ import annotations
 
+import base64
 import io
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.bench.fingerprint import drawing_digest
+from imfcodec.bench.memo import Memo
 from imfcodec.bench.report.curves import Curve, CurvePoint
 from imfcodec.bench.report.names import Box, place
-from imfcodec.bench.report.theme import LIGHT, Stroke, Theme, strokes_of
+from imfcodec.bench.report.theme import DARK, LIGHT, Stroke, Theme, strokes_of
 from imfcodec.bench.results import Metric
 from imfcodec.errors import OptionError
 
@@ -30,18 +34,14 @@ _NAME_PT: Final = 9.0
 _NAME_CHARACTERS: Final = 20
 """On a line of a curve's name: what fits into the margin."""
 
+_LEADER: Final = {"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3}
+"""From a name that had to move away from its curve."""
+
 
 def draw(metric: Metric, found: Sequence[Curve], clips: int, theme: Theme = LIGHT) -> Figure:
-    """A figure of one metric.
+    """A figure of one metric, of which no global state of matplotlib knows.
 
-    Args:
-        metric: What is on the vertical axis.
-        found: At least one curve.
-        clips: How many clips the means are over, for the caption.
-        theme: Colours.
-
-    Returns:
-        A figure that no global state of matplotlib knows of.
+    ``found`` holds at least one curve; the caption names the number of ``clips`` in the means.
 
     Raises:
         OptionError: matplotlib is not installed.
@@ -75,6 +75,25 @@ def image(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
             file, format=kind, dpi=_PNG_DPI, facecolor=figure.get_facecolor(), metadata=metadata
         )
     return file.getvalue()
+
+
+def drawing(
+    metric: Metric, found: Sequence[Curve], clips: int, memo: Memo | None
+) -> tuple[bytes, bytes, bytes]:
+    """PNG and SVG on a light ground, and SVG on a dark one, of the figure that `draw` describes.
+
+    A memo keeps them for the next report of the same curves.
+    """
+    key = ["figure", asdict(metric), [asdict(curve) for curve in found], clips, drawing_digest()]
+    if memo and (known := memo.get(key)):
+        png, svg, dark_svg = map(base64.b64decode, known)
+        return png, svg, dark_svg
+    light = draw(metric, found, clips, LIGHT)
+    dark = draw(metric, found, clips, DARK)
+    files = image(light, "png"), image(light, "svg"), image(dark, "svg")
+    if memo:
+        memo.put(key, [base64.b64encode(data).decode() for data in files])
+    return files
 
 
 def _draw_curve(axes: Axes, curve: Curve, stroke: Stroke, theme: Theme) -> None:
@@ -121,8 +140,7 @@ def _finish(axes: Axes, metric: Metric, clips: int, theme: Theme) -> None:
     axes.grid(True, which="major", color=theme.grid, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=theme.text, labelsize=9, length=0)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(theme.text)
     axes.set_xlabel("rate, kbit/s (all bytes, logarithmic)", color=theme.text, fontsize=9.5)
     axes.set_title(
@@ -165,11 +183,7 @@ def _in_sight(curve: Curve) -> tuple[CurvePoint, ...]:
 
 
 def _name_curves(
-    figure: Figure,
-    axes: Axes,
-    found: Sequence[Curve],
-    strokes: Sequence[Stroke],
-    theme: Theme,
+    figure: Figure, axes: Axes, found: Sequence[Curve], strokes: Sequence[Stroke], theme: Theme
 ) -> None:
     """Write each family's name at its curve, where it covers neither curves nor names."""
     from matplotlib import patheffects
@@ -210,13 +224,7 @@ def _name_curves(
             annotation_clip=False,
             zorder=9,
             path_effects=[patheffects.withStroke(linewidth=2.5, foreground=theme.ground)],
-            arrowprops={
-                "arrowstyle": "-",
-                "color": stroke.colour,
-                "linewidth": 0.6,
-                "shrinkA": 1,
-                "shrinkB": 3,
-            }
+            arrowprops={**_LEADER, "color": stroke.colour}
             if abs(middle - y) > 1.5 * _NAME_PT
             else None,
         )

@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import av
 import numpy as np
@@ -23,14 +21,8 @@ _CRF: Final = 14
 """Of H.264: its own loss stays far below that of what is shown."""
 
 
-@dataclass(frozen=True)
-class Film:
-    """A video for the page.
-
-    Attributes:
-        uri: data: URI.
-        frames: How many it has.
-    """
+class Film(NamedTuple):
+    """A video for the page: its data: URI, and how many frames it has."""
 
     uri: str
     frames: int
@@ -48,31 +40,20 @@ def film(pictures: Iterator[Picture], rate: Fraction, limit: int) -> Film:
         NoFrames: There is no picture.
         OutputFailed: It cannot be encoded.
     """
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        writer: MediaWriter | None = None
-        path, frames = Path(folder) / "film.mp4", 0
-        for picture in islice(pictures, limit):
-            if writer is None:
-                height, width = picture.shape[:2]
-                # Browsers show H.264 in 4:2:0 only, which the writer leaves for odd sides.
-                odd = bool(width % 2 or height % 2)
-                path = path.with_suffix(".webm" if odd else ".mp4")
-                writer = stack.enter_context(
-                    MediaWriter(
-                        path,
-                        crf=_CRF,
-                        width=width,
-                        height=height,
-                        time_base=1 / rate,
-                        rate=rate,
-                    )
-                )
-            writer.write(frames, picture)
-            frames += 1
-        if writer is None:
-            raise NoFrames("there is no picture to show")
-        writer.close()
-        kind = path.suffix.removeprefix(".")
+    first = next(pictures, None)
+    if first is None:
+        raise NoFrames("there is no picture to show")
+    height, width = first.shape[:2]
+    # Browsers show H.264 in 4:2:0 only, which the writer leaves for odd sides.
+    kind = "webm" if width % 2 or height % 2 else "mp4"
+    frames = 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"film.{kind}"
+        with MediaWriter(
+            path, crf=_CRF, width=width, height=height, time_base=1 / rate, rate=rate
+        ) as writer:
+            for frames, picture in enumerate(islice(chain([first], pictures), limit), 1):
+                writer.write(frames - 1, picture)
         return Film(data_uri(f"video/{kind}", path.read_bytes()), frames)
 
 

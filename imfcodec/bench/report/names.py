@@ -25,12 +25,13 @@ class Box(NamedTuple):
 
     def overlaps(self, other: Box) -> bool:
         """Whether they share more than an edge."""
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.bottom < other.top
-            and other.bottom < self.top
-        )
+        across = self.left < other.right and other.left < self.right
+        return across and self.bottom < other.top and other.bottom < self.top
+
+    def lies_in(self, room: Box) -> bool:
+        """Whether it leaves the room nowhere."""
+        across = room.left <= self.left and self.right <= room.right
+        return across and room.bottom <= self.bottom and self.top <= room.top
 
 
 def place(
@@ -57,13 +58,7 @@ def place(
     """
     taken = list(taken)
     for box, point in _candidates(path, width, height, start_first):
-        inside = (
-            box.left >= room.left
-            and box.bottom >= room.bottom
-            and box.right <= room.right
-            and box.top <= room.top
-        )
-        if inside and not any(box.overlaps(other) for other in taken):
+        if box.lies_in(room) and not any(box.overlaps(other) for other in taken):
             return box, point
     last = len(path) - 1
     return _beside(path[last], width, height, 0.0, to_the_right=True), last
@@ -78,16 +73,11 @@ def _candidates(
         lift = (step + 1) // 2 * (_LIFT if step % 2 else -_LIFT)
         for point in points:
             for to_the_right in (False, True) if start_first else (True, False):
-                yield _beside(path[point], width, height, lift, to_the_right=to_the_right), point
+                yield _beside(path[point], width, height, lift, to_the_right), point
 
 
 def _beside(
-    point: npt.NDArray[np.float64],
-    width: float,
-    height: float,
-    lift: float,
-    *,
-    to_the_right: bool,
+    point: npt.NDArray[np.float64], width: float, height: float, lift: float, to_the_right: bool
 ) -> Box:
     left = float(point[0]) + _GAP if to_the_right else float(point[0]) - _GAP - width
     bottom = float(point[1]) + lift - height / 2

@@ -5,29 +5,42 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib.resources import files
+from typing import NamedTuple
 
 from imfcodec.bench.report.curves import measured_metrics
 from imfcodec.bench.report.gallery import Gallery
-from imfcodec.bench.report.gaps import gaps
-from imfcodec.bench.report.savings import bd_tables, refusals
 from imfcodec.bench.report.showcase import RATE_TOLERANCE, SHOWN_RATE_KBPS, ranked_pairs
-from imfcodec.bench.report.table import (
+from imfcodec.bench.report.tables import (
+    bd_refusals,
+    bd_tables,
     clips_table,
     coding_speed_table,
-    means_table,
+    gaps,
+    means_tables,
     speed_tables,
-    worst_table,
 )
 from imfcodec.bench.results import Results
 from imfcodec.bench.speed.result import SpeedResult
 from imfcodec.bench.summary import bd_rates
 from imfcodec.errors import OptionError
 
+_RULE = (
+    f"Ours at the setting whose mean rate is nearest to {SHOWN_RATE_KBPS:g} kbps, on clips "
+    "spread evenly from its worst to its best. Beside it the best anchor of at most "
+    f"{RATE_TOLERANCE:g} times its rate on this clip; where all need more, one of the least."
+)
+_BY_DIGEST = (
+    "the clip's bytes and the digests of codec and metric, code and versions, are those of this run"
+)
+_BY_VERSION = (
+    "the clip's bytes, the codec's version and options, and the releases of the libraries that "
+    "code, decode and measure are those of this run; the file holds no digests of the code"
+)
 
-@dataclass(frozen=True)
-class FigureView:
+
+class FigureView(NamedTuple):
     """Curves as data: URIs for light and dark pages, and in words."""
 
     light: str
@@ -39,7 +52,7 @@ class Page:
     """The page of one run; its tables are made once, however often it is rendered."""
 
     def __init__(
-        self, results: Results, figures: tuple[FigureView, ...], speed: SpeedResult | None
+        self, results: Results, figures: Sequence[FigureView], speed: SpeedResult | None
     ) -> None:
         """Make everything but the pictures.
 
@@ -57,6 +70,7 @@ class Page:
         style, script = _text("page.css"), _text("page.js")
         compared = {m: bd_rates(results, m.name) for m in measured_metrics(results)}
         taken = Counter(point.origin for point in results.points if point.origin is not None)
+        means_table, worst_table = means_tables(results)
         self._results = results
         self._template = environment.from_string(_text("page.html.j2"))
         self._context = {
@@ -71,16 +85,13 @@ class Page:
                 for source in results.sources
             ],
             "bd_tables": bd_tables(compared, len(results.clips)),
-            "bd_refusals": refusals(compared),
+            "bd_refusals": list(bd_refusals(compared)),
             "figures": figures,
             "rule": _RULE,
-            "means_table": means_table(results),
-            "worst_table": worst_table(results),
+            "means_table": means_table,
+            "worst_table": worst_table,
             "clips_table": clips_table(results, ranked_pairs(results)),
-            "speed_tables": [
-                *(speed_tables(speed) if speed else ()),
-                coding_speed_table(results),
-            ],
+            "speed_tables": [*(speed_tables(speed) if speed else ()), coding_speed_table(results)],
         }
 
     def render(self, shown: Gallery) -> str:
@@ -98,22 +109,6 @@ class Page:
             players=shown.players,
             worst=shown.worst,
         )
-
-
-_RULE = (
-    f"Ours at the setting whose mean rate is nearest to {SHOWN_RATE_KBPS:g} kbps, on clips "
-    "spread evenly from its worst to its best. Beside it the best anchor of at most "
-    f"{RATE_TOLERANCE:g} times its rate on this clip; where all need more, one of the least."
-)
-
-
-_BY_DIGEST = (
-    "the clip's bytes and the digests of codec and metric, code and versions, are those of this run"
-)
-_BY_VERSION = (
-    "the clip's bytes, the codec's version and options, and the releases of the libraries that "
-    "code, decode and measure are those of this run; the file holds no digests of the code"
-)
 
 
 def _policy_hash(text: str) -> str:

@@ -24,12 +24,7 @@ RATE_TOLERANCE: Final = 1.25
 
 @dataclass(frozen=True)
 class Pair:
-    """One clip: our point and that of an anchor.
-
-    Attributes:
-        ours: The point that is shown.
-        anchor: The anchor's, None if no anchor was measured on this clip.
-    """
+    """Our point on one clip, and an anchor's; None if no anchor was measured on it."""
 
     ours: Point
     anchor: Point | None
@@ -37,13 +32,12 @@ class Pair:
 
 def ranked_pairs(results: Results) -> tuple[Pair, ...]:
     """Every clip at the shown setting, the worst of ours first; empty if ours has no points."""
-    metrics = measured_metrics(results)
     shown = _shown_points(results)
-    if not metrics or not shown:
+    if not shown or not (metrics := measured_metrics(results)):
         return ()
     headline = metrics[0]
-    ranked = sorted(shown, key=lambda point: _badness(point, headline), reverse=True)
-    return tuple(Pair(point, _rival(results, point, headline)) for point in ranked)
+    shown.sort(key=lambda point: _badness(point, headline), reverse=True)
+    return tuple(Pair(point, _rival(results, point, headline)) for point in shown)
 
 
 def spread(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:
@@ -58,25 +52,28 @@ def worst_pairs(results: Results, count: int) -> tuple[tuple[Pair, Metric], ...]
     """The clips with the worst 5 % of frames, with the metric that says so, worst first."""
     pairs = ranked_pairs(results)
     for metric in measured_metrics(results):
-        held = [p for p in pairs if _worst(p.ours, metric) is not None]
-        if held:
-            sign = -1 if metric.higher_is_better else 1
-            held.sort(key=lambda p: sign * (_worst(p.ours, metric) or 0.0), reverse=True)
-            return tuple((pair, metric) for pair in held[:count])
+        ranked = []
+        for pair in pairs:
+            score = pair.ours.scores.get(metric.name)
+            if score is not None and score.worst is not None and score.worst_frame is not None:
+                ranked.append((-score.worst if metric.higher_is_better else score.worst, pair))
+        if ranked:
+            ranked.sort(key=lambda item: item[0], reverse=True)
+            return tuple((pair, metric) for _, pair in ranked[:count])
     return ()
 
 
 def _shown_points(results: Results) -> list[Point]:
     """The points of ours at the shown setting."""
+    rows = [row for row in means(results) if row.clips and row.rate_kbps > 0]
     for codec in results.codecs:
-        rows = [r for r in means(results) if r.codec == codec.name and r.clips and r.rate_kbps > 0]
-        if codec.role == "ours" and rows:
-            row = min(rows, key=lambda r: abs(math.log(r.rate_kbps / SHOWN_RATE_KBPS)))
-            return [
-                p
-                for p in results.points
-                if not p.error and (p.codec, p.setting) == (codec.name, row.setting)
-            ]
+        own = [row for row in rows if row.codec == codec.name]
+        if codec.role == "ours" and own:
+            setting = min(
+                own, key=lambda row: abs(math.log(row.rate_kbps / SHOWN_RATE_KBPS))
+            ).setting
+            shown = (codec.name, setting)
+            return [p for p in results.points if not p.error and (p.codec, p.setting) == shown]
     return []
 
 
@@ -87,7 +84,6 @@ def _rival(results: Results, ours: Point, metric: Metric) -> Point | None:
         for p in results.points
         if p.codec in anchors and p.clip == ours.clip and not p.error and p.rate_kbps > 0
     ]
-
     if not rivals:
         return None
     limit = RATE_TOLERANCE * max(ours.rate_kbps, min(p.rate_kbps for p in rivals))
@@ -100,8 +96,3 @@ def _badness(point: Point, metric: Metric) -> float:
     if score is None:
         return math.inf
     return -score.mean if metric.higher_is_better else score.mean
-
-
-def _worst(point: Point, metric: Metric) -> float | None:
-    score = point.scores.get(metric.name)
-    return None if score is None or score.worst_frame is None else score.worst

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from imfcodec.bench.report.curves import Curve
@@ -65,25 +66,18 @@ _OURS_MARKERS: Final = ("o", "*", "h")
 
 def strokes_of(found: Iterable[Curve], theme: Theme) -> list[Stroke]:
     """A stroke for each curve: no two of one role alike before the theme's colours run out."""
-    strokes, ours, anchors = [], 0, 0
+    strokes = []
+    ours, anchors = count(), count()
     for curve in found:
         if curve.role == "ours":
-            colour = theme.ours[ours % len(theme.ours)]
-            marker = _OURS_MARKERS[ours % len(_OURS_MARKERS)]
+            n = next(ours)
+            colour, marker = theme.ours[n % len(theme.ours)], _OURS_MARKERS[n % len(_OURS_MARKERS)]
             strokes.append(Stroke(colour, 2.6, "-", marker, 6.0, 6))
-            ours += 1
         elif curve.role == "floor":
             strokes.append(Stroke(theme.floor, 1.7, ":", "x", 4.5, 3))
         else:
-            strokes.append(
-                Stroke(
-                    theme.anchors[anchors % len(theme.anchors)],
-                    1.25,
-                    _DASHES[anchors % len(_DASHES)],
-                    _ANCHOR_MARKERS[anchors % len(_ANCHOR_MARKERS)],
-                    4.2,
-                    4,
-                )
-            )
-            anchors += 1
+            n = next(anchors)
+            colour, dashes = theme.anchors[n % len(theme.anchors)], _DASHES[n % len(_DASHES)]
+            marker = _ANCHOR_MARKERS[n % len(_ANCHOR_MARKERS)]
+            strokes.append(Stroke(colour, 1.25, dashes, marker, 4.2, 4))
     return strokes

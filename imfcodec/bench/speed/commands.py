@@ -9,14 +9,15 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import count, islice
+from itertools import chain, islice
 from pathlib import Path
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.clip import Clip, Picture, timed
 from imfcodec.bench.codecs.codec import Codec, Encoded
-from imfcodec.bench.codecs.svtav1 import SvtAv1
+from imfcodec.bench.codecs.pyav import PyAvAnchor
 from imfcodec.bench.speed.memory import peak_memory_bytes
 from imfcodec.bench.speed.network_parts import PARTS, timed_parts
 from imfcodec.bench.speed.result import SpeedRow, Stage
@@ -25,7 +26,9 @@ from imfcodec.codec.stages import StageTimes
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.media import MediaWriter
 from imfcodec.receiver.decode import decode
+from imfcodec.receiver.report import DecodeReport
 from imfcodec.sender import encode
+from imfcodec.sender.report import EncodeReport
 
 WARM_UP_FRAMES = 16
 """Two batches of the network: enough for its memory and its kernels to be in place."""
@@ -82,18 +85,7 @@ def encode_ours(command: OurCommand) -> SpeedRow:
         Stage(name, ms / report.frames, name == "token encoder")
         for name, ms in report.stages.milliseconds.items()
     )
-    return SpeedRow(
-        f"imfcodec {report.weights}",
-        True,
-        "encode",
-        "cpu",
-        command.threads,
-        report.frames,
-        report.wall_s,
-        report.rate_kbps,
-        peak_memory_bytes(),
-        stages,
-    )
+    return _our_row(report, "encode", "cpu", command.threads, stages)
 
 
 def decode_ours(command: OurCommand) -> SpeedRow:
@@ -103,18 +95,8 @@ def decode_ours(command: OurCommand) -> SpeedRow:
     decode(command.warm_up, target, options)
     with timed_parts(command.device) as parts:
         report = decode(command.stream, target, options)
-    return SpeedRow(
-        f"imfcodec {report.weights}",
-        True,
-        "decode",
-        command.device,
-        command.threads,
-        report.frames,
-        report.wall_s,
-        report.rate_kbps,
-        peak_memory_bytes(),
-        tuple(_decode_stages(report.stages, parts, report.frames)),
-    )
+    stages = tuple(_decode_stages(report.stages, parts, report.frames))
+    return _our_row(report, "decode", command.device, command.threads, stages)
 
 
 def encode_anchor(command: AnchorCommand) -> tuple[SpeedRow, Encoded]:
@@ -122,11 +104,10 @@ def encode_anchor(command: AnchorCommand) -> tuple[SpeedRow, Encoded]:
     warm_up = Clip.open(_first_frames(command.clip, command.folder))
     with tempfile.TemporaryDirectory() as folder:
         _encode(command.codec, warm_up, command.setting, Path(folder))
-    begun = time.perf_counter()
-    encoded = _encode(command.codec, command.clip, command.setting, command.folder)
-    wall_s = time.perf_counter() - begun
-    stages = (Stage("read and encode", 1000 * wall_s / command.clip.frames),)
-    return _anchor_row(command, encoded, "encode", wall_s, stages), encoded
+    times, begun = StageTimes(), time.perf_counter()
+    with times.timed("read and encode"):
+        encoded = _encode(command.codec, command.clip, command.setting, command.folder)
+    return _anchor_row(command, encoded, "encode", begun, times), encoded
 
 
 def decode_anchor(command: AnchorCommand, encoded: Encoded) -> SpeedRow:
@@ -136,14 +117,12 @@ def decode_anchor(command: AnchorCommand, encoded: Encoded) -> SpeedRow:
     _write(target, warm_up, clip.rate, StageTimes())
     times, begun = StageTimes(), time.perf_counter()
     _write(target, command.codec.decode(encoded, clip), clip.rate, times)
-    wall_s = time.perf_counter() - begun
-    stages = tuple(Stage(name, ms / clip.frames) for name, ms in times.milliseconds.items())
-    return _anchor_row(command, encoded, "decode", wall_s, stages)
+    return _anchor_row(command, encoded, "decode", begun, times)
 
 
 def _encode(codec: Codec, clip: Clip, setting: str, folder: Path) -> Encoded:
     """In this process: its memory is measured, and the start of another one is not timed."""
-    if isinstance(codec, SvtAv1):
+    if isinstance(codec, PyAvAnchor):
         return codec.encode_here(clip, setting, folder)
     return codec.encode(clip, setting, folder)
 
@@ -154,28 +133,50 @@ def _decode_stages(stages: StageTimes, parts: StageTimes, frames: int) -> Iterat
         if name != "network":
             yield Stage(name, ms / frames)
             continue
-        inside = [(part, parts.milliseconds.get(part, 0.0)) for part in PARTS]
-        for part, part_ms in inside:
+        inside = {part: parts.milliseconds.get(part, 0.0) for part in PARTS}
+        for part, part_ms in inside.items():
             yield Stage(part, part_ms / frames, network=True)
         # Keys and values of the attention, resizing, and pictures to and from tensors.
-        rest = max(0.0, ms - sum(part_ms for _, part_ms in inside))
+        rest = max(0.0, ms - sum(inside.values()))
         yield Stage("rest of the network", rest / frames, network=True)
 
 
-def _anchor_row(
-    command: AnchorCommand, encoded: Encoded, task: str, wall_s: float, stages: tuple[Stage, ...]
+def _our_row(
+    report: EncodeReport | DecodeReport,
+    task: str,
+    device: str,
+    threads: int,
+    stages: tuple[Stage, ...],
 ) -> SpeedRow:
+    return SpeedRow(
+        f"imfcodec {report.weights}",
+        True,
+        task,
+        device,
+        threads,
+        report.frames,
+        report.wall_s,
+        report.rate_kbps,
+        peak_memory_bytes(),
+        stages,
+    )
+
+
+def _anchor_row(
+    command: AnchorCommand, encoded: Encoded, task: str, begun: float, times: StageTimes
+) -> SpeedRow:
+    wall_s, clip = time.perf_counter() - begun, command.clip
     return SpeedRow(
         f"{command.codec.label}, {command.setting}",
         False,
         task,
         "cpu",
         command.threads,
-        command.clip.frames,
+        clip.frames,
         wall_s,
-        rate_kbps(encoded.size_bytes, 0, command.clip.duration_s),
+        rate_kbps(encoded.size_bytes, 0, clip.duration_s),
         peak_memory_bytes(),
-        stages,
+        tuple(Stage(name, ms / clip.frames) for name, ms in times.milliseconds.items()),
     )
 
 
@@ -188,23 +189,17 @@ def _first_frames(clip: Clip, folder: Path) -> Path:
 
 def _write(path: Path, pictures: Iterator[Picture], rate: Fraction, times: StageTimes) -> None:
     """Write pictures as `imfcodec decode` would, with the time of getting them kept apart."""
-    begun = time.perf_counter()
+    pictures = timed(pictures, times, "decode")
     first = next(pictures)
-    times.add("decode", time.perf_counter() - begun)
     height, width = first.shape[:2]
-    begun = time.perf_counter()
-    with MediaWriter(
-        path, width=width, height=height, time_base=1 / rate, rate=rate, overwrite=True
-    ) as writer:
-        writer.write(0, first)
-        times.add("write", time.perf_counter() - begun)
-        for pts in count(1):
-            begun = time.perf_counter()
-            picture = next(pictures, None)
-            times.add("decode", time.perf_counter() - begun)
-            begun = time.perf_counter()
-            if picture is None:
-                break
-            writer.write(pts, picture)
-            times.add("write", time.perf_counter() - begun)
-    times.add("write", time.perf_counter() - begun)
+    with ExitStack() as stack:
+        with times.timed("write"):
+            writer = MediaWriter(
+                path, width=width, height=height, time_base=1 / rate, rate=rate, overwrite=True
+            )
+            stack.enter_context(writer)
+        for pts, picture in enumerate(chain([first], pictures)):
+            with times.timed("write"):
+                writer.write(pts, picture)
+        with times.timed("write"):
+            stack.close()

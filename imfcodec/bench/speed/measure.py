@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from imfcodec.bench.clip import Clip
-from imfcodec.bench.codecs.codec import Codec
-from imfcodec.bench.codecs.svtav1 import SvtAv1
-from imfcodec.bench.codecs.x264 import X264
+from imfcodec.bench.codecs.anchors import svtav1, x264
 from imfcodec.bench.environment import machine
 from imfcodec.bench.speed.commands import (
     AnchorCommand,
@@ -58,13 +56,9 @@ def measure_speed(
     """
     if not threads or not all(1 <= count <= MAX_THREADS for count in threads):
         raise OptionError(f"speed is measured with 1 to {MAX_THREADS} threads, not {threads}")
-    source = Clip.open(clip)
-    rows: list[SpeedRow] = []
-    for count in threads:
-        rows += _rows(source, weights, device, count, progress or (lambda _: None))
-    return SpeedResult(
-        source.name, source.width, source.height, source.frames, machine(), tuple(rows)
-    )
+    source, say = Clip.open(clip), progress or (lambda _: None)
+    rows = tuple(row for count in threads for row in _rows(source, weights, device, count, say))
+    return SpeedResult(source.name, source.width, source.height, source.frames, machine(), rows)
 
 
 def _rows(
@@ -76,8 +70,7 @@ def _rows(
         yield _alone(threads, encode_ours, ours)
         say(f"imfcodec decode, {device}, {threads} threads")
         yield _alone(threads, decode_ours, ours)
-    anchors: tuple[Codec, ...] = (X264(threads=threads), SvtAv1(threads=threads))
-    for codec in anchors:
+    for codec in (x264(threads), svtav1(threads)):
         if codec.missing():
             continue
         with tempfile.TemporaryDirectory() as folder:

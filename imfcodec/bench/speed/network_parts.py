@@ -23,9 +23,15 @@ from imfcodec.model.implicit_motion_alignment import ImplicitMotionAlignment
 from imfcodec.model.latent_token_decoder import LatentTokenDecoder
 from imfcodec.model.reference_restoration import ReferenceRestoration
 
-RESTORATION, REFERENCE = "restoration", "reference features"
-TOKEN_DECODER, ALIGNMENT, FRAME_DECODER = "token decoder", "alignment", "frame decoder"
-PARTS = (RESTORATION, REFERENCE, TOKEN_DECODER, ALIGNMENT, FRAME_DECODER)
+_PART_OF: dict[type[nn.Module], str] = {
+    ReferenceRestoration: "restoration",
+    DenseFeatureEncoder: "reference features",
+    LatentTokenDecoder: "token decoder",
+    ImplicitMotionAlignment: "alignment",
+    FrameDecoder: "frame decoder",
+    DisplacementFrameDecoder: "frame decoder",
+}
+PARTS = tuple(dict.fromkeys(_PART_OF.values()))
 """In the order in which they run; none contains another."""
 
 
@@ -51,14 +57,14 @@ def timed_parts(device: str) -> Iterator[StageTimes]:
             times.add(part, (before - since) / len(running))
 
     def begin(module: nn.Module, inputs: Any) -> None:
-        if part := _part(module):
+        if part := _PART_OF.get(type(module)):
             wait()
             with lock:
                 account()
                 running[threading.get_ident(), id(module)] = part
 
     def end(module: nn.Module, inputs: Any, outputs: Any) -> None:
-        if _part(module):
+        if type(module) in _PART_OF:
             wait()
             with lock:
                 account()
@@ -70,18 +76,3 @@ def timed_parts(device: str) -> Iterator[StageTimes]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _part(module: nn.Module) -> str | None:
-    match module:
-        case ReferenceRestoration():
-            return RESTORATION
-        case DenseFeatureEncoder():
-            return REFERENCE
-        case LatentTokenDecoder():
-            return TOKEN_DECODER
-        case ImplicitMotionAlignment():
-            return ALIGNMENT
-        case FrameDecoder() | DisplacementFrameDecoder():
-            return FRAME_DECODER
-    return None

@@ -6,9 +6,6 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from imfcodec.errors import InputUnreadable
 
 FORMAT = "imfcodec-speed-1"
 
@@ -97,22 +94,3 @@ class SpeedResult:
         """Write JSON."""
         record = {"format": FORMAT, **dataclasses.asdict(self)}
         path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> SpeedResult:
-        """Read what `save` wrote.
-
-        Raises:
-            InputUnreadable: It is no such file.
-        """
-        try:
-            fields = json.loads(path.read_text())
-            if fields.pop("format", None) != FORMAT:
-                raise ValueError(f"not in format {FORMAT}")
-            return cls(**{**fields, "rows": tuple(_row(row) for row in fields["rows"])})
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise InputUnreadable(f"{path} holds no speed result: {error}") from error
-
-
-def _row(fields: dict[str, Any]) -> SpeedRow:
-    return SpeedRow(**{**fields, "stages": tuple(Stage(**s) for s in fields["stages"])})

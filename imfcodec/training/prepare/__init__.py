@@ -6,7 +6,6 @@
 
 run.py        the spine, one source at a time
 options.py    what can be asked for
-sources.py    the files, each with a name that does not depend on where it lies
 labels.py     identities, weights, the split
 scan.py       first pass: small pictures -> shots, and where a shot ends
 faces.py      YuNet, tracks of overlapping boxes, landmarks of the frames that were kept

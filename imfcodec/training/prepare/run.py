@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from imfcodec.errors import UNUSABLE_VIDEO, NoFrames, OptionError
+from imfcodec.sources import Source, find_sources
 from imfcodec.training.prepare.dataset import MANIFEST, Dataset
 from imfcodec.training.prepare.extract import clips_of
 from imfcodec.training.prepare.faces import FaceDetector, find_landmarks
@@ -20,7 +21,6 @@ from imfcodec.training.prepare.photo import find_portrait, photo_shot, read_phot
 from imfcodec.training.prepare.plan import plan_shot
 from imfcodec.training.prepare.records import Dropped, SourceRecord
 from imfcodec.training.prepare.scan import Scan, Seen
-from imfcodec.training.prepare.sources import Source, find_sources
 from imfcodec.training.prepare.synthetic_motion import moving
 from imfcodec.training.shards import name_hash
 

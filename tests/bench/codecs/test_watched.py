@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from imfcodec.bench.codecs import watched
+from imfcodec.bench.codecs.anchors import svtav1
 from imfcodec.bench.codecs.sampling import Sampling
-from imfcodec.bench.codecs.svtav1 import SvtAv1
 from imfcodec.errors import OutputFailed, UnsupportedVideo
 
-CODEC = SvtAv1(preset=8)
+CODEC = svtav1(preset=8)
 
 
 def hanging(times: int, tmp_path: Path) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def test_one_that_always_hangs(make_clip, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_its_errors_are_told(make_clip, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedVideo, match="192"):
-        SvtAv1(preset=8, sampling=Sampling(192)).encode(make_clip(), "crf60", tmp_path)
+        svtav1(preset=8, sampling=Sampling(192)).encode(make_clip(), "crf60", tmp_path)
 
 
 def test_one_that_dies(make_clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

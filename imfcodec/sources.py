@@ -1,4 +1,4 @@
-"""The videos and photographs to prepare."""
+"""Videos and photographs among files and in folders."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 from imfcodec.errors import InputUnreadable, OptionError
 
-SUFFIXES = frozenset([".3gp", ".asf", ".avi", ".dv", ".flv", ".gif", ".ivf", ".m2ts", ".m4v"])
-SUFFIXES |= {".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts"}
-SUFFIXES |= {".webm", ".wmv", ".y4m"}
+SUFFIXES = frozenset(
+    [".3g2", ".3gp", ".apng", ".asf", ".avi", ".dv", ".flv", ".gif", ".ivf", ".m2ts", ".m2v"]
+    + [".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".ts"]
+    + [".vob", ".webm", ".wmv", ".y4m"]
+)
 """What is taken for a video inside of a folder; a file named by the user may be called anything."""
 
 PHOTO_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
