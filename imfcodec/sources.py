@@ -10,12 +10,9 @@ from pathlib import Path
 
 from imfcodec.errors import InputUnreadable, OptionError
 
-SUFFIXES = frozenset(
-    (
-        ".3g2 .3gp .apng .asf .avi .dv .flv .gif .ivf .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg "
-        ".mts .mxf .nut .ogv .ts .vob .webm .wmv .y4m"
-    ).split()
-)
+SUFFIXES = frozenset([".3g2", ".3gp", ".apng", ".asf", ".avi", ".dv", ".flv", ".gif", ".ivf"])
+SUFFIXES |= {".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
+SUFFIXES |= {".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"}
 """What is taken for a video inside of a folder; a file named by the user may be called anything."""
 
 PHOTO_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
