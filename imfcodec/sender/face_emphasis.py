@@ -15,20 +15,22 @@ from torch import Tensor
 from imfcodec.media.faces import EYES_SIZE, MOUTH_SIZE, Face, FaceFinder, Picture, face_unit
 
 RENEW: Final = 4
-"""Frames for which a face counts as being in the same place."""
+"""Successive frames for which a face counts as being in the same place."""
 
 
 class FaceEmphasis:
     """Weights of the pixels of successive frames."""
 
-    def __init__(self, weight: float, finder: FaceFinder | None = None) -> None:
+    def __init__(self, weight: float, finder: FaceFinder | None = None, renew: int = RENEW) -> None:
         """Prepare for frames.
 
         Args:
             weight: Of errors in the eyes and the mouth; others have 1.
             finder: The detector; None loads the package's own.
+            renew: Frames for which a face counts as being in the same place.
         """
         self._weight = weight
+        self._renew = renew
         self._finder = finder or FaceFinder()
         self._faces: list[Face] = []
         self._served = 0
@@ -38,7 +40,7 @@ class FaceEmphasis:
         return torch.from_numpy(np.stack([self._next(picture) for picture in pictures])[:, None])
 
     def _next(self, picture: Picture) -> np.ndarray:
-        if self._served % RENEW == 0:
+        if self._served % self._renew == 0:
             self._faces = self._finder.find(picture)
         self._served += 1
         weights = np.ones(picture.shape[:2], np.float32)

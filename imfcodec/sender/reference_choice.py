@@ -22,13 +22,16 @@ Errors = npt.NDArray[np.float64]
 
 
 @torch.inference_mode()
-def unexplained(pictures: Tensor, reference: Tensor, flow: Tensor) -> Errors:
+def unexplained(
+    pictures: Tensor, reference: Tensor, flow: Tensor, weights: Tensor | None = None
+) -> Errors:
     """Mean absolute difference of frames from their reference moved by optical flow.
 
     Args:
         pictures: x [N, 3, H, W] in 0..1, or one picture for all.
         reference: x_r [N, 3, H, W], or one picture for all.
         flow: `optical_flow.observed` from each x to x_r [N, 3, h, w].
+        weights: Of each pixel of x [N, 1, H, W], or for all x; None weighs all alike.
 
     Returns:
         float64 [N].
@@ -36,7 +39,11 @@ def unexplained(pictures: Tensor, reference: Tensor, flow: Tensor) -> Errors:
     pictures = reduce_short_side(pictures, SIDE, MULTIPLE)
     reference = reduce_short_side(reference, SIDE, MULTIPLE).expand(len(flow), -1, -1, -1)
     moved = sample(reference, flow[:, :2])
-    return np.asarray((pictures - moved).abs().mean((1, 2, 3)).double().numpy())
+    difference = (pictures - moved).abs().mean(1, keepdim=True)
+    if weights is not None:
+        weights = reduce_short_side(weights, SIDE, MULTIPLE)
+        difference = difference * weights / weights.mean((1, 2, 3), keepdim=True)
+    return np.asarray(difference.mean((1, 2, 3)).double().numpy())
 
 
 def change_over(earlier: Errors, later: Errors) -> int:

@@ -63,7 +63,8 @@ def planner_of(
     if live:
         return LivePlanner(watch)
     if plans:
-        return PlannedPlanner(watch, KeySchedule(plans, options.predict_keys), advance)
+        emphasis = FaceEmphasis(options.face_weight, renew=1) if options.face_weight != 1 else None
+        return PlannedPlanner(watch, KeySchedule(plans, options.predict_keys, emphasis), advance)
     return GreedyPlanner(
         watch,
         None if looks_ahead else PACKET_S / time_base,

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.planning.key_choice import cells_of, most_typical
 from imfcodec.sender.planning.key_plan import INHERITED, plan_keys
 from imfcodec.sender.planning.mutual_errors import mutual_errors
@@ -29,8 +30,17 @@ class KeySchedule:
         ticks: Time that is planned together, in ticks.
     """
 
-    def __init__(self, interval_ticks: float, predicts: bool = True) -> None:
-        """Take the average time between key frames in ticks, and whether some are predicted."""
+    def __init__(
+        self, interval_ticks: float, predicts: bool = True, emphasis: FaceEmphasis | None = None
+    ) -> None:
+        """Set up.
+
+        Args:
+            interval_ticks: Average time between key frames in ticks.
+            predicts: Whether some are predicted.
+            emphasis: Where errors count more; None weighs all alike.
+        """
+        self._emphasis = emphasis
         self.ticks = AHEAD * interval_ticks
         self._interval = interval_ticks
         self._inherited = INHERITED if predicts else 0.0
@@ -65,8 +75,10 @@ class KeySchedule:
             return []
         places = _evenly(len(frames))
         weighed = [*known, *(frames[place] for place in places)]
+        pictures = [frame.picture for frame in weighed]
+        weights = self._emphasis.of(pictures) if self._emphasis else None
         keys = plan_keys(
-            mutual_errors([frame.picture for frame in weighed], advance),
+            mutual_errors(pictures, advance, weights),
             [frame.pts for frame in weighed],
             len(known),
             count,

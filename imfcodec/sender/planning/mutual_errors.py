@@ -18,7 +18,9 @@ Picture = npt.NDArray[np.uint8]
 
 @torch.inference_mode()
 def mutual_errors(
-    pictures: Sequence[Picture], advance: Callable[[float], None] = lambda share: None
+    pictures: Sequence[Picture],
+    advance: Callable[[float], None] = lambda share: None,
+    weights: torch.Tensor | None = None,
 ) -> Errors:
     """`unexplained` between source frames in order; no key frame has been coded yet.
 
@@ -28,12 +30,15 @@ def mutual_errors(
     Args:
         pictures: N pictures, RGB uint8 [H, W, 3].
         advance: Called with each further share of the work, 0 to 1.
+        weights: Of each pixel's errors, float32 [N, 1, H, W]; None weighs all alike.
 
     Returns:
         float64 [N, N]: the error of frame j rebuilt from frame i at [i, j].
     """
     luma = [grey(picture) for picture in pictures]
     colour = torch.cat([reduce_short_side(to_tensor(p[None]), SIDE, MULTIPLE) for p in pictures])
+    if weights is not None:
+        weights = reduce_short_side(weights, SIDE, MULTIPLE)
     errors = np.zeros((len(pictures), len(pictures)))
     pairs = len(pictures) * (len(pictures) - 1) / 2
     for i in range(len(pictures) - 1):
@@ -44,7 +49,8 @@ def mutual_errors(
             there.append(observed(moved))
             back.append(observed(Movement(moved.back, moved.there)))
         earlier, later_ones = colour[i : i + 1], colour[i + 1 :]
-        errors[i, i + 1 :] = unexplained(later_ones, earlier, torch.stack(there))
-        errors[i + 1 :, i] = unexplained(earlier, later_ones, torch.stack(back))
+        its, theirs = (None, None) if weights is None else (weights[i : i + 1], weights[i + 1 :])
+        errors[i, i + 1 :] = unexplained(later_ones, earlier, torch.stack(there), theirs)
+        errors[i + 1 :, i] = unexplained(earlier, later_ones, torch.stack(back), its)
         advance((len(pictures) - 1 - i) / pairs)
     return errors

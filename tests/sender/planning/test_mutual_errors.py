@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from imfcodec.codec.network import to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
@@ -43,3 +44,15 @@ def test_any_size(size: tuple[int, int]) -> None:
         np.array([[0, 60 / 255], [60 / 255, 0]]), abs=1e-4
     )
     assert mutual_errors([picture]).shape == (1, 1)
+
+
+def test_heavy_pixels_of_the_frame_that_is_rebuilt_decide() -> None:
+    """A change inside the weights of a frame counts for it, and not for another frame."""
+    before = np.full((128, 128, 3), 60, np.uint8)
+    after = before.copy()
+    after[:, 64:] += 60
+    weights = torch.ones(2, 1, 128, 128)
+    weights[1, ..., 64:] = 3  # of the later frame
+    plain, weighed = mutual_errors([before, after]), mutual_errors([before, after], weights=weights)
+    assert weighed[0, 1] == pytest.approx(1.5 * plain[0, 1], rel=0.05)
+    assert weighed[1, 0] == pytest.approx(plain[1, 0])
