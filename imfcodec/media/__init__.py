@@ -22,6 +22,7 @@ Out:    writer.py       MediaWriter: one facade over
 Both:   opus.py         packets outside a container
         atomic.py       AtomicOutput: a file that appears complete or not at all
         failures.py     exceptions of PyAV and files become ours
+        faces.py        YuNet: faces and their landmarks
 """
 
 from imfcodec.media.atomic import AtomicOutput, check_files

@@ -1,7 +1,7 @@
 """Faces in pictures, found by YuNet.
 
-The model `yunet_n_dynamic.onnx` is that of OpenCV's model zoo (Apache-2.0), "YuNet: A Tiny
-Millisecond-level Face Detector", 2023.
+The model `yunet_n_dynamic.onnx` is that of github.com/ShiqiYu/libfacedetection.train, Apache-2.0
+(`LICENSES/Apache-2.0.txt`).
 """
 
 from __future__ import annotations
