@@ -37,7 +37,7 @@ TYPE_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class FramedPacket:
     """A packet with a correct checksum; its payload is not parsed yet.
 
     Attributes:
@@ -82,7 +82,7 @@ def write_frame(packet_type: int, payload: bytes, *, with_mark: bool) -> bytes:
 
 def read_frame(
     source: ByteSource, start: int, limits: Limits, *, is_first: bool = False
-) -> Frame | Fault:
+) -> FramedPacket | Fault:
     """Looks for a packet; consumes nothing.
 
     Args:
@@ -117,7 +117,7 @@ def read_frame(
     if zlib.crc32(checked) != int.from_bytes(source.peek(payload_end, end), "little"):
         reason = f"{TYPE_NAMES[packet_type]}: wrong checksum"
         return Fault(reason, packet_type, end - start)
-    return Frame(packet_type, checked[payload_start - head_start :], end - start)
+    return FramedPacket(packet_type, checked[payload_start - head_start :], end - start)
 
 
 def _read_head(source: ByteSource, start: int) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from collections import deque
 from hashlib import sha256
 
 from imfcodec.bitstream.cursor import Cursor
-from imfcodec.bitstream.framing import SYNC_MARK, TYPE_NAMES, Fault, Frame, read_frame
+from imfcodec.bitstream.framing import SYNC_MARK, TYPE_NAMES, Fault, FramedPacket, read_frame
 from imfcodec.bitstream.header import read_header
 from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits
 from imfcodec.bitstream.packets import (
@@ -115,7 +115,7 @@ class StreamReader:
                 return item
         raise StopIteration
 
-    def _pass_frame(self, frame: Frame) -> Packet | Damage | None:
+    def _pass_frame(self, frame: FramedPacket) -> Packet | Damage | None:
         """The packet in a frame, or the damage that it is; None if it repeats an earlier one."""
         digest = bytes([frame.packet_type]) + sha256(frame.payload).digest()[:16]
         known = digest in self._lately or digest == self._last_key
@@ -158,7 +158,7 @@ class StreamReader:
                 return packet.first_frame == self._timeline.next_frame
         return False
 
-    def _parse(self, frame: Frame) -> Packet:
+    def _parse(self, frame: FramedPacket) -> Packet:
         payload = Cursor(frame.payload)
         kind = frame.packet_type
         if kind == TYPE_KEY:
@@ -175,7 +175,7 @@ class StreamReader:
             return read_end(payload, self._timeline)
         return read_extension(payload)
 
-    def _pass_malformed(self, frame: Frame, reason: str) -> Damage:
+    def _pass_malformed(self, frame: FramedPacket, reason: str) -> Damage:
         """Skips a packet that breaks a rule; its checksum is correct, so its size is trusted."""
         if frame.packet_type == TYPE_KEY:
             self._waste(frame.size_bytes)
@@ -188,7 +188,7 @@ class StreamReader:
         """Skips a faulty packet; its size is trusted only if a good packet follows it."""
         if fault.packet_type in _PASSABLE:
             follower = read_frame(self._source, fault.size_bytes, self._limits)
-            if isinstance(follower, Frame):
+            if isinstance(follower, FramedPacket):
                 start = self._source.offset
                 self._source.skip(fault.size_bytes)
                 return self._damage(start, fault.reason)
@@ -204,7 +204,7 @@ class StreamReader:
             if not self._source.skip_to(SYNC_MARK, _TAIL_BYTES):
                 return self._damage(start, reason, truncated=not self._skip_to_end_packet())
             frame = read_frame(self._source, 0, self._limits)
-            if isinstance(frame, Frame) and self._is_sound_key(frame):
+            if isinstance(frame, FramedPacket) and self._is_sound_key(frame):
                 return self._damage(start, reason)
             self._waste(frame.size_bytes)
             self._source.skip(1)
@@ -216,14 +216,14 @@ class StreamReader:
         left = len(self._source.peek(0, _TAIL_BYTES))
         for start in range(left):
             frame = read_frame(self._source, start, self._limits)
-            is_last = isinstance(frame, Frame) and start + frame.size_bytes == left
-            if isinstance(frame, Frame) and is_last and frame.packet_type == TYPE_END:
+            is_last = isinstance(frame, FramedPacket) and start + frame.size_bytes == left
+            if isinstance(frame, FramedPacket) and is_last and frame.packet_type == TYPE_END:
                 self._source.skip(start)
                 return True
         self._source.skip(left)
         return False
 
-    def _is_sound_key(self, frame: Frame) -> bool:
+    def _is_sound_key(self, frame: FramedPacket) -> bool:
         try:
             self._parse(frame)
         except UnsupportedVersion:

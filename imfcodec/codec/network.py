@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from imfcodec.arrays import Picture, Pictures
 from imfcodec.codec.threads import own_threads, set_own_threads
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.config import DecodeOptions
@@ -20,8 +21,6 @@ from imfcodec.model.imf import IMF, Reference
 if TYPE_CHECKING:  # weights use this room
     from imfcodec.weights import Weights
 
-Picture = npt.NDArray[np.uint8]
-Pictures = npt.NDArray[np.uint8]
 
 STRENGTHS = (1.0, 0.75, 0.5, 0.0)
 """Restoration strength s, by the field ``restoration`` of key packets: x_r = x + s (R(x) - x).

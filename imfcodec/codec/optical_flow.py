@@ -13,13 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imfcodec.arrays import Picture
+
 SHORT_SIDE: Final = 128
 """Short side in pixels of the compared pictures; the returned flow has half of it."""
 
 AGREEMENT: Final = 1.0
 """Largest sum of forward and backward flow, in those pixels, where the flow is trusted."""
 
-Picture = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
 
 

@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.arrays import Picture
 from imfcodec.errors import OptionError
-
-Picture = npt.NDArray[np.uint8]
 
 YUNET: Final = Path(__file__).with_name("yunet_n_dynamic.onnx")
 """The detector that comes with the package."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Picture = npt.NDArray[np.uint8]
+from imfcodec.arrays import Picture
+
 """uint8 RGB [H, W, 3]."""
 
 

@@ -23,7 +23,7 @@ from imfcodec.receiver.report import stream_rate_kbps
 from imfcodec.receiver.sources import open_stream
 
 
-class KeyFrame(NamedTuple):
+class KeyFrameEntry(NamedTuple):
     """One key frame: its number, pts, and whether it is coded from an earlier one."""
 
     number: int
@@ -51,7 +51,7 @@ class StreamSummary:
     sizes: SizeLedger
     packets: dict[str, int] = field(default_factory=dict)
     frames: int = 0
-    key_frames: list[KeyFrame] = field(default_factory=list)
+    key_frames: list[KeyFrameEntry] = field(default_factory=list)
     duration_s: float = 0.0
     audio_packets: int = 0
     complete: bool = False
@@ -98,7 +98,7 @@ def inspect(source: str | Path | BinaryIO) -> StreamSummary:
             match packet:
                 case KeyPacket() | PredictedKeyPacket():
                     predicted = isinstance(packet, PredictedKeyPacket)
-                    summary.key_frames.append(KeyFrame(packet.frame_number, packet.pts, predicted))
+                    summary.key_frames.append(KeyFrameEntry(packet.frame_number, packet.pts, predicted))
                     summary.frames = packet.frame_number + 1
                     end_pts = packet.pts + nominal
                 case TokenPacket():

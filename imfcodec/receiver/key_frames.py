@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.arrays import Tokens
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, chain_length, low_bits
 from imfcodec.codec.pictures import CodedPicture, PictureDecoder
 from imfcodec.codec.tokens import TokenCoder
 from imfcodec.errors import CorruptStream, LimitExceeded
-
-Token = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class KeyFrame:
 
     number: int
     picture: npt.NDArray[np.uint8]
-    token: Token
-    lead: Token
+    token: Tokens
+    lead: Tokens
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class _Link:
 
     number: int
     coded: CodedPicture
-    token: Token
+    token: Tokens
 
 
 class KeyFrames:
@@ -90,7 +89,7 @@ class KeyFrames:
         self._last = KeyFrame(packet.frame_number, picture, token, lead)
         return self._last
 
-    def token_of(self, key: int) -> Token | None:
+    def token_of(self, key: int) -> Tokens | None:
         """Token of the last key frame if its number has these low 8 bits; otherwise None."""
         if self._last is None or low_bits(self._last.number) != key:
             return None
@@ -106,8 +105,8 @@ class KeyFrames:
         return self._chain[:length]
 
     def _tokens(
-        self, packet: KeyPacket | PredictedKeyPacket, origin: Token | None
-    ) -> tuple[Token, Token]:
+        self, packet: KeyPacket | PredictedKeyPacket, origin: Tokens | None
+    ) -> tuple[Tokens, Tokens]:
         """Tokens of the key frame and of its leading frames, which are coded backwards from it."""
         self._coder.reset(origin)
         tokens = self._coder.decode(packet.token, 1 + len(packet.lead))

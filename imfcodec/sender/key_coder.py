@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from imfcodec.arrays import Picture
 from imfcodec.bitstream import FORMAT_LIMITS, chain_length, low_bits
 from imfcodec.codec.pictures import CodedPicture, PictureCodec
 from imfcodec.codec.restoration_strength import restoration_field
@@ -16,8 +14,6 @@ from imfcodec.sender.source_frame import SourceFrame
 
 WORTH_PREDICTING = 0.7
 """Prediction gains nothing if the picture takes more than this share of its base's bytes."""
-
-Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

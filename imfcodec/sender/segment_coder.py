@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from imfcodec.arrays import Tokens
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, TokenPacket, low_bits, padded
 from imfcodec.codec.network import Network, Picture, to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
@@ -29,7 +30,6 @@ from imfcodec.sender.token_choice import TokenChooser
 from imfcodec.sender.token_refinement import Refined
 from imfcodec.sender.token_smoothing import smooth
 
-Integers = npt.NDArray[np.int32]
 PicturePacket = KeyPacket | PredictedKeyPacket | TokenPacket
 
 
@@ -71,7 +71,7 @@ class _SentKey:
 
     frame: SourceFrame
     picture: Picture
-    token: Integers
+    token: Tokens
 
 
 class SegmentCoder:
@@ -213,7 +213,7 @@ class SegmentCoder:
             frame, picture, payload, tuple(f.frame.pts for f in leading), origin
         )
 
-    def _begin(self, frame: SourceFrame, reference: Picture) -> Integers:
+    def _begin(self, frame: SourceFrame, reference: Picture) -> Tokens:
         """Take a new reference, x_r [H, W, 3]; returns its token, int32 [1, d_m]."""
         self._advance(1)
         self._latents = LatentTokens(
@@ -267,7 +267,7 @@ class SegmentCoder:
         """Tokens of successive frames that use the last key frame, and their curvature."""
         return self._latents.beside([f.frame.picture for f in frames], [f.flow for f in frames])
 
-    def _choose(self, latent: Refined) -> Integers:
+    def _choose(self, latent: Refined) -> Tokens:
         """The integers of the frames' tokens: int32 [N, d_m]."""
         tokens, curvature = latent.tokens.numpy(), latent.curvature.numpy()
         with self._stages.timed("token choice"):
@@ -276,7 +276,7 @@ class SegmentCoder:
                 self._before = tokens[-1]
             return self._chooser.choose(self._coder, tokens, curvature)
 
-    def _see(self, tokens: Integers, sources: Sequence[SourceFrame]) -> None:
+    def _see(self, tokens: Tokens, sources: Sequence[SourceFrame]) -> None:
         if self._monitor:
             with self._stages.timed("measure"):
                 self._monitor.see(tokens, [frame.picture for frame in sources])

@@ -6,10 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-Picture = npt.NDArray[np.uint8]
+from imfcodec.arrays import Picture
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sized
 from typing import Any, ClassVar, Protocol, Self
 
-import numpy as np
 import numpy.typing as npt
 
+from imfcodec.arrays import Tokens
 from imfcodec.codec.tokens.quantiser import Quantiser
-
-Integers = npt.NDArray[np.int32]
 
 
 class ResidualCost(Protocol):
@@ -36,7 +34,7 @@ class TokenCoder(Protocol):
     packets the state continues: such a packet is called chained. All arithmetic is on integers.
     """
 
-    def reset(self, key: Integers | None = None) -> None:
+    def reset(self, key: Tokens | None = None) -> None:
         """Forget all earlier tokens but one.
 
         Args:
@@ -45,15 +43,15 @@ class TokenCoder(Protocol):
         """
         ...
 
-    def start_after(self, key: Integers) -> None:
+    def start_after(self, key: Tokens) -> None:
         """Set the state just after a key frame's own token, int32 [d_m]."""
         ...
 
-    def encode(self, tokens: Integers) -> bytes:
+    def encode(self, tokens: Tokens) -> bytes:
         """int32 [n, d_m] -> payload of one packet. Zero bytes after it change nothing."""
         ...
 
-    def decode(self, payload: bytes, count: int) -> Integers:
+    def decode(self, payload: bytes, count: int) -> Tokens:
         """Payload of one packet -> its ``count`` tokens, int32 [count, d_m].
 
         Raises:
@@ -61,7 +59,7 @@ class TokenCoder(Protocol):
         """
         ...
 
-    def rehearse(self, ports: Iterable[Port]) -> Integers:
+    def rehearse(self, ports: Iterable[Port]) -> Tokens:
         """Tokens whose residuals are chosen by ports, one port per token; nothing is coded.
 
         A sender uses this to choose what to send; the coder's state does not change. A port is

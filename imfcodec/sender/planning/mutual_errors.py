@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from imfcodec.arrays import Picture
 from imfcodec.codec.network import to_tensor
 from imfcodec.codec.optical_flow import Movement, grey, movement, observed
 from imfcodec.model.layers import reduce_short_side
 from imfcodec.sender.reference_choice import MULTIPLE, SIDE, Errors, unexplained
-
-Picture = npt.NDArray[np.uint8]
 
 
 @torch.inference_mode()

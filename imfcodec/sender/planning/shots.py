@@ -17,8 +17,8 @@ from fractions import Fraction
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from imfcodec.arrays import Picture
 from imfcodec.codec.optical_flow import grey
 from imfcodec.sender.source_frame import SourceFrame
 
@@ -46,8 +46,6 @@ WARY_S: Final = Fraction(2)
 
 MAX_WAITING: Final = 32
 """Largest number of frames that wait, whatever the frame rate."""
-
-Picture = npt.NDArray[np.uint8]
 
 
 def thumbnail(picture: Picture) -> Picture:
