@@ -19,6 +19,7 @@ import av
 import imfcodec
 from imfcodec.bench.environment import library_versions
 from imfcodec.errors import InputUnreadable
+from imfcodec.media.faces import YUNET
 
 if TYPE_CHECKING:
     from imfcodec.bench.job import Job
@@ -62,7 +63,7 @@ def metric_digest(metric: str, options: ScoreOptions) -> str:
     models = [
         _model_digest(path) if path and metric.startswith(prefixes) else None
         for path, prefixes in (
-            (options.yunet, _NEEDS_FACES),
+            (YUNET, _NEEDS_FACES),
             (options.recogniser, _NEEDS_RECOGNISER),
         )
     ]
@@ -79,7 +80,7 @@ def metric_digest(metric: str, options: ScoreOptions) -> str:
 
 
 def needs_faces(metric: str) -> bool:
-    """Whether a metric depends on the model file of a face detector."""
+    """Whether a metric depends on the face detector."""
     return metric.startswith(_NEEDS_FACES)
 
 

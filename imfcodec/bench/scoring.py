@@ -4,8 +4,8 @@
                      ├─ pairs ─ batches ┼─ VMAF, a process of its own   ├─ scores
     decoded ─────────┘                  └─ motion error, XPSNR          ┘
 
-Memory holds one batch of frames and a few numbers per frame. If a face detector is given, the boxes
-of a clip are found before its first score and kept for the next scores.
+Memory holds one batch of frames and a few numbers per frame. The face's boxes in a clip are found
+before its first score and kept for the next scores.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from imfcodec.bench.meters import (
 )
 from imfcodec.bench.results import METRICS, Score
 from imfcodec.errors import OptionError, UnsupportedVideo
-from imfcodec.media.faces import DETECTOR_HINT, FaceFinder
+from imfcodec.media.faces import FaceFinder
 from imfcodec.metrics.face_boxes import FaceTrack, follow_face
 from imfcodec.metrics.fidelity import capped_db, psnr_rgb_db, psnr_y_db
 from imfcodec.metrics.identity import Recogniser
@@ -78,12 +78,10 @@ class ScoreOptions:
 
     Attributes:
         metrics: Names out of `results.METRICS`; None takes all that can be measured.
-        yunet: ONNX file of the face detector YuNet: eyes, mouth and identity need it.
         recogniser: File of the face recogniser: identity needs it (see `metrics.identity`).
     """
 
     metrics: tuple[str, ...] | None = None
-    yunet: Path | None = None
     recogniser: Path | None = None
 
     def __post_init__(self) -> None:
@@ -190,11 +188,10 @@ class Scorer:
         return frame_meter(_measure(base), place, higher_is_better=_HIGHER[name])
 
     def _track(self, clip: Clip) -> FaceTrack | None:
-        if self._options.yunet is None or not any(map(needs_faces, self._names)):
+        if not any(map(needs_faces, self._names)):
             return None
         if clip.sha256 not in self._tracks:
-            finder = _finder(self._options.yunet)
-            self._tracks[clip.sha256] = follow_face(clip.pictures(), finder)
+            self._tracks[clip.sha256] = follow_face(clip.pictures(), _finder())
         return self._tracks[clip.sha256]
 
     def _source_embeddings(
@@ -264,10 +261,6 @@ def _measure(base: str) -> Measure:
 def _why_missing(name: str, options: ScoreOptions) -> str | None:
     base = _split(name)[1]
     try:
-        if needs_faces(name):
-            if options.yunet is None:
-                return f"no face detector is given: {DETECTOR_HINT}"
-            _finder(options.yunet)
         if base == "identity":
             if options.recogniser is None:
                 return "no face recogniser is given: --recogniser"

@@ -43,14 +43,6 @@ def scoring_options(command: Command) -> Command:
             "Default: the file that IMFCODEC_RECOGNISER names.",
         ),
         click.option(
-            "--yunet",
-            type=PATH,
-            metavar="FILE",
-            envvar="IMFCODEC_YUNET",
-            help="ONNX file of the face detector YuNet, for eyes, mouth and identity. "
-            "Default: the file that IMFCODEC_YUNET names.",
-        ),
-        click.option(
             "--metrics",
             type=metric_names,
             metavar="NAME,...",

@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     },
     stride={"help": "Keep every n-th frame."},
     face={"help": "Crop around the largest steady face, or crop the centre of the picture."},
-    detector={
-        "metavar": "FILE",
-        "envvar": "IMFCODEC_YUNET",
-        "help": "ONNX file of the face detector YuNet. Default: the file that IMFCODEC_YUNET "
-        "names.",
-    },
     detect_every={
         "metavar": "FRAMES",
         "help": "Frames from one face detection to the next, 1 or more.",
@@ -86,8 +80,8 @@ def prepare(
     both the photographs and the videos, label them; otherwise that person may be in training and
     in validation.
 
-    If a detector is given, the landmarks of the faces are stored as well; they help training to
-    find motion. --no-face needs no detector but uses one that is given.
+    The landmarks of the faces are stored as well, even with --no-face; they help training to find
+    motion.
     """
     chosen = PrepareOptions(**options)
     from imfcodec.sources import find_sources

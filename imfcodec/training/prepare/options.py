@@ -22,8 +22,6 @@ class PrepareOptions:
         size: side of the square pictures in the shards, pixels.
         stride: every stride-th frame is kept.
         face: whether to look for a face; without it shots are cropped in their centre.
-        detector: ONNX file of YuNet, which finds the face and then, in every kept frame, its
-            landmarks; with ``face`` off, these alone. None if no face is looked for.
         detect_every: frames from one detection to the next.
         labels: CSV of identities, None if each source is an identity of its own.
         val_share: share of the identities that goes to validation, 0..1.
@@ -35,7 +33,6 @@ class PrepareOptions:
     size: int = 256
     stride: int = 3
     face: bool = True
-    detector: Path | None = None
     detect_every: int = 5
     labels: Path | None = None
     val_share: float = 0.05
