@@ -18,7 +18,8 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 import imfcodec
 from imfcodec.bench.clip import Clip
-from imfcodec.bench.scoring import ScoreOptions, Scorer
+from imfcodec.bench.score_options import ScoreOptions
+from imfcodec.bench.scoring import Scorer
 
 WEIGHTS, SECONDS = (1.0, 5.0, 17.0), "4"
 NAMES = tuple(

@@ -23,7 +23,7 @@ from imfcodec.media.faces import YUNET
 
 if TYPE_CHECKING:
     from imfcodec.bench.job import Job
-    from imfcodec.bench.scoring import ScoreOptions
+    from imfcodec.bench.score_options import ScoreOptions
 
 PACKAGE = Path(imfcodec.__file__).parent
 

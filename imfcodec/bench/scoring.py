@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -37,6 +35,7 @@ from imfcodec.bench.meters import (
     xpsnr_meter,
 )
 from imfcodec.bench.results import METRICS, Score
+from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.errors import OptionError, UnsupportedVideo
 from imfcodec.media.faces import FaceFinder
 from imfcodec.metrics.face_boxes import FaceTrack, follow_face
@@ -70,34 +69,6 @@ _ONE_BY_ONE: Final[dict[str, Callable[[Picture, Picture], float]]] = {
     "ssim": ssim,
     "ms_ssim": ms_ssim,
 }
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """Options of the measurement.
-
-    Attributes:
-        metrics: Names out of `results.METRICS`; None takes all that can be measured.
-        recogniser: File of the face recogniser: identity needs it (see `metrics.identity`).
-    """
-
-    metrics: tuple[str, ...] | None = None
-    recogniser: Path | None = None
-
-    def __post_init__(self) -> None:
-        """Check the names.
-
-        Raises:
-            OptionError: There is no such metric.
-        """
-        unknown = [name for name in self.metrics or () if name not in _HIGHER]
-        if unknown:
-            raise OptionError(f"no metric {', '.join(unknown)}; there are {', '.join(_HIGHER)}")
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """Names in the order of `results.METRICS`."""
-        return tuple(n for n in _HIGHER if self.metrics is None or n in self.metrics)
 
 
 def missing_metrics(options: ScoreOptions) -> dict[str, str]:

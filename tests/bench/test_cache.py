@@ -13,7 +13,7 @@ from imfcodec.bench import cache as cache_module
 from imfcodec.bench import fingerprint
 from imfcodec.bench.cache import Cache, default_cache_folder
 from imfcodec.bench.job import Job, Outcome, measure
-from imfcodec.bench.scoring import ScoreOptions
+from imfcodec.bench.score_options import ScoreOptions
 from tests.bench.fakes import StepCodec
 
 MakeJob = Callable[..., Job]

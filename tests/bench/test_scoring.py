@@ -13,7 +13,8 @@ import pytest
 from imfcodec.bench import scoring
 from imfcodec.bench.clip import MIN_FRAMES, Clip, Picture
 from imfcodec.bench.results import METRICS
-from imfcodec.bench.scoring import BATCH, ScoreOptions, Scorer, missing_metrics
+from imfcodec.bench.score_options import ScoreOptions
+from imfcodec.bench.scoring import BATCH, Scorer, missing_metrics
 from imfcodec.errors import OptionError, UnsupportedVideo
 from imfcodec.metrics.face_boxes import FaceTrack
 from imfcodec.metrics.fidelity import psnr_rgb_db

@@ -89,7 +89,7 @@ def test_different_sizes(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--metrics", "psnr_rgb_db,beauty"), 2, "'beauty' is none of lpips_alex"),
+        (("--metrics", "psnr_rgb_db,beauty"), 2, "no metric beauty; there are lpips_alex"),
         (("--metrics", "identity"), 2, "no face recogniser"),
     ],
 )
