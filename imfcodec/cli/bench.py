@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imfcodec.bench.score_options import ScoreOptions
-from imfcodec.cli.bench_tables import means_tables, savings_table
+from imfcodec.cli.bench_tables import means_tables, savings_table, speed_tables
 from imfcodec.cli.compare import scoring_options
 from imfcodec.cli.options import (
     PATH,
@@ -197,17 +197,8 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
     elif not is_quiet():
         tables = [*means_tables(rows, by_name=scoring.metrics is not None)]
         tables += [savings_table(savings)] if savings else []
-        for number, table in enumerate(tables):
-            if number:
-                show_lines([""])
-            show_columns(table)
-        if timed is not None:
-            from rich.console import Console
-
-            from imfcodec.bench.speed import terminal_table
-
-            show_lines([""])
-            Console().print(terminal_table(timed))
+        tables += speed_tables(timed) if timed else ()
+        show_columns(*tables)
         failed = sum(point.error is not None for point in results.points)
         points = f"{len(results.points)}, {run.from_cache} from the cache, "
         if options.points_from:
