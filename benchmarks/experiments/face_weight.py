@@ -18,8 +18,8 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 import imfcodec
 from imfcodec.bench.clip import Clip
-from imfcodec.bench.scoring import ScoreOptions, Scorer
-from imfcodec.media.faces import YUNET
+from imfcodec.bench.score_options import ScoreOptions
+from imfcodec.bench.scoring import Scorer
 
 WEIGHTS, SECONDS = (1.0, 5.0, 17.0), "4"
 NAMES = tuple(
@@ -32,7 +32,7 @@ NAMES = tuple(
 def main() -> None:
     """One line a clip and weight."""
     print("clip", "weight", "bytes", *NAMES, "lpips_alex")  # noqa: T201
-    scorer = Scorer(ScoreOptions((*NAMES, "lpips_alex"), YUNET, None))
+    scorer = Scorer(ScoreOptions((*NAMES, "lpips_alex")))
     for path in map(Path, sys.argv[1:]):
         with TemporaryDirectory() as folder:
             beginning = Path(folder) / "a.mkv"

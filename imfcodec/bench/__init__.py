@@ -6,7 +6,7 @@
 
 clip.py, clips.py     what is measured on
 codecs/               ours, the frozen key frame, and the anchors, all with the interface `Codec`
-scoring.py, meters.py metrics of one decoded clip
+scoring.py, meters.py metrics of one decoded clip; score_options.py says which
 job.py                one codec at one setting on one clip -> a point
 earlier.py            the same from results of another machine
 memo.py               clips, pictures and figures that need not be read, decoded and drawn again

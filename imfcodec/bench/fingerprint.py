@@ -19,10 +19,11 @@ import av
 import imfcodec
 from imfcodec.bench.environment import library_versions
 from imfcodec.errors import InputUnreadable
+from imfcodec.media.faces import YUNET
 
 if TYPE_CHECKING:
     from imfcodec.bench.job import Job
-    from imfcodec.bench.scoring import ScoreOptions
+    from imfcodec.bench.score_options import ScoreOptions
 
 PACKAGE = Path(imfcodec.__file__).parent
 
@@ -37,9 +38,6 @@ _SHOWING_CODE = ("bench/report/media.py", "bench/report/gallery.py", "media")
 _DRAWING_CODE = tuple(f"bench/report/{name}.py" for name in ("curves", "figures", "names", "theme"))
 
 _DRAWING_LIBRARIES = ("matplotlib", "numpy", "scipy")
-
-_NEEDS_FACES = ("eyes_", "mouth_", "identity")
-_NEEDS_RECOGNISER = ("identity",)
 
 
 def coding_digest(job: Job) -> str:
@@ -59,28 +57,19 @@ def metric_digest(metric: str, options: ScoreOptions) -> str:
     Raises:
         InputUnreadable: A model file of the options cannot be read.
     """
+    recogniser = options.recogniser if metric == "identity" else None
     models = [
-        _model_digest(path) if path and metric.startswith(prefixes) else None
-        for path, prefixes in (
-            (options.yunet, _NEEDS_FACES),
-            (options.recogniser, _NEEDS_RECOGNISER),
-        )
+        _model_digest(YUNET) if needs_faces(metric) else None,
+        _model_digest(recogniser) if recogniser else None,
     ]
+    code = code_digest(_METRIC_CODE, _NOT_METRIC_CODE)
     versions = sorted(library_versions().items())
-    return digest(
-        [
-            metric,
-            models,
-            imfcodec.__version__,
-            code_digest(_METRIC_CODE, _NOT_METRIC_CODE),
-            versions,
-        ]
-    )
+    return digest([metric, models, imfcodec.__version__, code, versions])
 
 
 def needs_faces(metric: str) -> bool:
-    """Whether a metric depends on the model file of a face detector."""
-    return metric.startswith(_NEEDS_FACES)
+    """Whether a metric depends on the face detector."""
+    return metric.startswith(("eyes_", "mouth_", "identity"))
 
 
 def reading_digest(sha256: str) -> str:

@@ -19,7 +19,8 @@ from imfcodec.codec.stages import StageTimes
 from imfcodec.errors import ImfcodecError, NoFrames
 
 if TYPE_CHECKING:
-    from imfcodec.bench.scoring import ScoreOptions, Scorer
+    from imfcodec.bench.score_options import ScoreOptions
+    from imfcodec.bench.scoring import Scorer
 
 
 @dataclass(frozen=True)

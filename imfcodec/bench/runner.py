@@ -18,7 +18,8 @@ from imfcodec.bench.environment import commit, library_versions, machine
 from imfcodec.bench.fingerprint import codec_digest, metric_digest, reading_digest
 from imfcodec.bench.job import Coded, Job, Outcome, code, failed_point
 from imfcodec.bench.results import ClipEntry, CodecEntry, Point, Results
-from imfcodec.bench.scoring import ScoreOptions, missing_metrics
+from imfcodec.bench.score_options import ScoreOptions
+from imfcodec.bench.scoring import missing_metrics
 from imfcodec.errors import InputUnreadable, OptionError
 
 Execute = Callable[[Iterable[Job]], Generator[tuple[Job, Outcome], None, None]]

@@ -4,19 +4,17 @@
                      ├─ pairs ─ batches ┼─ VMAF, a process of its own   ├─ scores
     decoded ─────────┘                  └─ motion error, XPSNR          ┘
 
-Memory holds one batch of frames and a few numbers per frame. If a face detector is given, the boxes
-of a clip are found before its first score and kept for the next scores.
+Memory holds one batch of frames and a few numbers per frame. The face's boxes in a clip are found
+before its first score and kept for the next scores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -37,8 +35,9 @@ from imfcodec.bench.meters import (
     xpsnr_meter,
 )
 from imfcodec.bench.results import METRICS, Score
+from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.errors import OptionError, UnsupportedVideo
-from imfcodec.media.faces import DETECTOR_HINT, FaceFinder
+from imfcodec.media.faces import FaceFinder
 from imfcodec.metrics.face_boxes import FaceTrack, follow_face
 from imfcodec.metrics.fidelity import capped_db, psnr_rgb_db, psnr_y_db
 from imfcodec.metrics.identity import Recogniser
@@ -70,36 +69,6 @@ _ONE_BY_ONE: Final[dict[str, Callable[[Picture, Picture], float]]] = {
     "ssim": ssim,
     "ms_ssim": ms_ssim,
 }
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """Options of the measurement.
-
-    Attributes:
-        metrics: Names out of `results.METRICS`; None takes all that can be measured.
-        yunet: ONNX file of the face detector YuNet: eyes, mouth and identity need it.
-        recogniser: File of the face recogniser: identity needs it (see `metrics.identity`).
-    """
-
-    metrics: tuple[str, ...] | None = None
-    yunet: Path | None = None
-    recogniser: Path | None = None
-
-    def __post_init__(self) -> None:
-        """Check the names.
-
-        Raises:
-            OptionError: There is no such metric.
-        """
-        unknown = [name for name in self.metrics or () if name not in _HIGHER]
-        if unknown:
-            raise OptionError(f"no metric {', '.join(unknown)}; there are {', '.join(_HIGHER)}")
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """Names in the order of `results.METRICS`."""
-        return tuple(n for n in _HIGHER if self.metrics is None or n in self.metrics)
 
 
 def missing_metrics(options: ScoreOptions) -> dict[str, str]:
@@ -190,11 +159,10 @@ class Scorer:
         return frame_meter(_measure(base), place, higher_is_better=_HIGHER[name])
 
     def _track(self, clip: Clip) -> FaceTrack | None:
-        if self._options.yunet is None or not any(map(needs_faces, self._names)):
+        if not any(map(needs_faces, self._names)):
             return None
         if clip.sha256 not in self._tracks:
-            finder = _finder(self._options.yunet)
-            self._tracks[clip.sha256] = follow_face(clip.pictures(), finder)
+            self._tracks[clip.sha256] = follow_face(clip.pictures(), _finder())
         return self._tracks[clip.sha256]
 
     def _source_embeddings(
@@ -264,10 +232,6 @@ def _measure(base: str) -> Measure:
 def _why_missing(name: str, options: ScoreOptions) -> str | None:
     base = _split(name)[1]
     try:
-        if needs_faces(name):
-            if options.yunet is None:
-                return f"no face detector is given: {DETECTOR_HINT}"
-            _finder(options.yunet)
         if base == "identity":
             if options.recogniser is None:
                 return "no face recogniser is given: --recogniser"

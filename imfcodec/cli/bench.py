@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imfcodec.cli.bench_tables import means_tables, savings_table
+from imfcodec.bench.score_options import ScoreOptions
+from imfcodec.cli.bench_tables import means_tables, savings_table, speed_tables
 from imfcodec.cli.compare import scoring_options
 from imfcodec.cli.options import (
     PATH,
     is_quiet,
     json_option,
+    names,
     options_of,
     quiet_option,
     shows_progress,
@@ -52,14 +54,6 @@ _SHOWN_FAILURES = 5
 def _cores() -> int:
     # The process may be confined to fewer cores than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _names(value: str) -> tuple[str, ...]:
-    """Comma-separated names."""
-    names = tuple(name.strip() for name in value.split(",") if name.strip())
-    if not names:
-        raise click.BadParameter("names nothing")
-    return names
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ class BenchOptions:
     out={"type": _FOLDER, "metavar": "DIR"},
     clips_from={"metavar": "CSV"},
     limit={"type": click.IntRange(1), "metavar": "N"},
-    codecs={"type": _names, "metavar": "NAME,..."},
+    codecs={"type": names, "metavar": "NAME,..."},
     weights={"metavar": "NAME|ID|PATH"},
     jobs={"type": click.IntRange(1), "default": _cores, "show_default": False, "metavar": "N"},
     ray={"metavar": "ADDRESS"},
@@ -136,7 +130,7 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
     Reused points are marked "from" in the results. A metric that they lack stays unmeasured. Only
     those of their clips that the page shows are coded again.
     """
-    options = take(BenchOptions, words)
+    options, scoring = take(BenchOptions, words), ScoreOptions(**words)
     _check(clips, options)
     from imfcodec.bench.cache import Cache, default_cache_folder
     from imfcodec.bench.clips import find_clips, open_clips, read_manifest
@@ -144,7 +138,6 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
     from imfcodec.bench.earlier import Earlier
     from imfcodec.bench.report.gallery import Kept
     from imfcodec.bench.runner import Plan, Run
-    from imfcodec.bench.scoring import ScoreOptions
     from imfcodec.bench.summary import lacking, means
 
     paths = find_clips(clips) if clips else []
@@ -161,7 +154,7 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
             cache = Path(stack.enter_context(temporary))
         store = Cache(cache or default_cache_folder())
         usable, unusable = open_clips(paths[: options.limit], store.memo)
-        plan = Plan(usable, coders, ScoreOptions(**words), unusable, earlier)
+        plan = Plan(usable, coders, scoring, unusable, earlier)
         run = Run(plan, store, _executor(options))
         kept = Kept(store.memo, run.identity)
         try:
@@ -202,19 +195,10 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
             }
         )
     elif not is_quiet():
-        tables = [*means_tables(rows, by_name=words["metrics"] is not None)]
+        tables = [*means_tables(rows, by_name=scoring.metrics is not None)]
         tables += [savings_table(savings)] if savings else []
-        for number, table in enumerate(tables):
-            if number:
-                show_lines([""])
-            show_columns(table)
-        if timed is not None:
-            from rich.console import Console
-
-            from imfcodec.bench.speed import terminal_table
-
-            show_lines([""])
-            Console().print(terminal_table(timed))
+        tables += speed_tables(timed) if timed else ()
+        show_columns(*tables)
         failed = sum(point.error is not None for point in results.points)
         points = f"{len(results.points)}, {run.from_cache} from the cache, "
         if options.points_from:

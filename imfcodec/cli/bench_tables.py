@@ -1,4 +1,4 @@
-"""Means and BD-rates of a benchmark as tables for the terminal.
+"""Means, BD-rates and speed of a benchmark as tables for the terminal.
 
 A terminal is narrow, so each part of the picture and the worst frames have their own tables.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from imfcodec.bench.speed.result import SpeedResult
     from imfcodec.bench.summary import FamilyBdRate, Mean
 
 Table = list[tuple[str, ...]]
@@ -100,3 +101,16 @@ def savings_table(rows: Sequence[FamilyBdRate]) -> Table:
         )
         table.append(cells)
     return table
+
+
+def speed_tables(speed: SpeedResult) -> tuple[Table, Table]:
+    """Whole commands, and milliseconds per frame in each of their stages."""
+    from imfcodec.bench.speed.result import HEADING, figures_of
+
+    clip = f"{speed.clip}, {speed.width}x{speed.height}, {speed.frames} frames"
+    stages: Table = [(clip, "threads", "ms per frame")]
+    for row in speed.rows:
+        times = [f"{stage.name} {stage.ms_per_frame:.2f}" for stage in row.stages]
+        times.append(f"other {row.other_ms_per_frame:.2f}")
+        stages.append((f"{row.task} {row.codec}", str(row.threads), ", ".join(times)))
+    return [HEADING, *map(figures_of, speed.rows)], stages

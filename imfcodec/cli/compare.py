@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imfcodec.bench.results import METRICS
-from imfcodec.cli.options import PATH, Command, is_quiet, json_option, quiet_option, wants_json
+from imfcodec.bench.score_options import ScoreOptions
+from imfcodec.cli.options import (
+    PATH,
+    is_quiet,
+    json_option,
+    names,
+    options_of,
+    quiet_option,
+    wants_json,
+)
 from imfcodec.cli.output import left_out, show_columns, show_json, show_warnings
 from imfcodec.cli.progress import Advance, progress
 from imfcodec.cli.text import path_text
@@ -21,44 +30,11 @@ if TYPE_CHECKING:
     from imfcodec.bench.results import Score
 
 
-def metric_names(value: str) -> tuple[str, ...]:
-    """Names of metrics, separated by commas: psnr_rgb_db,ssim."""
-    names = tuple(name.strip() for name in value.split(","))
-    known = [metric.name for metric in METRICS]
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(known)}")
-    return names
-
-
-def scoring_options(command: Command) -> Command:
-    """The options of a measurement: the fields of `ScoreOptions`."""
-    for option in (
-        click.option(
-            "--recogniser",
-            type=PATH,
-            metavar="FILE",
-            envvar="IMFCODEC_RECOGNISER",
-            help="Safetensors file of the face recogniser MobileFaceNet, for identity. "
-            "Default: the file that IMFCODEC_RECOGNISER names.",
-        ),
-        click.option(
-            "--yunet",
-            type=PATH,
-            metavar="FILE",
-            envvar="IMFCODEC_YUNET",
-            help="ONNX file of the face detector YuNet, for eyes, mouth and identity. "
-            "Default: the file that IMFCODEC_YUNET names.",
-        ),
-        click.option(
-            "--metrics",
-            type=metric_names,
-            metavar="NAME,...",
-            help="Metrics to measure. Default: all that can be measured.",
-        ),
-    ):
-        command = option(command)
-    return command
+scoring_options = options_of(
+    ScoreOptions,
+    metrics={"type": names, "metavar": "NAME,..."},
+    recogniser={"metavar": "FILE", "envvar": "IMFCODEC_RECOGNISER", "show_envvar": True},
+)
 
 
 @click.command(short_help="Measure the quality of a video against its source.")
@@ -82,11 +58,12 @@ def compare(source: Path, coded: Path, **scoring: Any) -> None:
     warning; it is an error if --metrics names it.
     """
     from imfcodec.bench.clip import Clip
-    from imfcodec.bench.scoring import ScoreOptions, Scorer
+    from imfcodec.bench.scoring import Scorer
 
+    options = ScoreOptions(**scoring)
     first, second = Clip.open(source), Clip.open(coded)
     _check(first, second)
-    scorer = Scorer(ScoreOptions(**scoring))
+    scorer = Scorer(options)
     with progress("compare", lambda: first.duration_s) as advance:
         frames, scores = scorer.score(first, _counted(second, advance))
     if wants_json():

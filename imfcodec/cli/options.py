@@ -19,6 +19,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PATH: Final = click.Path(path_type=Path)
 
 
+def names(value: str) -> tuple[str, ...]:
+    """Comma-separated names."""
+    found = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not found:
+        raise click.BadParameter("names nothing")
+    return found
+
+
 def wants_json(ctx: click.Context | None = None) -> bool:
     """Whether the command in a context, or in one nested in it, was given --json."""
     return _given("json", ctx)

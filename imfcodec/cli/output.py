@@ -37,14 +37,17 @@ def show_rows(rows: Iterable[Row], *, err: bool = False) -> None:
             click.echo(f"{heading}{_GAP}{encodable(value)}", err=err)
 
 
-def show_columns(rows: Iterable[tuple[str, ...]]) -> None:
-    """Print a table; its first row is the heading."""
-    heading, *body = [tuple(map(encodable, row)) for row in rows]
-    widths = [max(map(len, cells)) for cells in zip(heading, *body, strict=True)]
+def show_columns(*tables: Iterable[tuple[str, ...]]) -> None:
+    """Print tables with a blank line between them; the first row of each is its heading."""
     with _printing():
-        for cells in (heading, *body):
-            padded = (f"{c:<{w}}" for c, w in zip(cells, widths, strict=True))
-            click.echo(click.style(_GAP.join(padded).rstrip(), bold=cells is heading))
+        for number, table in enumerate(tables):
+            if number:
+                click.echo()
+            heading, *body = [tuple(map(encodable, row)) for row in table]
+            widths = [max(map(len, cells)) for cells in zip(heading, *body, strict=True)]
+            for cells in (heading, *body):
+                padded = (f"{c:<{w}}" for c, w in zip(cells, widths, strict=True))
+                click.echo(click.style(_GAP.join(padded).rstrip(), bold=cells is heading))
 
 
 def show_lines(lines: Iterable[str]) -> None:

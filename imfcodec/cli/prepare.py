@@ -24,36 +24,10 @@ if TYPE_CHECKING:
 @click.argument("out", metavar="OUT", type=PATH)
 @options_of(
     PrepareOptions,
-    size={
-        "metavar": "PIXELS",
-        "help": "Side of the square pictures, a multiple of 32 from 64 to 1024.",
-    },
-    stride={"help": "Keep every n-th frame."},
-    face={"help": "Crop around the largest steady face, or crop the centre of the picture."},
-    detector={
-        "metavar": "FILE",
-        "envvar": "IMFCODEC_YUNET",
-        "help": "ONNX file of the face detector YuNet. Default: the file that IMFCODEC_YUNET "
-        "names.",
-    },
-    detect_every={
-        "metavar": "FRAMES",
-        "help": "Frames from one face detection to the next, 1 or more.",
-    },
-    labels={
-        "metavar": "CSV",
-        "help": "Who is in which clip: columns clip and identity, optionally kind, note and split.",
-    },
-    val_share={
-        "help": "Share of the identities that go to validation, 0 to 1, if there is no column "
-        "split.",
-    },
-    min_frames={"help": "Drop a shot with fewer kept frames than this, 2 or more."},
-    max_frames_per_shot={
-        "metavar": "FRAMES",
-        "help": "Keep only the first FRAMES frames of a shot. Default: all.",
-    },
-    overwrite={"help": "Replace existing output."},
+    size={"metavar": "PIXELS"},
+    detect_every={"metavar": "FRAMES"},
+    labels={"metavar": "CSV"},
+    max_frames_per_shot={"metavar": "FRAMES"},
 )
 @click.option(
     "--photos",
@@ -86,8 +60,8 @@ def prepare(
     both the photographs and the videos, label them; otherwise that person may be in training and
     in validation.
 
-    If a detector is given, the landmarks of the faces are stored as well; they help training to
-    find motion. --no-face needs no detector but uses one that is given.
+    The landmarks of the faces are stored as well, even with --no-face; they help training to find
+    motion.
     """
     chosen = PrepareOptions(**options)
     from imfcodec.sources import find_sources

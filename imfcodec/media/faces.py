@@ -20,13 +20,6 @@ from imfcodec.errors import OptionError
 YUNET: Final = Path(__file__).with_name("yunet_n_dynamic.onnx")
 """The detector that comes with the package."""
 
-MODEL_VARIABLE: Final = "IMFCODEC_YUNET"
-DETECTOR_HINT: Final = (
-    f"name the file with --yunet or {MODEL_VARIABLE}; it is YuNet, "
-    "face_detection_yunet_2023mar.onnx at https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
-)
-"""Environment variable that names the detector's file if no option does."""
-
 SCORE: Final = 0.7
 """Confidence of YuNet above which a box is a face; clear faces have 0.9 or more."""
 

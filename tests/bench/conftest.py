@@ -10,7 +10,7 @@ import pytest
 
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.job import Job, Outcome, measure
-from imfcodec.bench.scoring import ScoreOptions
+from imfcodec.bench.score_options import ScoreOptions
 from tests.bench.fakes import StepCodec
 from tests.conftest import moving_picture
 

@@ -13,7 +13,7 @@ from imfcodec.bench import cache as cache_module
 from imfcodec.bench import fingerprint
 from imfcodec.bench.cache import Cache, default_cache_folder
 from imfcodec.bench.job import Job, Outcome, measure
-from imfcodec.bench.scoring import ScoreOptions
+from imfcodec.bench.score_options import ScoreOptions
 from tests.bench.fakes import StepCodec
 
 MakeJob = Callable[..., Job]
@@ -117,22 +117,19 @@ def test_what_a_metric_depends_on(
     for name in "abc":
         (tmp_path / name).write_text(name)
     (tmp_path / "also a").write_text("a")
-    plain = ScoreOptions()
-    boxes = ScoreOptions(yunet=tmp_path / "a")
-    assert changed(digests(plain), digests(boxes)) == [False, True, True]
-    assert changed(digests(boxes), digests(ScoreOptions(yunet=tmp_path / "b"))) == [
-        False,
-        True,
-        True,
-    ]
-    assert digests(boxes) == digests(ScoreOptions(yunet=tmp_path / "also a"))
-    with_face = ScoreOptions(yunet=tmp_path / "a", recogniser=tmp_path / "c")
-    assert changed(digests(boxes), digests(with_face)) == [False, False, True]
+    plain = digests(ScoreOptions())
+    with monkeypatch.context() as patch:
+        patch.setattr(fingerprint, "YUNET", tmp_path / "c")
+        assert changed(plain, digests(ScoreOptions())) == [False, True, True]
+    known = digests(ScoreOptions(recogniser=tmp_path / "a"))
+    assert changed(plain, known) == [False, False, True]
+    other = digests(ScoreOptions(recogniser=tmp_path / "b"))
+    assert changed(known, other) == [False, False, True]
+    assert known == digests(ScoreOptions(recogniser=tmp_path / "also a"))
     monkeypatch.setattr(fingerprint, "library_versions", lambda: {"torch": "99"})
-    assert changed(digests(plain), digests(boxes)) == [False, True, True]
-    before = digests(plain)
+    before = digests(ScoreOptions())
     monkeypatch.setattr(fingerprint, "library_versions", lambda: {"torch": "100"})
-    assert changed(before, digests(plain)) == [True, True, True]
+    assert changed(before, digests(ScoreOptions())) == [True, True, True]
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 2}'])

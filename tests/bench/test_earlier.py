@@ -19,7 +19,7 @@ from imfcodec.bench.earlier import Earlier
 from imfcodec.bench.report.tables import gaps
 from imfcodec.bench.results import Results
 from imfcodec.bench.runner import Plan, Run
-from imfcodec.bench.scoring import ScoreOptions
+from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.bench.summary import lacking, means
 from imfcodec.errors import InputUnreadable
 from tests.bench.conftest import CHEAP, in_this_process

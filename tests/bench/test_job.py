@@ -14,6 +14,7 @@ import pytest
 from imfcodec.bench.clip import Clip, Picture
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.job import Job, measure
+from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.metrics.fidelity import psnr_rgb_db
 from tests.bench.fakes import StepCodec
 
@@ -98,7 +99,7 @@ def test_the_clock_of_decoding_stands_still_while_scoring(
 
     monkeypatch.setattr(scoring, "Scorer", SlowScorer)
     # Scorers are kept by their options: these are used by no other test.
-    options = scoring.ScoreOptions(metrics=("ssim", "psnr_rgb_db"))
+    options = ScoreOptions(metrics=("ssim", "psnr_rgb_db"))
     job = make_job("step8", scoring=options, codec=SlowDecoder(tmp_path))
     begun = time.perf_counter()
     point = measure(job).point

@@ -17,7 +17,7 @@ from imfcodec.bench.clips import UnusableClip
 from imfcodec.bench.job import Job, Outcome
 from imfcodec.bench.results import Results
 from imfcodec.bench.runner import Plan, Run
-from imfcodec.bench.scoring import ScoreOptions
+from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.bench.summary import means
 from imfcodec.errors import InputUnreadable, NoFrames, OptionError
 from tests.bench.conftest import CHEAP, in_this_process

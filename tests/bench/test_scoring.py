@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import pickle  # noqa: TID251 - what sends options to worker processes
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,7 +13,8 @@ import pytest
 from imfcodec.bench import scoring
 from imfcodec.bench.clip import MIN_FRAMES, Clip, Picture
 from imfcodec.bench.results import METRICS
-from imfcodec.bench.scoring import BATCH, ScoreOptions, Scorer, missing_metrics
+from imfcodec.bench.score_options import ScoreOptions
+from imfcodec.bench.scoring import BATCH, Scorer, missing_metrics
 from imfcodec.errors import OptionError, UnsupportedVideo
 from imfcodec.metrics.face_boxes import FaceTrack
 from imfcodec.metrics.fidelity import psnr_rgb_db
@@ -167,12 +167,11 @@ def test_names_are_checked() -> None:
 
 def test_what_is_missing_says_why(tmp_path: Path) -> None:
     faces = ScoreOptions(("eyes_psnr_rgb_db", "identity", "ssim"))
-    assert set(missing_metrics(faces)) == {"eyes_psnr_rgb_db", "identity"}
-    assert "IMFCODEC_YUNET" in missing_metrics(faces)["identity"]
-    absent = dataclasses.replace(faces, yunet=tmp_path / "absent.onnx")
-    if importlib.util.find_spec("cv2"):
-        assert "no such file" in missing_metrics(absent)["eyes_psnr_rgb_db"]
-    with pytest.raises(OptionError, match="identity: no face detector"):
+    assert set(missing_metrics(faces)) == {"identity"}
+    assert "--recogniser" in missing_metrics(faces)["identity"]
+    absent = dataclasses.replace(faces, recogniser=tmp_path / "absent.safetensors")
+    assert "absent" in missing_metrics(absent)["identity"]
+    with pytest.raises(OptionError, match="identity: no face recogniser"):
         Scorer(faces)
 
 
@@ -196,7 +195,7 @@ def test_every_metric_of_the_results_is_known_here() -> None:
 
 
 def test_options_can_be_sent_to_another_process(tmp_path: Path) -> None:
-    options = ScoreOptions(("ssim",), tmp_path / "a.onnx", None)
+    options = ScoreOptions(("ssim",), tmp_path / "a.safetensors")
     assert pickle.loads(pickle.dumps(options)) == options
 
 
@@ -215,9 +214,9 @@ class TestRegions:
             self.searches += 1
             return track
 
-        monkeypatch.setattr(scoring, "_finder", lambda path: object())
+        monkeypatch.setattr(scoring, "_finder", object)
         monkeypatch.setattr(scoring, "follow_face", follow)
-        return Scorer(ScoreOptions(self.NAMES, yunet=Path("any.onnx")))
+        return Scorer(ScoreOptions(self.NAMES))
 
     def test_each_sees_its_own_part(self, clip: Clip, scorer: Scorer) -> None:
         def mouth_frozen() -> Iterator[Picture]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import os
 import runpy
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.anchors import x264
@@ -29,7 +27,6 @@ from imfcodec.bench.speed import (
     Stage,
     measure,
     measure_speed,
-    terminal_table,
 )
 from imfcodec.bench.speed import memory as memory_module
 from imfcodec.bench.speed.commands import (
@@ -72,14 +69,6 @@ def test_the_file_holds_the_result(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "speed.json").read_text())
     assert record.pop("format") == "imfcodec-speed-1"
     assert record == json.loads(json.dumps(dataclasses.asdict(RESULT)))
-
-
-def test_terminal_shows_every_figure_and_takes_names_as_they_are() -> None:
-    console = Console(file=io.StringIO(), width=140, record=True)
-    console.print(terminal_table(RESULT))
-    text = console.export_text()
-    for part in ("decode imfcodec [fast]", "3.25", "25.0", "40.0", "300", "alignment 10.00"):
-        assert part in text
 
 
 def test_report_shows_the_speed(tmp_path: Path) -> None:

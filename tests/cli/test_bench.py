@@ -194,7 +194,7 @@ def test_what_cannot_work_is_refused_before_anything_is_measured(
     extra: list[str],
 ) -> None:
     monkeypatch.chdir(clips)
-    monkeypatch.delenv("IMFCODEC_YUNET", raising=False)
+    monkeypatch.delenv("IMFCODEC_RECOGNISER", raising=False)
     extra = [*extra] if "--codecs" in extra else [*extra, "--codecs", "frozen"]
     result = invoke("bench", *extra, "--out", tmp_path / "out")
     assert result.exit_code == exit_code, result.output

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
+from imfcodec.bench.speed.result import SpeedResult, SpeedRow, Stage
 from imfcodec.bench.summary import Mean
-from imfcodec.cli.bench_tables import means_tables
+from imfcodec.cli.bench_tables import means_tables, speed_tables
+from imfcodec.cli.output import show_columns
 
 SCORES = {"psnr_rgb_db": 31.234, "ssim": 0.91234, "mouth_psnr_rgb_db": 28.0, "eyes_lpips_alex": 0.1}
 ROW = Mean(
@@ -32,3 +36,21 @@ def test_parts_of_the_picture_have_tables_of_their_own() -> None:
 
 def test_only_the_whole_picture_without_names() -> None:
     assert len(list(means_tables([ROW], by_name=False))) == 1
+
+
+def test_speed_shows_every_figure_and_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    stages = (Stage("read", 1.5), Stage("alignment", 10.0, True), Stage("decoder", 15.0, True))
+    row = SpeedRow(
+        *("imfcodec [fast]", True, "decode", "cpu", 2),
+        frames=100,
+        wall_s=4.0,
+        rate_kbps=3.25,
+        peak_memory_bytes=300 << 20,
+        stages=stages,
+    )
+    show_columns(*speed_tables(SpeedResult("anna", 256, 256, 100, "a machine", (row,))))
+    commands, times = (part.splitlines() for part in capsys.readouterr().out.split("\n\n"))
+    assert commands[1].split("  ")[0] == "decode imfcodec [fast]"
+    assert commands[1].split()[3:] == ["cpu", "2", "3.25", "25.0", "40.0", "300"]
+    assert times[0].startswith("anna, 256x256, 100 frames")
+    assert times[1].endswith("read 1.50, alignment 10.00, decoder 15.00, other 13.50")

@@ -15,13 +15,13 @@ PLAIN = ("--metrics", "psnr_rgb_db,motion_error")
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No download of networks, and no detector of this machine's."""
+    """No download of networks, and no recogniser of this machine's."""
 
     def refuse(*args: object, **options: object) -> None:
         raise OSError("no network in tests")
 
     monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
-    monkeypatch.delenv("IMFCODEC_YUNET", raising=False)
+    monkeypatch.delenv("IMFCODEC_RECOGNISER", raising=False)
 
 
 @pytest.fixture
@@ -53,12 +53,13 @@ def test_json(invoke: Invoke, clip: Path) -> None:
 def test_what_cannot_be_measured_is_named(invoke: Invoke, clip: Path) -> None:
     result = invoke("compare", clip, clip, "--json")
     record = json.loads(result.stdout)
-    assert "no face detector" in record["missing"]["identity"]
+    assert "no face recogniser" in record["missing"]["identity"]
     assert record["scores"].keys().isdisjoint(record["missing"])
     warnings = invoke("compare", clip, clip).stderr.splitlines()
-    (detector,) = [line for line in warnings if "no face detector" in line]  # said once
-    assert "identity" in detector
-    assert "opencv_zoo" in detector
+    (recogniser,) = [line for line in warnings if "no face recogniser" in line]
+    assert "identity" in recogniser
+    lpips = [line for line in warnings if "lpips_alex" in line]
+    assert len(lpips) == 1  # one reason is said once, for the whole picture, eyes and mouth
     assert "left out" not in invoke("compare", clip, clip, "-q").stderr
 
 
@@ -88,8 +89,8 @@ def test_different_sizes(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--metrics", "psnr_rgb_db,beauty"), 2, "'beauty' is none of lpips_alex"),
-        (("--metrics", "identity"), 2, "no face detector"),
+        (("--metrics", "psnr_rgb_db,beauty"), 2, "no metric beauty; there are lpips_alex"),
+        (("--metrics", "identity"), 2, "no face recogniser"),
     ],
 )
 def test_metrics_that_cannot_be_had(

@@ -98,12 +98,12 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-def test_a_real_face(data: Path, metrics_folder: Path) -> None:
+def test_a_real_face(data: Path) -> None:
     pytest.importorskip("cv2")
     with av.open(str(data / "val" / "classic_akiyo_0.mp4")) as container:
         frames = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
         pictures = [next(frames) for _ in range(4)]
-    found = follow_face(pictures, FaceFinder(metrics_folder / "yunet_n_dynamic.onnx"))
+    found = follow_face(pictures, FaceFinder())
     assert found is not None
     left_eye, right_eye, nose, left_corner, right_corner = found.landmarks[0]
     assert left_eye[0] < nose[0] < right_eye[0]

@@ -94,7 +94,7 @@ def test_files_that_are_no_recogniser(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_same_and_different_people(data: Path, metrics_folder: Path) -> None:
-    finder = FaceFinder(metrics_folder / "yunet_n_dynamic.onnx")
+    finder = FaceFinder()
     recogniser = Recogniser(metrics_folder / "mobilefacenet_y1_f32.safetensors")
     people = []
     for clip in sorted((data / "val").glob("*.mp4"))[:3]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from imfcodec.errors import OptionError
-from imfcodec.media.faces import MODEL_VARIABLE
 from imfcodec.training.prepare.faces import Box, FaceDetector, FaceTracks
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.plan import face_crop, plan_shot
@@ -147,29 +143,6 @@ def test_motion_is_no_cut() -> None:
     assert [n for n, cut in enumerate(found) if cut and n > 2] == [20]
 
 
-def test_without_opencv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(OptionError, match=r"opencv-python-headless"):
-        FaceDetector(tmp_path / "model.onnx")
-
-
-def test_a_file_that_is_no_model(tmp_path: Path) -> None:
-    pytest.importorskip("cv2")
-    model = tmp_path / "model.onnx"
-    model.write_bytes(b"no model")
-    with pytest.raises(OptionError, match="cannot load"):
-        FaceDetector(model)
-
-
-@pytest.fixture
-def detector() -> Path:
-    beside = Path(__file__).parents[3] / "shared" / "metrics" / "yunet_n_dynamic.onnx"
-    model = Path(os.environ.get(MODEL_VARIABLE, beside))
-    if not model.is_file():
-        pytest.skip(f"no face detector: set {MODEL_VARIABLE}")
-    return model
-
-
 def framed(clip: Path, target: Path, frames: int, place: tuple[int, int, int]) -> None:
     """The clip as a part, (x, y, side), of a larger picture with other things in it."""
     x, y, side = place
@@ -187,7 +160,7 @@ def framed(clip: Path, target: Path, frames: int, place: tuple[int, int, int]) -
 
 
 @pytest.mark.data
-def test_real_faces_fill_half_of_their_crops(tmp_path: Path, data: Path, detector: Path) -> None:
+def test_real_faces_fill_half_of_their_crops(tmp_path: Path, data: Path) -> None:
     videos, out = tmp_path / "videos", tmp_path / "out"
     videos.mkdir()
     places = {
@@ -197,11 +170,11 @@ def test_real_faces_fill_half_of_their_crops(tmp_path: Path, data: Path, detecto
     }
     for name, place in places.items():
         framed(data / "val" / f"{name}.mp4", videos / f"{name}.mp4", 30, place)
-    options = PrepareOptions(detector=detector, stride=2, val_share=0.0)
+    options = PrepareOptions(stride=2, val_share=0.0)
     report = prepare([videos], out, options)
     assert report.splits["train"].clips == 3
     assert report.dropped == {}
-    faces = FaceDetector(detector)
+    faces = FaceDetector()
     shard = Shard(out / "train")
     for clip in shard.clips:
         middle = shard.frames[clip.start + clip.count // 2]

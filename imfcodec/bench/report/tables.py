@@ -9,8 +9,7 @@ from typing import NamedTuple
 from imfcodec.bench.report.curves import measured_metrics
 from imfcodec.bench.report.showcase import Pair
 from imfcodec.bench.results import CodecEntry, Metric, Point, Results
-from imfcodec.bench.speed.result import SpeedResult
-from imfcodec.bench.speed.terminal import HEADING, figures_of
+from imfcodec.bench.speed.result import HEADING, SpeedResult, figures_of
 from imfcodec.bench.summary import FamilyBdRate, lacking, means
 
 NOTHING = "–"

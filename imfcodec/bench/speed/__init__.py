@@ -6,6 +6,5 @@ frames and then runs the whole command once.
 
 from imfcodec.bench.speed.measure import measure_speed
 from imfcodec.bench.speed.result import SpeedResult, SpeedRow, Stage
-from imfcodec.bench.speed.terminal import terminal_table
 
-__all__ = ["SpeedResult", "SpeedRow", "Stage", "measure_speed", "terminal_table"]
+__all__ = ["SpeedResult", "SpeedRow", "Stage", "measure_speed"]

@@ -94,3 +94,19 @@ class SpeedResult:
         """Write JSON."""
         record = {"format": FORMAT, **dataclasses.asdict(self)}
         path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+HEADING = ("command", "device", "threads", "kbps", "frames/s", "network frames/s", "peak MiB")
+
+
+def figures_of(row: SpeedRow) -> tuple[str, ...]:
+    """The cells below `HEADING`."""
+    return (
+        f"{row.task} {row.codec}",
+        row.device,
+        str(row.threads),
+        f"{row.rate_kbps:.2f}",
+        f"{row.fps:.1f}",
+        "–" if row.network_fps is None else f"{row.network_fps:.1f}",
+        f"{row.peak_memory_bytes / 2**20:.0f}",
+    )

@@ -37,7 +37,7 @@ class Dataset:
     def __init__(self, out: Path, options: PrepareOptions, detector: str | None) -> None:
         """Create the folder, or continue an earlier run with the same options.
 
-        ``detector`` is the digest of the face detector, None if there is none.
+        ``detector`` is the digest of the face detector, None if it places no crop.
 
         Raises:
             OutputExists: it holds something else, or was begun with other options.

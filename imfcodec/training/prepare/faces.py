@@ -12,9 +12,8 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.errors import OptionError
 from imfcodec.media import writing
-from imfcodec.media.faces import DETECTOR_HINT, FaceFinder
+from imfcodec.media.faces import YUNET, FaceFinder
 from imfcodec.training.landmarks import FILE, VALUES
 
 SAME_FACE_OVERLAP = 0.3
@@ -59,32 +58,15 @@ Sighting = tuple[int, Box]
 
 
 class FaceDetector:
-    """OpenCV's `FaceDetectorYN`.
+    """YuNet, for faces of videos and landmarks of the frames that were kept.
 
     Attributes:
         digest: Start of the model file's sha256: another model finds other boxes.
     """
 
-    def __init__(self, model: Path | None) -> None:
-        """Load the model's ONNX file.
-
-        Raises:
-            OptionError: OpenCV is not installed, or there is no such model.
-        """
-        try:
-            import cv2  # noqa: F401 - the message names this command's way out
-        except ImportError as error:
-            raise OptionError(
-                "looking for faces needs OpenCV (pip install opencv-python-headless); "
-                "--no-face does without"
-            ) from error
-        if model is None or not model.is_file():
-            missing = "no face detector is given" if model is None else f"{model}: no such file"
-            raise OptionError(
-                f"{missing}: {DETECTOR_HINT.replace('--yunet', '--detector')}. Or use --no-face"
-            )
-        self.digest = hashlib.sha256(model.read_bytes()).hexdigest()[:8]
-        self._finder = FaceFinder(model)
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256(YUNET.read_bytes()).hexdigest()[:8]
+        self._finder = FaceFinder()
 
     def detect(self, picture: npt.NDArray[np.uint8]) -> list[Box]:
         """Faces in a picture, RGB uint8 [H, W, 3]; boxes in its pixels."""

@@ -19,23 +19,22 @@ class PrepareOptions:
     """Options of `prepare`; those out of range are an `OptionError`.
 
     Attributes:
-        size: side of the square pictures in the shards, pixels.
-        stride: every stride-th frame is kept.
-        face: whether to look for a face; without it shots are cropped in their centre.
-        detector: ONNX file of YuNet, which finds the face and then, in every kept frame, its
-            landmarks; with ``face`` off, these alone. None if no face is looked for.
-        detect_every: frames from one detection to the next.
-        labels: CSV of identities, None if each source is an identity of its own.
-        val_share: share of the identities that goes to validation, 0..1.
-        min_frames: shots with fewer kept frames are dropped.
-        max_frames_per_shot: largest number of kept frames per shot, None for all.
-        overwrite: whether to start again in a folder that is not empty.
+        size: Side of the square pictures in pixels, a multiple of 32 from 64 to 1024.
+        stride: Keep every n-th frame.
+        face: Crop around the largest steady face, or crop the centre of the picture.
+        detect_every: Frames from one face detection to the next, 1 or more.
+        labels: Who is in which clip: columns clip and identity, optionally kind, note and split.
+            Default: each file is an identity of its own.
+        val_share: Share of the identities that go to validation, 0 to 1, if there is no column
+            split.
+        min_frames: Drop a shot with fewer kept frames than this, 2 or more.
+        max_frames_per_shot: Keep only the first FRAMES frames of a shot. Default: all.
+        overwrite: Replace existing output.
     """
 
     size: int = 256
     stride: int = 3
     face: bool = True
-    detector: Path | None = None
     detect_every: int = 5
     labels: Path | None = None
     val_share: float = 0.05

@@ -84,7 +84,7 @@ def prepare(
         out: the folder of the shards.
         options: all others.
         advance: told of the progress.
-        photos: files and folders; they need the face detector, and never go to validation.
+        photos: files and folders; they need ``options.face``, and never go to validation.
 
     Raises:
         InputUnreadable: a path does not exist, or there is no video or photograph there.
@@ -100,8 +100,7 @@ def prepare(
     if not options.face and any(source.photo for source in sources):
         raise OptionError("photographs need faces to be animated: they exclude --no-face")
     labels = Labels(options.labels, options.val_share)
-    wanted = options.face or options.detector is not None
-    detector = FaceDetector(options.detector) if wanted else None
+    detector = FaceDetector()
     cropper = detector if options.face else None
     meter = _Meter(advance)
     fresh: list[SourceRecord] = []
@@ -129,7 +128,7 @@ def prepare(
             meter.end()
         records = list(dataset.records)
     for split in SPLITS:
-        if detector and (out / split / "index.json").exists():
+        if (out / split / "index.json").exists():
             find_landmarks(out / split, detector, meter.landmarks)
     return _report(out, records, fresh, done_before, warnings, time.perf_counter() - begun)
 
