@@ -98,7 +98,9 @@ def inspect(source: str | Path | BinaryIO) -> StreamSummary:
             match packet:
                 case KeyPacket() | PredictedKeyPacket():
                     predicted = isinstance(packet, PredictedKeyPacket)
-                    summary.key_frames.append(KeyFrameEntry(packet.frame_number, packet.pts, predicted))
+                    summary.key_frames.append(
+                        KeyFrameEntry(packet.frame_number, packet.pts, predicted)
+                    )
                     summary.frames = packet.frame_number + 1
                     end_pts = packet.pts + nominal
                 case TokenPacket():
