@@ -148,8 +148,8 @@ class TorchNetwork:
     @torch.inference_mode()
     def _rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
         assert self._reference is not None  # tokens follow a key frame
-        references = [self._reference.expand(len(tokens))]
-        return to_pictures(self._model.reconstruct(self._tokens(tokens), references).picture)
+        reference = self._reference.expand(len(tokens))
+        return to_pictures(self._model.reconstruct(self._tokens(tokens), reference).picture)
 
     def _tokens(self, integers: npt.NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(self._quantiser.dequantise(integers)).to(self._device)

@@ -1,4 +1,4 @@
-"""From attention to displacement: where each reference shows the fine detail of a pixel."""
+"""From attention to displacement: where the reference shows the fine detail of a pixel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPEN = 4.0  # logit offset: visibility starts near its upper end
 
 
 class Warp(NamedTuple):
-    """How one reference is sampled.
+    """How the reference is sampled.
 
     Attributes:
         displacement: Offset from a pixel to its place in the reference, x and y in units of
@@ -86,28 +86,25 @@ class Correspondence(nn.Module):
         self,
         features: Tensor,
         motion: Tensor,
-        reference_motions: list[Tensor],
+        reference_motion: Tensor,
         alignment: Alignment,
-    ) -> list[Warp]:
-        """One `Warp` per reference.
+    ) -> Warp:
+        """The `Warp` of the reference.
 
         Args:
             features: Aligned features [B, C, h, w].
             motion: m_c [B, dim, h, w].
-            reference_motions: m_r of each reference [B, dim, h, w].
+            reference_motion: m_r [B, dim, h, w].
             alignment: Result of the attention at this scale.
         """
         height, width = features.shape[-2:]
         own = coordinates(height, width, features).t().view(1, 1, 2, height, width)
-        warps = []
-        for r, reference_motion in enumerate(reference_motions):
-            offsets = (alignment.position[:, r] - own).flatten(1, 2)
-            found = interleaved(torch.cat([offsets, alignment.mass[:, r]], 1))
-            inputs = torch.cat([features, motion, reference_motion, found], 1)
-            hidden = activation(self.second(activation(self.first(inputs))))
-            out = self.last(hidden)
-            warps.append(Warp(out[:, :2] * 0.2, visibility_of(out[:, 2:])))
-        return warps
+        offsets = (alignment.position - own).flatten(1, 2)
+        found = interleaved(torch.cat([offsets, alignment.mass], 1))
+        inputs = torch.cat([features, motion, reference_motion, found], 1)
+        hidden = activation(self.second(activation(self.first(inputs))))
+        out = self.last(hidden)
+        return Warp(out[:, :2] * 0.2, visibility_of(out[:, 2:]))
 
 
 class Refinement(nn.Module):

@@ -53,11 +53,11 @@ class Reconstruction(NamedTuple):
 
     Attributes:
         picture: x_hat [B, 3, H, W]; unclipped, nominally 0..1.
-        warps: How each reference was sampled (preset `fast`); otherwise empty.
+        warp: How the reference was sampled (preset `fast`); otherwise None.
     """
 
     picture: Tensor
-    warps: list[Warp]
+    warp: Warp | None
 
 
 class IMF(nn.Module):
@@ -70,7 +70,7 @@ class IMF(nn.Module):
         t_r ─ IMF_D ─ m_r ─── IMF_A ─ D_F ─ x_hat_c
         t_c ─ IMF_D ─ m_c ─────┘
 
-    Height and width are any multiples of 32; 1 to 4 references.
+    Height and width are any multiples of 32.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -138,27 +138,19 @@ class IMF(nn.Module):
             keys_and_values, motions[-1], (features[8], features[4], features[2]), picture
         )
 
-    def reconstruct(self, token: Tensor, references: list[Reference]) -> Reconstruction:
-        """Rebuild frames from their tokens t_c [B, d_m] and 1 to 4 references of batch B."""
-        motions = self.motions(token, *references[0].picture.shape[-2:])
-        aligned = [
-            alignment(motion, [r.keys_and_values[level] for r in references])
-            for level, (alignment, motion) in enumerate(zip(self.alignments, motions, strict=True))
-        ]
+    def reconstruct(self, token: Tensor, reference: Reference) -> Reconstruction:
+        """Rebuild frames from their tokens t_c [B, d_m] and a reference of batch B."""
+        motions = self.motions(token, *reference.picture.shape[-2:])
+        levels = zip(self.alignments, motions, reference.keys_and_values, strict=True)
+        aligned = [alignment(motion, entry) for alignment, motion, entry in levels]
         if not self.guided:
-            return Reconstruction(self.frame_decoder([a.features for a in aligned]), [])
+            return Reconstruction(self.frame_decoder([a.features for a in aligned]), None)
         return Reconstruction(
             *self.frame_decoder(
-                aligned,
-                motions[-1],
-                [r.motion for r in references],
-                [(*r.fine, r.picture) for r in references],
+                aligned, motions[-1], reference.motion, reference.fine, reference.picture
             )
         )
 
-    def forward(
-        self, token: Tensor, pictures: list[Tensor], reference_tokens: list[Tensor]
-    ) -> Reconstruction:
-        """The receiver after R: t_c, the x_r and their t_r -> x_hat_c."""
-        references = [self.reference(x, t) for x, t in zip(pictures, reference_tokens, strict=True)]
-        return self.reconstruct(token, references)
+    def forward(self, token: Tensor, picture: Tensor, reference_token: Tensor) -> Reconstruction:
+        """The receiver after R: t_c, x_r and its t_r -> x_hat_c."""
+        return self.reconstruct(token, self.reference(picture, reference_token))

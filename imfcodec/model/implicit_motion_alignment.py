@@ -1,4 +1,4 @@
-"""IMF_A, implicit motion alignment: cross-attention moves the references' features."""
+"""IMF_A, implicit motion alignment: cross-attention moves a reference's features."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ class Alignment(NamedTuple):
 
     Attributes:
         features: Aligned features [B, dim, h, w].
-        mass: Share of each head's attention on each reference [B, R, heads, h, w]; sums to 1
-            over R.
-        position: Expected position in each reference under the attention, x and y in units of
-            the picture [B, R, heads, 2, h, w].
+        mass: Sum of each head's attention [B, heads, h, w]; 1 up to rounding.
+        position: Expected position in the reference under the attention, x and y in units of
+            the picture [B, heads, 2, h, w].
     """
 
     features: Tensor
@@ -58,11 +57,10 @@ class ImplicitMotionAlignment(nn.Module):
 
         m_c + P ─ q ─┐
         m_r + P ─ k ─┼─ attention ─┬─ out ─ blocks ─ aligned features
-        f_r ───── v ─┘             └─ expected position in each reference
+        f_r ───── v ─┘             └─ expected position in the reference
 
-    The references are concatenated as keys and values, so no weight depends on their number.
-    An indicator and the coordinates of each reference are additional values, so that the one
-    fused attention also yields the position of every query.
+    A constant 1 and the coordinates of the reference are additional values, so that the one fused
+    attention also yields its sum and the position of every query.
     """
 
     def __init__(self, dim: int, feature_channels: int, heads: int, blocks: int) -> None:
@@ -84,40 +82,31 @@ class ImplicitMotionAlignment(nn.Module):
         key = motion.flatten(2).transpose(1, 2) + self.position(height, width, motion)
         return self.key(key), self.value(features.flatten(2).transpose(1, 2))
 
-    def forward(self, motion: Tensor, references: list[tuple[Tensor, Tensor]]) -> Alignment:
-        """Align to one frame's motion.
-
-        Args:
-            motion: m_c [B, dim, h, w].
-            references: `keys_and_values` of each reference.
-        """
+    def forward(self, motion: Tensor, keys_and_values: tuple[Tensor, Tensor]) -> Alignment:
+        """Align a reference, given by its `keys_and_values`, to m_c [B, dim, h, w]."""
         b, dim, height, width = motion.shape
-        n, count = height * width, len(references)
         head_dim = dim // self.heads
         query = self.query(motion.flatten(2).transpose(1, 2) + self.position(height, width, motion))
-        key = torch.cat([k for k, _ in references], 1)
-        value = torch.cat([v for _, v in references], 1)
+        key, value = keys_and_values
 
         def split(x: Tensor) -> Tensor:
             return x.view(b, -1, self.heads, head_dim).transpose(1, 2)
 
-        # One indicator and two coordinates per reference, zero in the rows of other references.
         where = F.pad(coordinates(height, width, motion), (1, 0), value=1.0)
         # All head sizes are equal, as the fused kernels require.
-        padding = -(-(head_dim + 3 * count) // VECTOR) * VECTOR - head_dim
-        tracers = F.pad(torch.block_diag(*[where] * count), (0, padding - 3 * count))
+        padding = -(-(head_dim + 3) // VECTOR) * VECTOR - head_dim
+        tracers = F.pad(where, (0, padding - 3))
         mixed = F.scaled_dot_product_attention(
             F.pad(split(query), (0, padding)),
             F.pad(split(key), (0, padding)),
             torch.cat([split(value), tracers.expand(b, self.heads, -1, -1)], -1),
             scale=1 / math.sqrt(head_dim),
         )
-        found = mixed[..., head_dim : head_dim + 3 * count].unflatten(-1, (count, 3))
-        found = found.permute(0, 3, 1, 4, 2).reshape(b, count, self.heads, 3, height, width)
-        mass = found[:, :, :, 0]
-        position = found[:, :, :, 1:] / mass.unsqueeze(3).clamp_min(1e-4)
+        found = mixed[..., head_dim : head_dim + 3].transpose(2, 3).unflatten(3, (height, width))
+        mass = found[:, :, 0]
+        position = found[:, :, 1:] / mass.unsqueeze(2).clamp_min(1e-4)
 
-        x = self.out(mixed[..., :head_dim].transpose(1, 2).reshape(b, n, dim))
+        x = self.out(mixed[..., :head_dim].transpose(1, 2).flatten(2))
         for block in self.blocks:
             x = block(x)
         return Alignment(x.transpose(1, 2).reshape(b, dim, height, width), mass, position)

@@ -190,8 +190,9 @@ class TokenRefiner:
         displacements, pictures = [], []
         for some in tokens.split(BATCH):
             with self._arithmetic():
-                rebuilt = self._model.reconstruct(some, [self._reference.expand(len(some))])
-            displacements += [64 * warp.displacement.float() for warp in rebuilt.warps[:1]]
+                rebuilt = self._model.reconstruct(some, self._reference.expand(len(some)))
+            if rebuilt.warp is not None:
+                displacements.append(64 * rebuilt.warp.displacement.float())
             pictures.append(F.avg_pool2d(rebuilt.picture.float(), 2))
         return _Effect(torch.cat(displacements) if displacements else None, torch.cat(pictures))
 

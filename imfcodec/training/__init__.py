@@ -15,7 +15,6 @@ losses.py, perceptual_loss.py, discriminator.py, adversary.py    what is minimis
 loop.py, processes.py         the loop, top to bottom, in one process or in many
 optimisation.py   rate, precision and averaged weights of a step
 checkpoint.py, tensor_file.py, run_log.py, validation.py, utilisation.py   what a run leaves behind
-refined_run.py    tokens of a run of frames, and the integers that a sender sends
 export.py, weights_list.py    checkpoint -> weights file, and what its folder says of it
 fit_tables.py     integer predictors and tables on training tokens
 overfit.py        all steps with one clip

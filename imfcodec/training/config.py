@@ -64,13 +64,12 @@ class TrainConfig:
         motion_start: Share of all steps before the motion term starts.
         rate: Weight of a bit of token rate (the lambda of rate against quality).
         noise_steps: Steps over which quantisation noise rises to full strength.
-        two_references: Share of the steps that see more than one reference (2 to 4).
         decoded_references: Share of references that are AV1-decoded key frames.
         hard: Share of targets that are the most different of three candidates.
-        near: Share of targets at most ``near_frames`` frames of the shard away from their first
+        near: Share of targets at most ``near_frames`` frames of the shard away from their
             reference, as in a stream whose references are renewed often.
         near_frames: See ``near``.
-        still: Share of targets that are the frame of their first reference.
+        still: Share of targets that are the frame of their reference.
         sent: Share of the steps that use pairs and tokens of a sender (`imfcodec train tokens`);
             E_T learns nothing in them.
         renormalise: Whether tokens are normalised by running statistics (see
@@ -113,7 +112,6 @@ class TrainConfig:
     motion_start: float = 0.0
     rate: float = 0.0005
     noise_steps: int = 600
-    two_references: float = 0.1
     decoded_references: float = 0.6
     hard: float = 0.5
     near: float = 0.0

@@ -28,7 +28,7 @@ from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.training.checkpoint import EMA_FILE, load_initial
 from imfcodec.training.config import TrainConfig
 from imfcodec.training.fit_tables import fit_tables
-from imfcodec.training.refined_run import RefinedRun
+from imfcodec.training.send import RefinedRun
 from imfcodec.training.trainee import Trainee
 from imfcodec.training.weights_list import add_to_manifest, add_to_model_card
 from imfcodec.weights import WeightsFile

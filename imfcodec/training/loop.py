@@ -184,11 +184,11 @@ def train(
                 batch = next(batches)
                 wait_s += time.monotonic() - waited
                 if part is mine[0]:
-                    references, size = len(batch.references), config.model.token_size
+                    size = config.model.token_size
                     amount = warm_in(step, 0, config.noise_steps)
-                    whole_noise = token_noise(noise_source, stage.batch, references, size, amount)
+                    whole_noise = token_noise(noise_source, stage.batch, size, amount)
                     kinds = (batch.flow is None, batch.sent is None, gan_on, penalise, moving)
-                    flops.begin((stage, references, *kinds))
+                    flops.begin((stage, *kinds))
                 noise = [n[part[0] :: part[1]].to(device) for n in whole_noise]
                 # Operations are counted on the network as it is written.
                 forward = plain_pass if flops.counting else compiled_pass

@@ -75,7 +75,6 @@ def overfit(
         perceptual=0.0,  # the figure is PSNR, and no backbone has to be had
         precision=natural_precision(device),
         noise_steps=steps // 4,
-        two_references=0.0,
         affine=0.0,
         recolour=0.0,
         minutes=minutes,

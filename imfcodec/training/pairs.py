@@ -1,4 +1,4 @@
-"""Pairs drawn from a shard: a target frame and the references that it is rebuilt from."""
+"""Pairs drawn from a shard: a target frame and the reference that it is rebuilt from."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Pick(NamedTuple):
 
     current: Place
     neighbour: Place
-    references: tuple[Place, ...]
+    reference: Place
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Plan:
         looks: Their augmentation.
         size: Side of the pictures in pixels.
         share: So many pairs, the first ones, have their neighbour loaded.
-        flow, other_flows, sent: As in `Batch`, on the CPU.
+        flow, neighbour_flow, sent: As in `Batch`, on the CPU.
     """
 
     picks: list[Pick]
@@ -68,7 +68,7 @@ class Plan:
     size: int
     share: int
     flow: Tensor | None
-    other_flows: list[Tensor]
+    neighbour_flow: Tensor | None
     sent: SentPairs | None = None
 
 
@@ -79,18 +79,17 @@ class Batch:
     Attributes:
         current: x_c, to be rebuilt.
         neighbour: The neighbouring frame of x_c in time, for the first pairs or for all.
-        references: Decoded key frames x_r, one tensor per reference.
-        flow: Optical flow from x_c to the first reference, `optical_flow` [B, 3, f, f]; None if
-            not requested.
-        other_flows: That of the further references and of the neighbour, where E_T sees it.
+        reference: Key frames x_r.
+        flow: Optical flow from x_c to x_r, `optical_flow` [B, 3, f, f]; None if not requested.
+        neighbour_flow: That of the neighbour; None where E_T does not see it.
         sent: Tokens that a sender chose for these pairs; None takes those of E_T.
     """
 
     current: Tensor
     neighbour: Tensor
-    references: list[Tensor]
+    reference: Tensor
     flow: Tensor | None
-    other_flows: list[Tensor]
+    neighbour_flow: Tensor | None
     sent: SentPairs | None = None
 
     def to(self, device: str) -> Batch:
@@ -98,9 +97,9 @@ class Batch:
         return Batch(
             self.current.to(device),
             self.neighbour.to(device),
-            [reference.to(device) for reference in self.references],
+            self.reference.to(device),
             None if self.flow is None else self.flow.to(device),
-            [flow.to(device) for flow in self.other_flows],
+            None if self.neighbour_flow is None else self.neighbour_flow.to(device),
             None if self.sent is None else SentPairs(*(t.to(device) for t in self.sent)),
         )
 
@@ -130,7 +129,7 @@ class ClipDrawer:
 
 
 class PairSampler:
-    """Draws batches: a clip, references and a target frame.
+    """Draws batches: a clip, a reference and a target frame.
 
     Some targets are the most different of three candidates: large motion is rare in talking heads,
     but must be learned. Some batches are frames of a sender with the tokens that it chose, flipped
@@ -180,23 +179,18 @@ class PairSampler:
         mine = slice(part[0], None, part[1])
         if self.config.sent and rng.random() < self.config.sent:
             return self._plan_sent(rng, batch, size, flow, mine)
-        count = 1
-        if rng.random() < self.config.two_references:
-            count = int(rng.integers(2, 5))
-        picks = [self._pick(rng, count) for _ in range(batch)][mine]
+        rng.random()  # not used; without it, a seed would stand for other pairs than it did
+        picks = [self._pick(rng) for _ in range(batch)][mine]
         looks = [Look.draw(rng, self.config.affine, self.config.recolour) for _ in range(batch)]
         looks = looks[mine]
         # The rate is measured on some pairs: it needs a token more than everything else.
         share = len(picks) if self.config.motion > 0 else math.ceil(len(picks) / RATE_SHARE)
-        seen = self.config.model.token_encoder_flow
-        others = []
-        if seen:
-            _, *further = zip(*(p.references for p in picks), strict=True)
-            others = [self._flow(picks, looks, places) for places in further]
-            beside = [p.neighbour for p in picks[:share]]
-            others.append(self._flow(picks[:share], looks[:share], beside))
-        moved = self._flow(picks, looks, [p.current for p in picks]) if flow or seen else None
-        return Plan(picks, looks, size, share, moved, others)
+        moved = beside = None
+        if self.config.model.token_encoder_flow:
+            beside = self._flow(picks[:share], looks[:share], [p.neighbour for p in picks[:share]])
+        if flow or self.config.model.token_encoder_flow:
+            moved = self._flow(picks, looks, [p.current for p in picks])
+        return Plan(picks, looks, size, share, moved, beside)
 
     def __getitem__(self, request: tuple[int, int, int, bool, tuple[int, int]]) -> Plan:
         """`plan` with these arguments."""
@@ -220,43 +214,41 @@ class PairSampler:
         for run, place in zip(runs, places, strict=True):
             current, neighbour = map(Place.of_frame, sent.frames[run, place : place + 2])
             key = Place(int(sent.reference[run]), int(sent.reference_frame[run]), decoded=True)
-            picks.append(Pick(current, neighbour, (key,)))
+            picks.append(Pick(current, neighbour, key))
         moved = self._flow(picks, looks, [p.current for p in picks]) if flow else None
-        return Plan(picks, looks, size, len(picks), moved, [], sent.pairs(runs, places))
+        return Plan(picks, looks, size, len(picks), moved, None, sent.pairs(runs, places))
 
     def load(self, plan: Plan) -> Batch:
         """The pictures of a plan, and all of it on the device."""
         picks, looks, share = plan.picks, plan.looks, plan.share
-        by_number = zip(*(p.references for p in picks), strict=True)
         return Batch(
             self._pictures([p.current for p in picks], looks, plan.size),
             self._pictures([p.neighbour for p in picks[:share]], looks[:share], plan.size),
-            [self._pictures(places, looks, plan.size) for places in by_number],
+            self._pictures([p.reference for p in picks], looks, plan.size),
             plan.flow,
-            plan.other_flows,
+            plan.neighbour_flow,
             plan.sent,
         ).to(self.device)
 
-    def _pick(self, rng: np.random.Generator, references: int) -> Pick:
+    def _pick(self, rng: np.random.Generator) -> Pick:
         clip = self.drawer.draw(rng)
-        drawn = tuple(self._reference(rng, clip) for _ in range(references))
-        first = drawn[0]
+        reference = self._reference(rng, clip)
         count = self.CANDIDATES if rng.random() < self.config.hard else 1
         low, high = clip.start, clip.start + clip.count
         if self.config.near > 0 and rng.random() < self.config.near:
             reach = self.config.near_frames
-            low, high = max(low, first.frame - reach), min(high, first.frame + reach + 1)
+            low, high = max(low, reference.frame - reach), min(high, reference.frame + reach + 1)
         if self.config.still > 0 and rng.random() < self.config.still:
-            low, high = first.frame, first.frame + 1
+            low, high = reference.frame, reference.frame + 1
         candidates = rng.integers(low, high, size=count)
         current = candidates[0]
         if count > 1:
-            coarse = self._source(first)[::8, ::8].astype(np.int16)
+            coarse = self._source(reference)[::8, ::8].astype(np.int16)
             differences = [np.abs(self.shard.frames[c][::8, ::8] - coarse) for c in candidates]
             current = candidates[np.argmax([d.sum() for d in differences])]
         last = clip.start + clip.count - 1
         neighbour = current + 1 if current < last else current - 1
-        return Pick(Place.of_frame(current), Place.of_frame(neighbour), drawn)
+        return Pick(Place.of_frame(current), Place.of_frame(neighbour), reference)
 
     def _reference(self, rng: np.random.Generator, clip: Clip) -> Place:
         if clip.refs and rng.random() < self.config.decoded_references:
@@ -280,9 +272,9 @@ class PairSampler:
         return Look.apply(looks, x)
 
     def _flow(self, picks: list[Pick], looks: list[Look], places: Sequence[Place]) -> Tensor:
-        """Optical flow from these pictures to the picks' first references."""
+        """Optical flow from these pictures to the picks' references."""
         known = self.shard.landmarks
-        ways = list(zip(places, (p.references[0] for p in picks), strict=True))
+        ways = list(zip(places, (p.reference for p in picks), strict=True))
         flow = optical_flow(
             [self._source(here) for here, _ in ways],
             [self._source(there) for _, there in ways],

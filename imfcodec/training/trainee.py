@@ -23,7 +23,7 @@ class Pass(NamedTuple):
         picture: x_hat_c [B, 3, S, S].
         token: Of x_c, normalised and without noise [B, d_m].
         bits: Mean bits per token, scalar.
-        displacement: Of the first reference [B, 2, h, w]; empty for the plain alignment.
+        displacement: Of the reference [B, 2, h, w]; empty for the plain alignment.
         neighbour: The neighbouring frame of x_c, rebuilt [B, 3, S, S]; empty if not requested.
     """
 
@@ -90,42 +90,37 @@ class Trainee(nn.Module):
             batch: Pictures of which the token encoder sees every pixel.
             size: Side in pixels at which the rest of the network works.
             noise: Uniform in -1/2..1/2 and scaled by how far quantisation has been brought in:
-                one [B, d_m] for x_c, one for each reference, one for the neighbour, and one
-                for the rate.
-            neighbour: Whether the neighbour is rebuilt as well, from the same references.
+                one [B, d_m] for x_c, one for x_r, one for the neighbour, and one for the rate.
+            neighbour: Whether the neighbour is rebuilt as well, from the same reference.
         """
-        said, coded, bits = self._tokens(batch, noise)
-        current, *reference_tokens, beside = coded
-        references = [
-            self.imf.reference(interleaved(reduce_to(picture, size)), token)
-            for picture, token in zip(batch.references, reference_tokens, strict=True)
-        ]
-        rebuilt = self.imf.reconstruct(current, references)
+        said, (current, reference_token, beside), bits = self._tokens(batch, noise)
+        picture = interleaved(reduce_to(batch.reference, size))
+        reference = self.imf.reference(picture, reference_token)
+        rebuilt = self.imf.reconstruct(current, reference)
         nothing = rebuilt.picture.new_zeros(0)
         return Pass(
             rebuilt.picture,
             said,
             bits,
-            rebuilt.warps[0].displacement if rebuilt.warps else nothing,
-            self.imf.reconstruct(beside, references).picture if neighbour else nothing,
+            rebuilt.warp.displacement if rebuilt.warp else nothing,
+            self.imf.reconstruct(beside, reference).picture if neighbour else nothing,
         )
 
     def _tokens(self, batch: Batch, noise: list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
-        """What E_T says of x_c; t_c, the t_r and the neighbour's as received; bits per token."""
+        """What E_T says of x_c; t_c, t_r and the neighbour's as received; bits per token."""
         if batch.sent is not None:
             current, neighbour = batch.sent.current, batch.sent.neighbour
             # Nothing that is trained can change what these cost.
             with torch.no_grad():
                 bits = self.quantiser.rate_bits(current, neighbour, torch.zeros_like(current))
             return current, [current, batch.sent.reference, neighbour], bits
-        # Tokens are all relative to one picture, the first reference.
-        origin = batch.references[0]
+        origin = batch.reference
         share = len(batch.neighbour)
-        pictures = [batch.current, *batch.references, batch.neighbour]
-        origins = [*[origin] * (len(pictures) - 1), origin[:share]]
+        pictures = [batch.current, origin, batch.neighbour]
+        origins = [origin, origin, origin[:share]]
         flow = None
-        if batch.other_flows and batch.flow is not None:
-            flow = torch.cat([batch.flow, at_rest(batch.flow), *batch.other_flows])
+        if batch.neighbour_flow is not None and batch.flow is not None:
+            flow = torch.cat([batch.flow, at_rest(batch.flow), batch.neighbour_flow])
         tokens = self.imf.encode_token(
             interleaved(torch.cat(pictures)), interleaved(torch.cat(origins)), flow
         ).split([len(p) for p in pictures])
@@ -136,11 +131,10 @@ class Trainee(nn.Module):
 
 
 def token_noise(
-    generator: torch.Generator, batch: int, references: int, token_size: int, amount: float
+    generator: torch.Generator, batch: int, token_size: int, amount: float
 ) -> list[Tensor]:
     """Noise for `Trainee.forward` over a whole batch, on the CPU: the same on every machine."""
-    shape = (references + 3, batch, token_size)
-    noise = (torch.rand(shape, generator=generator) - 0.5).unbind(0)
+    noise = (torch.rand((4, batch, token_size), generator=generator) - 0.5).unbind(0)
     # The rate is always that of full quantisation; what the decoder sees is warmed in.
     return [*(n * amount for n in noise[:-1]), noise[-1]]
 

@@ -17,7 +17,7 @@ class FlopMeter:
 
     Convolutions, matrix products and attention count, forward and backward, a multiply-add as
     two; attention as a CPU fuses it does not, torch does not know its cost. Steps of one kind
-    (size, batch, references, ...) cost the same: only the first of each kind is counted, the
+    (size, batch, ...) cost the same: only the first of each kind is counted, the
     others are looked up.
     """
 

@@ -25,8 +25,8 @@ class Validation:
     """PSNR and LPIPS of rounded tokens on fixed pairs, and of the frozen reference."""
 
     def __init__(self, shard: Shard, config: TrainConfig, device: str) -> None:
-        """Draw the pairs, one reference each, whatever the training sees."""
-        fixed = dataclasses.replace(config, seed=1, two_references=0.0, affine=0.0, sent=0.0)
+        """Draw the pairs, whatever the training sees."""
+        fixed = dataclasses.replace(config, seed=1, affine=0.0, sent=0.0)
         self._sampler = PairSampler(shard, fixed)
         self._side = config.model.token_encoder_side or 0
         self._device = device
@@ -79,10 +79,10 @@ class Validation:
     def _rebuild(self, model: Trainee, batch: Batch, size: int) -> tuple[Tensor, Tensor, Tensor]:
         """Reference, target and what a receiver makes of it, [B, 3, size, size] each."""
         step = model.quantiser.step
-        origin = batch.references[0]
+        origin = batch.reference
         reference, target = reduce_to(origin, size), reduce_to(batch.current, size)
         token = model.imf.encode_token(batch.current, origin, batch.flow)
         tokens = token, model.imf.key_token(origin)
         current, key = (torch.round(t / step) * step for t in tokens)
-        rebuilt = model.imf(current, [reference], [key])
+        rebuilt = model.imf(current, reference, key)
         return reference, target, rebuilt.picture.float().clamp(0, 1)

@@ -118,11 +118,11 @@ def test_hooks_time_each_block_and_go_away() -> None:
     token = torch.zeros(1, TINY.token_size)
     picture = torch.zeros(1, 3, 64, 64)
     with timed_parts("cpu") as times, torch.inference_mode():
-        model(token, [model.restore(picture)], [token])
+        model(token, model.restore(picture), token)
     assert set(times.milliseconds) == set(PARTS)
     before = dict(times.milliseconds)
     with torch.inference_mode():
-        model(token, [picture], [token])
+        model(token, picture, token)
     assert times.milliseconds == before
 
 
@@ -139,7 +139,7 @@ def test_blocks_in_several_threads_share_the_time() -> None:
 @torch.inference_mode()
 def rebuilt_once(model: IMF) -> None:
     token = torch.zeros(1, TINY.token_size)
-    model(token, [model.restore(torch.zeros(1, 3, 64, 64))], [token])
+    model(token, model.restore(torch.zeros(1, 3, 64, 64)), token)
 
 
 def test_peak_memory_is_that_of_the_process_alone() -> None:

@@ -56,7 +56,7 @@ def test_refinement_serves_heavy_pixels() -> None:
     picture, still = torch.rand(1, 3, 64, 64), torch.zeros(1, model.config.token_size)
     wanted = 0.3 * torch.randn_like(still)
     with torch.inference_mode():
-        one, other = (model(t, [picture], [still]).picture for t in (wanted, -wanted))
+        one, other = (model(t, picture, still).picture for t in (wanted, -wanted))
     frame = torch.cat([one[..., :32], other[..., 32:]], -1)
     left = torch.ones(1, 1, 64, 64)
     left[..., :32] = 100

@@ -26,8 +26,8 @@ from tests.tiny import TINY, tiny_model
 
 def rebuilt(model: IMF, token: torch.Tensor, picture: torch.Tensor, key: torch.Tensor):
     with torch.no_grad():
-        references = [model.reference(picture, key).expand(len(token))]
-        return model.reconstruct(token, references)
+        reference = model.reference(picture, key).expand(len(token))
+        return model.reconstruct(token, reference)
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ def in_runs(refiner: TokenRefiner, *parts: torch.Tensor) -> torch.Tensor:
 def test_the_picture_comes_nearer(case: tuple) -> None:
     """From the key frame's own token, which holds the picture still, towards what was seen."""
     model, picture, key, true, frames = case
-    warp = rebuilt(model, true, picture, key).warps[0]
+    warp = rebuilt(model, true, picture, key).warp
     flow = torch.cat([warp.displacement, torch.ones_like(warp.visibility)], 1)
     said = key.expand(len(true), -1)
     improved = in_runs(TokenRefiner(model, picture, key, 2), frames, flow, said)
     before, after = (rebuilt(model, t, picture, key) for t in (said, improved))
     assert pyramid_l1(after.picture, frames) < 0.6 * pyramid_l1(before.picture, frames)
-    errors = [flow_distance(x.warps[0].displacement, flow) for x in (before, after)]
+    errors = [flow_distance(x.warp.displacement, flow) for x in (before, after)]
     assert errors[1] < 0.8 * errors[0]
     assert not improved.requires_grad
 

@@ -29,7 +29,6 @@ def small_run(**changes: object) -> TrainConfig:
         "flow_end": 0.5,
         "warmup_steps": 2,
         "noise_steps": 3,
-        "two_references": 0.5,
         "checkpoint_steps": 4,
         "log_steps": 5,
     }

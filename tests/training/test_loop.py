@@ -289,7 +289,6 @@ def test_it_learns(shard: Path, tmp_path: Path) -> None:
         learning_rate=2e-3,
         log_steps=20,
         flow=0.0,  # a flat disc on a smooth ground: its optical flow misleads
-        two_references=0.0,
         affine=0.0,
         recolour=0.0,
     )
