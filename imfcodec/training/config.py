@@ -181,11 +181,3 @@ class TrainConfig:
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
             raise OptionError(f"unreadable training configuration: {error}") from error
-
-    def difference(self, other: TrainConfig) -> list[str]:
-        """Names of the fields in which two configurations differ."""
-        return [
-            f.name
-            for f in dataclasses.fields(self)
-            if getattr(self, f.name) != getattr(other, f.name)
-        ]

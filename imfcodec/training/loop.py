@@ -274,7 +274,8 @@ def _claim_folder(run: Path, config: TrainConfig, resume: bool, processes: Proce
             raise OptionError(
                 f"nothing to resume: {run} holds no checkpoint; train without --resume"
             )
-        if fields := config.difference(TrainConfig.from_json(path.read_text())):
+        before = TrainConfig.from_json(path.read_text())
+        if fields := [k for k, v in vars(config).items() if getattr(before, k) != v]:
             raise OptionError(f"the run in {run} has other values of: {', '.join(fields)}")
     elif processes.first:
         # A run that never came to a checkpoint is in nobody's way.
