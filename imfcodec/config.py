@@ -219,8 +219,8 @@ class EncodeOptions:
             and receiver then wait for that key frame. No effect with `latency` low.
         refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100. More
             steps give better tokens and take longer. Default: 2, or 0 with `latency` low.
-        face_weight: How much more errors in the eyes and the mouth count than others, 1 to 100,
-            when tokens are improved and key frames are planned. 1 weighs all alike.
+        face_weight: Weight of errors in the eyes and the mouth, 1 to 100, when tokens are improved
+            and key frames are planned. Other errors have weight 1.
         scene_cut: Code a key frame at each scene cut.
         latency: normal collects up to 3 seconds of tokens in a packet; low sends each frame at
             once.

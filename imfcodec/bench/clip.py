@@ -8,9 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from imfcodec.arrays import Picture
 from imfcodec.bench.fingerprint import file_digest, reading_digest
 from imfcodec.codec.stages import StageTimes
 from imfcodec.errors import UnsupportedVideo
@@ -19,8 +17,6 @@ from imfcodec.media import AudioMode, MediaReader
 if TYPE_CHECKING:
     from imfcodec.bench.memo import Memo
 
-Picture = npt.NDArray[np.uint8]
-"""uint8 RGB [H, W, 3]."""
 
 MIN_FRAMES = 8
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.arrays import Picture
 from imfcodec.errors import OptionError
 from imfcodec.media import MediaWriter
 
-Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
 # All positions are (x, y) in pixels of the portrait, a square of this side.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.arrays import Pictures
 from imfcodec.bench.results import Score
 from imfcodec.metrics.face_boxes import FaceTrack
 from imfcodec.metrics.identity import Recogniser
@@ -16,9 +17,6 @@ from imfcodec.metrics.motion import WHOLE, MotionError, Region
 from imfcodec.metrics.vmaf import Vmaf
 from imfcodec.metrics.worst import worst_mean
 from imfcodec.metrics.xpsnr import Xpsnr
-
-Pictures = npt.NDArray[np.uint8]
-"""uint8 RGB [N, H, W, 3]."""
 
 Measure = Callable[[Pictures, Pictures], list[float]]
 """A value for each pair of a source and a coded picture."""

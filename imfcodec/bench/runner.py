@@ -9,8 +9,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imfcodec.arrays import Picture
 from imfcodec.bench.cache import Cache, Found
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.bench.clips import UnusableClip
 from imfcodec.bench.codecs.codec import Codec
 from imfcodec.bench.earlier import Earlier

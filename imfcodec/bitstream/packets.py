@@ -15,7 +15,6 @@ TYPE_END = 5
 TYPE_PREDICTED_KEY = 6
 TYPE_EXTENSION = 7
 
-
 RESTORATIONS = 4
 """Number of values of the field ``restoration``, which gives the restoration strength."""
 

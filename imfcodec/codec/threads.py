@@ -12,7 +12,7 @@ _lock = Lock()
 
 
 def set_own_threads(count: int, others: int) -> None:
-    """Let torch's operations in the calling thread use ``count`` threads, in later threads others.
+    """Use ``count`` torch threads in the calling thread; threads that start later use ``others``.
 
     torch keeps a count for each thread, and one for threads that begin to use it. It sets both at
     once, so another thread sets the second one back.

@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.arrays import Picture
 from imfcodec.media.faces import EYES_SIZE, MOUTH_SIZE, Face, FaceFinder, face_unit
 from imfcodec.metrics.motion import Region
-from imfcodec.metrics.pictures import Picture
 
 LEAST_SEEN: Final = 0.5
 """Share of the frames in which a face must be found, so that filled gaps are the exception."""

@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from imfcodec.metrics.pictures import Picture, check_pictures
+from imfcodec.arrays import Picture
+from imfcodec.metrics.pictures import check_pictures
 
 __all__ = ["EQUAL_DB", "capped_db", "check_pictures", "psnr_rgb_db", "psnr_y_db"]
 

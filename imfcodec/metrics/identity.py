@@ -22,9 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from imfcodec.arrays import Picture
 from imfcodec.errors import OptionError
 from imfcodec.media.faces import Landmarks
-from imfcodec.metrics.pictures import Picture
 
 SIDE: Final = 112
 """Side of an aligned face in pixels."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from imfcodec.metrics.pictures import Picture, check_pictures
+from imfcodec.arrays import Picture
+from imfcodec.metrics.pictures import check_pictures
 
 Region = tuple[slice, slice]
 """Rows and columns."""

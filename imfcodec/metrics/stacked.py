@@ -11,9 +11,10 @@ from fractions import Fraction
 import numpy as np
 from av import VideoFrame
 
+from imfcodec.arrays import Picture
 from imfcodec.media.colour import Matrix
 from imfcodec.media.convert import YuvConverter
-from imfcodec.metrics.pictures import Picture, check_pictures
+from imfcodec.metrics.pictures import check_pictures
 
 PIXEL_FORMAT = "yuv444p"
 

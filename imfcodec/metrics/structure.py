@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from imfcodec.metrics.pictures import Picture, check_pictures
+from imfcodec.arrays import Picture
+from imfcodec.metrics.pictures import check_pictures
 
 WINDOW: Final = 11
 """Pixels on each side of the window; a smaller picture has no SSIM."""

@@ -19,9 +19,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.arrays import Picture
 from imfcodec.errors import OptionError
 from imfcodec.media.ffmpeg_binary import ffmpeg_binary
-from imfcodec.metrics.pictures import Picture
 from imfcodec.metrics.stacked import PIXEL_FORMAT, StackedPairs
 
 MIN_SIDE: Final = 17

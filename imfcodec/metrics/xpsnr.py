@@ -12,9 +12,9 @@ from typing import Final
 import av
 from av.filter import Graph
 
+from imfcodec.arrays import Picture
 from imfcodec.errors import OptionError
 from imfcodec.metrics.fidelity import EQUAL_DB
-from imfcodec.metrics.pictures import Picture
 from imfcodec.metrics.stacked import PIXEL_FORMAT, StackedPairs
 
 MIN_PIXELS: Final = 2025

@@ -11,7 +11,7 @@ from imfcodec.codec.network import ENGINES, Network
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
 from imfcodec.config import DecodeOptions, EncodeOptions
-from imfcodec.sender.face_emphasis import FaceEmphasis
+from imfcodec.sender.face_emphasis import RENEW, FaceEmphasis
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.monitor import Monitor
 from imfcodec.sender.planning.greedy import GreedyPlanner
@@ -63,8 +63,9 @@ def planner_of(
     if live:
         return LivePlanner(watch)
     if plans:
-        emphasis = FaceEmphasis(options.face_weight, renew=1) if options.face_weight != 1 else None
-        return PlannedPlanner(watch, KeySchedule(plans, options.predict_keys, emphasis), advance)
+        # Frames that are planned are far apart, so each is searched for faces.
+        schedule = KeySchedule(plans, options.predict_keys, _emphasis_of(options, renew=1))
+        return PlannedPlanner(watch, schedule, advance)
     return GreedyPlanner(
         watch,
         None if looks_ahead else PACKET_S / time_base,
@@ -111,7 +112,7 @@ def coder_of(
             chain_ticks=CHAIN_S / time_base if live else Fraction(0),
         ),
         stages,
-        emphasis=FaceEmphasis(options.face_weight) if options.face_weight != 1 else None,
+        emphasis=_emphasis_of(options) if options.refine_steps else None,
         monitor=monitor,
         advance=advance,
     )
@@ -125,3 +126,7 @@ def network_of(weights: Weights, options: EncodeOptions) -> Network:
 def rate_of(options: EncodeOptions) -> RateControl:
     """The rate control that the options ask for."""
     return ConstantQuality(SegmentSettings(options.key_crf))
+
+
+def _emphasis_of(options: EncodeOptions, renew: int = RENEW) -> FaceEmphasis | None:
+    return None if options.face_weight == 1 else FaceEmphasis(options.face_weight, renew=renew)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from imfcodec.arrays import Pictures
 from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
 from imfcodec.errors import InputUnreadable, OutputFailed
 from imfcodec.media import AtomicOutput
@@ -33,7 +33,6 @@ PAIRS_PER_CLIP = 5
 FRAMES_PER_PAIR = 50
 """... of a long clip, which would else show the network the same few references."""
 
-Pictures = npt.NDArray[np.uint8]
 ClipEntry = Mapping[str, Any]
 """A clip as it stands in ``index.json``."""
 

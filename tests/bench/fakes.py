@@ -13,7 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.errors import KeyframeCodecError
 

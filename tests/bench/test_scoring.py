@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
+from imfcodec.arrays import Picture
 from imfcodec.bench import scoring
-from imfcodec.bench.clip import MIN_FRAMES, Clip, Picture
+from imfcodec.bench.clip import MIN_FRAMES, Clip
 from imfcodec.bench.results import METRICS
 from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.bench.scoring import BATCH, Scorer, missing_metrics

@@ -22,7 +22,10 @@ from imfcodec.bitstream import (
     low_bits,
     packets,
 )
+from imfcodec.bitstream.cursor import Cursor
 from imfcodec.bitstream.framing import SYNC_MARK
+from imfcodec.bitstream.limits import FORMAT_LIMITS
+from imfcodec.bitstream.payloads import read_key, write_key
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, LimitExceeded, OutputFailed
 
@@ -342,6 +345,16 @@ def test_writer_holds_to_the_limits(item: Packet) -> None:
 def test_packet_rules(kind: type[Packet], fields: tuple[object, ...]) -> None:
     with pytest.raises(CorruptStream):
         kind(*fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("flags", [0b000, 0b011, 0b101, 0b111])
+def test_reserved_flags_of_a_key_packet(flags: int) -> None:
+    timeline = Timeline(Fraction(512))
+    payload = bytearray(write_key(KeyPacket(0, 0, b"t", b"p"), timeline))
+    assert read_key(Cursor(bytes(payload)), timeline, FORMAT_LIMITS).picture == b"p"
+    payload[0] = flags
+    with pytest.raises(CorruptStream, match="reserved flags"):
+        read_key(Cursor(bytes(payload)), timeline, FORMAT_LIMITS)
 
 
 def test_disk_full() -> None:

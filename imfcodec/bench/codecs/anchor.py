@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from av import VideoFrame
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.anchor_colour import rgb_to_yuv
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.codecs.sampling import AS_IT_IS, Sampling

@@ -12,7 +12,7 @@ import numpy as np
 from av import VideoFrame
 from av.filter import Graph
 
-from imfcodec.bench.clip import Picture
+from imfcodec.arrays import Picture
 from imfcodec.media.colour import Matrix
 from imfcodec.media.convert import YuvConverter
 

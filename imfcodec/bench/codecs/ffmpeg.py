@@ -23,7 +23,8 @@ import av
 import numpy as np
 from av import VideoFrame
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.anchor import Anchor
 from imfcodec.bench.codecs.anchor_colour import YuvToRgb
 from imfcodec.bench.codecs.codec import Encoded

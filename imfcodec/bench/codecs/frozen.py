@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import av
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.codecs.pyav import coder_missing
 from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture

@@ -23,7 +23,8 @@ import torch
 
 import imfcodec
 from imfcodec import weights
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.fingerprint import PACKAGE, code_digest
 from imfcodec.config import DecodeOptions, EncodeOptions

@@ -24,7 +24,8 @@ from av import Packet
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.anchor import Anchor
 from imfcodec.bench.codecs.anchor_colour import LIMITED_RANGE, YuvToRgb
 from imfcodec.bench.codecs.codec import Encoded

@@ -9,7 +9,8 @@ from itertools import islice
 
 import numpy as np
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.errors import UnsupportedVideo
 from imfcodec.media import resize
 

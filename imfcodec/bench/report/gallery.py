@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import av.error
 
-from imfcodec.bench.clip import Picture
+from imfcodec.arrays import Picture
 from imfcodec.bench.fingerprint import showing_digest
 from imfcodec.bench.memo import Memo
 from imfcodec.bench.report.media import Film, film, still

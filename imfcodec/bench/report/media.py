@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import av
 import numpy as np
 
-from imfcodec.bench.clip import Picture
+from imfcodec.arrays import Picture
 from imfcodec.errors import NoFrames
 from imfcodec.media import MediaWriter
 

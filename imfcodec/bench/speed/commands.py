@@ -15,7 +15,8 @@ from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 
-from imfcodec.bench.clip import Clip, Picture, timed
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip, timed
 from imfcodec.bench.codecs.codec import Codec, Encoded
 from imfcodec.bench.codecs.pyav import PyAvAnchor
 from imfcodec.bench.speed.memory import peak_memory_bytes

@@ -10,7 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from imfcodec.bench.clip import Clip, Picture
+from imfcodec.arrays import Picture
+from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.anchors import svtav1, vp9, x264, x265
 from imfcodec.bench.codecs.pyav import PyAvAnchor
 from imfcodec.bench.codecs.sampling import Sampling
