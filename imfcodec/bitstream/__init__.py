@@ -2,10 +2,10 @@
 
 `StreamWriter` takes a `StreamHeader` and packets and writes them in order. `StreamReader` returns
 them in order, with a `Damage` at each broken place of the file. Neither seeks. Below them,
-`header` and `payloads` code the fields, `framing` puts mark, head and checksum around a payload,
-`timeline` derives the frame numbers and timestamps that packets leave out, `limits` bounds every
-size, and `sizes` counts bytes by kind. Pictures, tokens and audio are opaque here: this package
-needs only the standard library.
+`header`, `payloads` and `layers` code the fields, `framing` puts mark, head and checksum around a
+payload, `timeline` derives the frame numbers and timestamps that packets leave out, `limits` bounds
+every size, and `sizes` counts bytes by kind. Pictures, tokens and audio are opaque here: this
+package needs only the standard library.
 """
 
 from imfcodec.bitstream.header import (
@@ -28,9 +28,14 @@ from imfcodec.bitstream.packets import (
     EndPacket,
     ExtensionPacket,
     KeyPacket,
+    LayerPacket,
     Packet,
     PredictedKeyPacket,
     TokenPacket,
+    VideoPacket,
+    Window,
+    WindowEnd,
+    frame_pts,
     low_bits,
 )
 from imfcodec.bitstream.reader import StreamReader
@@ -53,6 +58,7 @@ __all__ = [
     "ExtensionPacket",
     "Geometry",
     "KeyPacket",
+    "LayerPacket",
     "Limits",
     "Packet",
     "PredictedKeyPacket",
@@ -61,7 +67,11 @@ __all__ = [
     "StreamReader",
     "StreamWriter",
     "TokenPacket",
+    "VideoPacket",
+    "Window",
+    "WindowEnd",
     "chain_length",
+    "frame_pts",
     "low_bits",
     "padded",
     "read_header",

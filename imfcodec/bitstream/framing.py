@@ -11,6 +11,7 @@ from imfcodec.bitstream.packets import (
     TYPE_END,
     TYPE_EXTENSION,
     TYPE_KEY,
+    TYPE_LAYER,
     TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
 )
@@ -19,8 +20,8 @@ from imfcodec.bitstream.varint import read_varint, write_varint
 from imfcodec.errors import CorruptStream, LimitExceeded
 
 SYNC_MARK = b"\x00IMK"
-"""Precedes key packets, but not predicted key packets. No head begins with 0x00, as there is no
-type 0."""
+"""Precedes key packets, those of layers too, but not predicted key packets. No head begins with
+0x00, as there is no type 0."""
 
 _TYPE_BITS = 3
 _CRC_BYTES = 4
@@ -30,6 +31,7 @@ TYPE_NAMES = {
     TYPE_KEY: "key packet",
     TYPE_TOKENS: "token packet",
     TYPE_AUDIO: "audio packet",
+    TYPE_LAYER: "layer packet",
     TYPE_END: "end packet",
     TYPE_PREDICTED_KEY: "predicted key packet",
     TYPE_EXTENSION: "extension packet",
@@ -59,8 +61,8 @@ class Fault:
         reason: A message.
         packet_type: Type in the head if the packet is complete and only its checksum is wrong;
             otherwise 0.
-        size_bytes: Size of the packet in that case, otherwise 0. These bytes were checksummed in
-            vain.
+        size_bytes: Size of the packet if it is complete, otherwise 0. These bytes were checksummed
+            in vain.
     """
 
     reason: str
@@ -74,7 +76,7 @@ def write_frame(packet_type: int, payload: bytes, *, with_mark: bool) -> bytes:
     Raises:
         LimitExceeded: The payload is above the limit of its type.
     """
-    _check_payload_size(packet_type, len(payload), FORMAT_LIMITS)
+    check_payload_size(packet_type, len(payload), FORMAT_LIMITS)
     checked = write_varint(len(payload) << _TYPE_BITS | packet_type) + payload
     crc = zlib.crc32(checked).to_bytes(_CRC_BYTES, "little")
     return (SYNC_MARK if with_mark else b"") + checked + crc
@@ -89,8 +91,8 @@ def read_frame(
         source: The stream.
         start: Where the packet should begin, in bytes after the next byte of the source.
         limits: Checked before the payload is read into memory.
-        is_first: Whether the packet follows the stream header. It must then be a key packet, and
-            may lack the mark.
+        is_first: Whether the packet follows the stream header. It must then be a key packet or one
+            of a layer. That of the base may lack the mark.
 
     Returns:
         The packet, or the reason why there is none.
@@ -104,9 +106,9 @@ def read_frame(
         return _cut_off() if SYNC_MARK.startswith(found) else Fault("no packet begins here")
     try:
         packet_type, payload_bytes, payload_start = _read_head(source, head_start)
-        if packet_type not in TYPE_NAMES or (packet_type == TYPE_KEY) != (marked or is_first):
+        if not _may_begin(packet_type, marked, is_first):
             return Fault("no packet begins here")
-        _check_payload_size(packet_type, payload_bytes, limits)
+        check_payload_size(packet_type, payload_bytes, limits)
     except (CorruptStream, LimitExceeded) as error:
         return Fault(str(error))
     payload_end = payload_start + payload_bytes
@@ -117,7 +119,22 @@ def read_frame(
     if zlib.crc32(checked) != int.from_bytes(source.peek(payload_end, end), "little"):
         reason = f"{TYPE_NAMES[packet_type]}: wrong checksum"
         return Fault(reason, packet_type, end - start)
-    return FramedPacket(packet_type, checked[payload_start - head_start :], end - start)
+    payload = checked[payload_start - head_start :]
+    if packet_type == TYPE_LAYER and _holds_key(payload) != marked:
+        return Fault("no packet begins here", size_bytes=end - start)
+    return FramedPacket(packet_type, payload, end - start)
+
+
+def _may_begin(packet_type: int, marked: bool, is_first: bool) -> bool:
+    """Whether a packet of a type may begin with or without a mark."""
+    if marked:
+        return packet_type in (TYPE_KEY, TYPE_LAYER)
+    return packet_type in TYPE_NAMES and (packet_type == TYPE_KEY) == is_first
+
+
+def _holds_key(payload: bytes) -> bool:
+    """Whether the payload of a layer packet holds a key packet."""
+    return bool(payload) and payload[0] & (1 << _TYPE_BITS) - 1 == TYPE_KEY
 
 
 def _read_head(source: ByteSource, start: int) -> tuple[int, int, int]:
@@ -135,11 +152,17 @@ def _read_head(source: ByteSource, start: int) -> tuple[int, int, int]:
     return value & (1 << _TYPE_BITS) - 1, value >> _TYPE_BITS, start + size_bytes
 
 
-def _check_payload_size(packet_type: int, size_bytes: int, limits: Limits) -> None:
+def check_payload_size(packet_type: int, size_bytes: int, limits: Limits) -> None:
+    """Checks the payload of a packet.
+
+    Raises:
+        LimitExceeded: It is above the limit of its type.
+    """
     limit_bytes = {
         TYPE_KEY: limits.max_key_bytes,
         TYPE_TOKENS: limits.max_token_bytes,
         TYPE_AUDIO: limits.max_audio_bytes,
+        TYPE_LAYER: limits.max_layer_bytes,
         TYPE_END: limits.max_end_bytes,
         TYPE_PREDICTED_KEY: limits.max_predicted_key_bytes,
         TYPE_EXTENSION: limits.max_extension_bytes,

@@ -6,7 +6,7 @@ import zlib
 from fractions import Fraction
 
 from imfcodec.bitstream.cursor import Cursor
-from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, check_size
+from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, check_count, check_size
 from imfcodec.bitstream.parameters import (
     AUDIO_CODEC_OPUS,
     BLOCK,
@@ -48,7 +48,8 @@ _FLAG_DISPLAY = 1 << 6
 _FLAG_DURATION_DENOMINATOR = 1 << 7
 _FLAG_TIME_BASE_NUMERATOR = 1 << 8
 _FLAG_ASPECT = 1 << 9
-_KNOWN_FLAGS = (1 << 10) - 1
+_FLAG_WINDOWS = 1 << 10
+_KNOWN_FLAGS = (1 << 11) - 1
 
 _COLOUR_PRESETS = {
     _COLOUR_BT709: ColourTags(matrix=1, transfer=1, primaries=1, full_range=False),
@@ -116,6 +117,8 @@ def _check_limits(header: StreamHeader, limits: Limits) -> None:
                 f"{what} size {width}x{height}, the limit is {limits.max_pixels} pixels"
             )
     check_size("key configuration", len(header.key_config), limits.max_key_config_bytes)
+    if header.windows:
+        check_count("window layers", header.windows, limits.max_windows)
     if header.audio:
         extradata_bytes = len(header.audio.extradata)
         check_size("audio extradata", extradata_bytes, limits.max_audio_extradata_bytes)
@@ -149,6 +152,9 @@ def _write_body(header: StreamHeader) -> bytes:
     if display != (geometry.scaled_width, geometry.scaled_height):
         flags |= _FLAG_DISPLAY
         fields += map(write_varint, display)
+    if header.windows:
+        flags |= _FLAG_WINDOWS
+        fields.append(bytes([header.windows]))
     if header.sample_aspect_ratio != 1:
         flags |= _FLAG_ASPECT
         fields += map(write_varint, header.sample_aspect_ratio.as_integer_ratio())
@@ -175,6 +181,8 @@ def _read_body(body: Cursor, limits: Limits) -> StreamHeader:
     padding = (body.varint(), body.varint()) if flags & _FLAG_PADDING else (0, 0)
     scaled = coded[0] - padding[0], coded[1] - padding[1]
     display = (body.varint(), body.varint()) if flags & _FLAG_DISPLAY else scaled
+    windows = body.u8() if flags & _FLAG_WINDOWS else 0
+    require(windows > 0 or not flags & _FLAG_WINDOWS, "no window layers")
     aspect = _read_ratio(body) if flags & _FLAG_ASPECT else Fraction(1)
     colour = _read_colour(body, flags >> 2 & 3)
     audio = _read_audio(body, limits) if flags & _FLAG_AUDIO else None
@@ -190,6 +198,7 @@ def _read_body(body: Cursor, limits: Limits) -> StreamHeader:
         sample_aspect_ratio=aspect,
         colour=colour,
         audio=audio,
+        windows=windows,
     )
 
 

@@ -17,6 +17,7 @@ class Limits:
     Attributes:
         max_pixels: Width times height, in pixels, of the coded and of the display size.
         max_header_bytes: Body of the stream header, in bytes.
+        max_windows: Window layers of a stream.
         max_key_config_bytes: Configuration of the key codec, in bytes.
         max_audio_extradata_bytes: Extradata of the audio codec, in bytes.
         max_key_bytes: Payload of a key packet, in bytes.
@@ -25,6 +26,7 @@ class Limits:
             it, so a receiver keeps them.
         max_token_bytes: Payload of a token packet, in bytes.
         max_audio_bytes: Payload of an audio packet, in bytes.
+        max_layer_bytes: Payload of a layer packet, in bytes.
         max_end_bytes: Payload of an end packet, in bytes.
         max_extension_bytes: Payload of an extension packet, in bytes.
         max_frames_per_packet: Frames in one token packet, or leading frames in one key packet.
@@ -37,6 +39,7 @@ class Limits:
 
     max_pixels: int = 8192 * 8192
     max_header_bytes: int = 64 << 10
+    max_windows: int = 4
     max_key_config_bytes: int = 1 << 10
     max_audio_extradata_bytes: int = 4 << 10
     max_key_bytes: int = 1 << 20
@@ -44,6 +47,7 @@ class Limits:
     max_key_chain: int = 16
     max_token_bytes: int = 256 << 10
     max_audio_bytes: int = 256 << 10
+    max_layer_bytes: int = 1 << 20
     max_end_bytes: int = 64
     max_extension_bytes: int = 1 << 20
     max_frames_per_packet: int = 4096

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from imfcodec.bitstream.parameters import BLOCK
 from imfcodec.bitstream.rules import require
 
 TYPE_KEY = 1
 TYPE_TOKENS = 2
 TYPE_AUDIO = 3
+TYPE_LAYER = 4
 TYPE_END = 5
 TYPE_PREDICTED_KEY = 6
 TYPE_EXTENSION = 7
@@ -81,6 +83,11 @@ class KeyPacket:
     lead: tuple[int, ...] = ()
     restoration: int = 0
 
+    @property
+    def first_frame(self) -> int:
+        """Number of the first frame: the first leading frame or the key frame."""
+        return self.frame_number - len(self.lead)
+
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_number)
         _check_pts(self.pts)
@@ -116,6 +123,11 @@ class PredictedKeyPacket:
     picture: bytes
     lead: tuple[int, ...] = ()
     restoration: int = 0
+
+    @property
+    def first_frame(self) -> int:
+        """Number of the first frame: the first leading frame or the key frame."""
+        return self.frame_number - len(self.lead)
 
     def __post_init__(self) -> None:
         _check_frame_number(self.frame_number)
@@ -160,6 +172,95 @@ class TokenPacket:
         require(_is_rising(self.pts), "timestamps do not rise")
         if self.key is not None:
             _check_low_bits(self.key, "key frame")
+
+
+VideoPacket = KeyPacket | PredictedKeyPacket | TokenPacket
+"""A packet that carries frames."""
+
+
+def frame_pts(packet: VideoPacket) -> tuple[int, ...]:
+    """Timestamps of all frames of a packet, in display order."""
+    return packet.pts if isinstance(packet, TokenPacket) else (*packet.lead, packet.pts)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where the picture of a layer lies: a square inside the picture of the display size.
+
+    Attributes:
+        left, top: First column and row, in pixels of the display size, from 0.
+        side: Width and height, in pixels of the display size, from 8.
+        coded_side: Width and height that the network sees, in pixels: a multiple of 32, 64 to 512.
+
+    Raises:
+        CorruptStream: A value is outside its range.
+    """
+
+    left: int
+    top: int
+    side: int
+    coded_side: int
+
+    def __post_init__(self) -> None:
+        require(self.left >= 0 and self.top >= 0, f"window at {self.left}, {self.top}")
+        require(self.side >= 8, f"window of {self.side} pixels")
+        is_coded = self.coded_side in range(2 * BLOCK, 16 * BLOCK + 1, BLOCK)
+        require(is_coded, f"coded side {self.coded_side}")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEnd:
+    """From here on, a layer has no window until its next key packet.
+
+    Attributes:
+        frame_number: Number of the first frame without the window, 0 to 2**48 - 1.
+
+    Raises:
+        CorruptStream: The number is outside its range.
+    """
+
+    frame_number: int
+
+    @property
+    def first_frame(self) -> int:
+        """Number of the first frame without the window."""
+        return self.frame_number
+
+    def __post_init__(self) -> None:
+        _check_frame_number(self.frame_number)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPacket:
+    """A packet of a window layer.
+
+    Attributes:
+        layer: Number of the layer, 1 to 15.
+        packet: Frames of the window, or its end. The pts of each frame is its number. A `KeyPacket`
+            has its own configuration.
+        window: Where the window lies from the first frame of the packet on. A `KeyPacket` has one.
+            A `PredictedKeyPacket` has one if the window moves; its coded side is that of the base.
+
+    Raises:
+        CorruptStream: A value is outside its range, or the packet breaks one of these rules.
+    """
+
+    layer: int
+    packet: VideoPacket | WindowEnd
+    window: Window | None = None
+
+    def __post_init__(self) -> None:
+        require(0 < self.layer < 16, f"layer {self.layer}")
+        match self.packet:
+            case KeyPacket(config=config):
+                require(self.window is not None, "no window")
+                require(config is not None, "no configuration")
+            case TokenPacket() | WindowEnd():
+                require(self.window is None, "a window without a key frame")
+        if not isinstance(self.packet, WindowEnd):
+            pts = frame_pts(self.packet)
+            first = self.packet.first_frame
+            require(pts == tuple(range(first, first + len(pts))), "irregular timing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +327,7 @@ class ExtensionPacket:
         require(0 <= self.subtype < 1 << 64, f"extension subtype {self.subtype}")
 
 
-Packet = KeyPacket | PredictedKeyPacket | TokenPacket | AudioPacket | EndPacket | ExtensionPacket
+Packet = VideoPacket | LayerPacket | AudioPacket | EndPacket | ExtensionPacket
 
 
 @dataclass(frozen=True, slots=True)

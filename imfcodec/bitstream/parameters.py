@@ -127,6 +127,7 @@ class StreamHeader:
         sample_aspect_ratio: Width over height of a pixel; positive, 32-bit terms.
         colour: Colour description of the source, or None if unknown.
         audio: Audio parameters, or None for a stream without audio.
+        windows: Number of window layers, 0 to 255.
 
     Raises:
         CorruptStream: A value is outside its range.
@@ -143,6 +144,7 @@ class StreamHeader:
     sample_aspect_ratio: Fraction = Fraction(1)
     colour: ColourTags | None = None
     audio: AudioParameters | None = None
+    windows: int = 0
 
     def __post_init__(self) -> None:
         require(len(self.weights_id) == 4, f"weights id of {len(self.weights_id)} bytes")
@@ -152,6 +154,7 @@ class StreamHeader:
         require(_is_ratio(self.nominal_duration), f"frame duration {self.nominal_duration}")
         require(_is_ratio(self.sample_aspect_ratio), f"aspect ratio {self.sample_aspect_ratio}")
         require(0 <= self.key_codec < 256, f"key codec {self.key_codec}")
+        require(0 <= self.windows < 256, f"{self.windows} window layers")
 
 
 def _is_ratio(value: Fraction) -> bool:

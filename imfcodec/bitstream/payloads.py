@@ -13,12 +13,16 @@ from imfcodec.bitstream.limits import (
     check_size,
 )
 from imfcodec.bitstream.packets import (
+    TYPE_KEY,
+    TYPE_PREDICTED_KEY,
+    TYPE_TOKENS,
     AudioPacket,
     EndPacket,
     ExtensionPacket,
     KeyPacket,
     PredictedKeyPacket,
     TokenPacket,
+    VideoPacket,
     low_bits,
 )
 from imfcodec.bitstream.rules import require
@@ -40,6 +44,28 @@ _PREDICTED_TOKEN_SHIFT = 4
 _TOKENS_IRREGULAR = 0
 _TOKENS_CHAINED = 1 << 0
 _TOKENS_COUNT_SHIFT = 1
+
+
+def write_video(packet: VideoPacket, timeline: Timeline) -> tuple[int, bytes]:
+    """Writes a packet that carries frames: its type and its payload."""
+    match packet:
+        case KeyPacket():
+            return TYPE_KEY, write_key(packet, timeline)
+        case PredictedKeyPacket():
+            return TYPE_PREDICTED_KEY, write_predicted_key(packet, timeline)
+        case TokenPacket():
+            return TYPE_TOKENS, write_tokens(packet, timeline)
+
+
+def read_video(
+    packet_type: int, payload: Cursor, timeline: Timeline, limits: Limits
+) -> VideoPacket:
+    """Reads the payload of a key, predicted key or token packet."""
+    if packet_type == TYPE_KEY:
+        return read_key(payload, timeline, limits)
+    if packet_type == TYPE_PREDICTED_KEY:
+        return read_predicted_key(payload, timeline, limits)
+    return read_tokens(payload, timeline, limits)
 
 
 def write_key(packet: KeyPacket, timeline: Timeline) -> bytes:

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 from collections import deque
+from fractions import Fraction
 from hashlib import sha256
 
 from imfcodec.bitstream.cursor import Cursor
 from imfcodec.bitstream.framing import SYNC_MARK, TYPE_NAMES, Fault, FramedPacket, read_frame
 from imfcodec.bitstream.header import read_header
+from imfcodec.bitstream.layers import read_layer
 from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits
 from imfcodec.bitstream.packets import (
     TYPE_AUDIO,
     TYPE_END,
     TYPE_EXTENSION,
     TYPE_KEY,
+    TYPE_LAYER,
     TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
     Damage,
     EndPacket,
     KeyPacket,
+    LayerPacket,
     Packet,
     PredictedKeyPacket,
     TokenPacket,
+    VideoPacket,
+    WindowEnd,
 )
-from imfcodec.bitstream.payloads import (
-    read_audio,
-    read_end,
-    read_extension,
-    read_key,
-    read_predicted_key,
-    read_tokens,
-)
+from imfcodec.bitstream.payloads import read_audio, read_end, read_extension, read_video
 from imfcodec.bitstream.sizes import SizeLedger
 from imfcodec.bitstream.source import ByteSource, Readable
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, LimitExceeded, UnsupportedVersion
 
-_PASSABLE = frozenset((TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_AUDIO, TYPE_EXTENSION))
+_PASSABLE = frozenset((TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_AUDIO, TYPE_LAYER, TYPE_EXTENSION))
 """Types that may be lost: later packets do not need them, or name what they need."""
 
 _TAIL_BYTES = 80
@@ -45,7 +44,7 @@ _TAIL_BYTES = 80
 _REMEMBERED = 128
 """A packet equal to one of this many earlier packets is a repetition."""
 
-_REPEATABLE = frozenset((TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_END))
+_REPEATABLE = frozenset((TYPE_KEY, TYPE_PREDICTED_KEY, TYPE_TOKENS, TYPE_LAYER, TYPE_END))
 """Types of which a stream holds no packet twice; repeated sound is recognised by its pts."""
 
 _MIN_FALSE_PACKET_COST_BYTES = 256
@@ -78,13 +77,14 @@ class StreamReader:
         self._source = ByteSource(file)
         self._limits = limits
         self.header = read_header(self._source, limits)
-        self._timeline = Timeline(self.header.nominal_duration)
+        self._timelines = [Timeline(self.header.nominal_duration)]  # of the base, of the layers
+        self._timelines += (Timeline(Fraction(1)) for _ in range(self.header.windows))
         self._is_first = True
         self._end_seen = False
         self._exhausted = False
         self._wasted_bytes = 0
         self._lately: deque[bytes] = deque(maxlen=_REMEMBERED)  # digests
-        self._last_key = b""  # digest of the last key packet
+        self._last_keys: dict[int, bytes] = {}  # digest of the last key packet by layer
         self.repetitions = 0
         self.sizes = SizeLedger()
         self.sizes.add_header(self.header, self._source.offset)
@@ -118,7 +118,7 @@ class StreamReader:
     def _pass_frame(self, frame: FramedPacket) -> Packet | Damage | None:
         """The packet in a frame, or the damage that it is; None if it repeats an earlier one."""
         digest = bytes([frame.packet_type]) + sha256(frame.payload).digest()[:16]
-        known = digest in self._lately or digest == self._last_key
+        known = digest in self._lately or digest in self._last_keys.values()
         if self._end_seen and not known:
             return self._trailing_data()
         try:
@@ -129,51 +129,38 @@ class StreamReader:
         except (CorruptStream, LimitExceeded) as error:
             return self._pass_malformed(frame, f"{TYPE_NAMES[frame.packet_type]}: {error}")
         self._source.skip(frame.size_bytes)
-        if known and (self._end_seen or not self._comes_next(packet)):
+        layer, inner = (
+            (packet.layer, packet.packet) if isinstance(packet, LayerPacket) else (0, packet)
+        )
+        timeline = self._timelines[layer]
+        if known and (self._end_seen or not _comes_next(inner, timeline)):
             self.repetitions += 1
             self.sizes.add_damage(frame.size_bytes)
             return None
         if frame.packet_type in _REPEATABLE:
             self._lately.append(digest)
         self.sizes.add_packet(packet, frame.size_bytes)
-        match packet:
-            case KeyPacket():
-                self._last_key = digest
-                self._timeline.anchor(packet.frame_number, packet.pts)
-            case PredictedKeyPacket():
-                lead = len(packet.lead)
-                self._timeline.pass_predicted_key(packet.frame_number, packet.pts, lead)
-            case TokenPacket():
-                self._timeline.pass_frames(packet.first_frame, len(packet.pts))
-            case EndPacket():
-                self._end_seen = True
+        if isinstance(inner, KeyPacket):
+            self._last_keys[layer] = digest
+        if isinstance(inner, VideoPacket):
+            timeline.pass_packet(inner)
+        self._end_seen |= isinstance(inner, EndPacket)
         return packet
-
-    def _comes_next(self, packet: Packet) -> bool:
-        """Whether its frames are the next ones: where nothing moves, packets are all alike."""
-        match packet:
-            case PredictedKeyPacket():
-                return packet.frame_number - len(packet.lead) == self._timeline.next_frame
-            case TokenPacket():
-                return packet.first_frame == self._timeline.next_frame
-        return False
 
     def _parse(self, frame: FramedPacket) -> Packet:
         payload = Cursor(frame.payload)
         kind = frame.packet_type
-        if kind == TYPE_KEY:
-            return read_key(payload, self._timeline, self._limits)
-        if kind == TYPE_PREDICTED_KEY:
-            return read_predicted_key(payload, self._timeline, self._limits)
-        if kind == TYPE_TOKENS:
-            return read_tokens(payload, self._timeline, self._limits)
+        if kind == TYPE_LAYER:
+            return read_layer(payload, self._timelines, self.header, self._limits)
         if kind == TYPE_AUDIO:
             if self.header.audio is None:
                 raise CorruptStream("the stream header has no audio parameters")
             return read_audio(payload, self._limits)
         if kind == TYPE_END:
-            return read_end(payload, self._timeline)
-        return read_extension(payload)
+            return read_end(payload, self._timelines[0])
+        if kind == TYPE_EXTENSION:
+            return read_extension(payload)
+        return read_video(kind, payload, self._timelines[0], self._limits)
 
     def _pass_malformed(self, frame: FramedPacket, reason: str) -> Damage:
         """Skips a packet that breaks a rule; its checksum is correct, so its size is trusted."""
@@ -197,14 +184,14 @@ class StreamReader:
         return self._resynchronise(fault.reason)
 
     def _resynchronise(self, reason: str) -> Damage:
-        """Skips to the next good key packet, searching from the second byte of the faulty one."""
+        """Skips to the next good packet with a mark, searching from the second byte of this one."""
         start = self._source.offset
         self._source.skip(1)
         while self._wasted_bytes <= self._limits.max_wasted_bytes:
             if not self._source.skip_to(SYNC_MARK, _TAIL_BYTES):
                 return self._damage(start, reason, truncated=not self._skip_to_end_packet())
             frame = read_frame(self._source, 0, self._limits)
-            if isinstance(frame, FramedPacket) and self._is_sound_key(frame):
+            if isinstance(frame, FramedPacket) and self._is_sound(frame):
                 return self._damage(start, reason)
             self._waste(frame.size_bytes)
             self._source.skip(1)
@@ -223,7 +210,7 @@ class StreamReader:
         self._source.skip(left)
         return False
 
-    def _is_sound_key(self, frame: FramedPacket) -> bool:
+    def _is_sound(self, frame: FramedPacket) -> bool:
         try:
             self._parse(frame)
         except UnsupportedVersion:
@@ -251,3 +238,10 @@ class StreamReader:
         start = self._source.offset
         self._source.drain()
         return self._damage(start, "trailing data after the end packet")
+
+
+def _comes_next(packet: Packet | WindowEnd, timeline: Timeline) -> bool:
+    """Whether its frames are the next ones: where nothing moves, packets are all alike."""
+    if isinstance(packet, PredictedKeyPacket | TokenPacket):
+        return packet.first_frame == timeline.next_frame
+    return False

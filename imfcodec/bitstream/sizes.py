@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imfcodec.bitstream.packets import (
     AudioPacket,
     KeyPacket,
+    LayerPacket,
     Packet,
     PredictedKeyPacket,
     TokenPacket,
+    WindowEnd,
 )
 from imfcodec.bitstream.parameters import StreamHeader
 
 
 @dataclass(slots=True)
 class SizeLedger:
-    """Bytes of a stream by kind; every byte has exactly one kind.
+    """Bytes of a stream by kind; every byte has exactly one kind. Base and layers count together.
 
     Attributes:
         key_bytes: Pictures of independent key frames, and the configuration of their codec.
@@ -26,6 +28,7 @@ class SizeLedger:
             video.
         container_bytes: Everything else: signature, headers, heads, checksums, end, extensions,
             and in a reader the damaged bytes.
+        layer_bytes: Whole packets by number of the window layer. These bytes have a kind as well.
     """
 
     key_bytes: int = 0
@@ -33,6 +36,7 @@ class SizeLedger:
     token_bytes: int = 0
     audio_bytes: int = 0
     container_bytes: int = 0
+    layer_bytes: dict[int, int] = field(default_factory=dict)
 
     @property
     def total_bytes(self) -> int:
@@ -51,21 +55,12 @@ class SizeLedger:
 
     def add_packet(self, packet: Packet, size_bytes: int) -> None:
         """Counts a packet that takes `size_bytes` with its framing."""
-        match packet:
-            case KeyPacket():
-                key_bytes = len(packet.picture) + len(packet.config or b"")
-                parts = SizeLedger(key_bytes=key_bytes, token_bytes=len(packet.token))
-            case PredictedKeyPacket():
-                parts = SizeLedger(
-                    predicted_key_bytes=len(packet.picture), token_bytes=len(packet.token)
-                )
-            case TokenPacket():
-                parts = SizeLedger(token_bytes=len(packet.payload))
-            case AudioPacket():
-                parts = SizeLedger(audio_bytes=size_bytes)
-            case _:
-                parts = SizeLedger()
-        self._add(parts, size_bytes)
+        if isinstance(packet, LayerPacket):
+            layer_bytes = self.layer_bytes.get(packet.layer, 0) + size_bytes
+            self.layer_bytes[packet.layer] = layer_bytes
+            self._add(_parts(packet.packet, size_bytes), size_bytes)
+        else:
+            self._add(_parts(packet, size_bytes), size_bytes)
 
     def add_damage(self, size_bytes: int) -> None:
         """Counts bytes that yield no packet."""
@@ -78,3 +73,20 @@ class SizeLedger:
         self.token_bytes += parts.token_bytes
         self.audio_bytes += parts.audio_bytes
         self.container_bytes += size_bytes - parts.total_bytes
+
+
+def _parts(packet: Packet | WindowEnd, size_bytes: int) -> SizeLedger:
+    """Bytes of a packet that are not container."""
+    match packet:
+        case KeyPacket():
+            key_bytes = len(packet.picture) + len(packet.config or b"")
+            return SizeLedger(key_bytes=key_bytes, token_bytes=len(packet.token))
+        case PredictedKeyPacket():
+            return SizeLedger(
+                predicted_key_bytes=len(packet.picture), token_bytes=len(packet.token)
+            )
+        case TokenPacket():
+            return SizeLedger(token_bytes=len(packet.payload))
+        case AudioPacket():
+            return SizeLedger(audio_bytes=size_bytes)
+    return SizeLedger()

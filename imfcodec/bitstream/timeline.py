@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from imfcodec.bitstream.packets import KeyPacket, PredictedKeyPacket, TokenPacket, VideoPacket
+
 LATE = 128
 """A packet comes late by fewer frames than this; nearer ahead, others were lost."""
 
@@ -55,6 +57,16 @@ class Timeline:
         late = number - 256
         is_late = number - first >= LATE and self._gap[0] + lead <= late < self._gap[1]
         return late if is_late else number
+
+    def pass_packet(self, packet: VideoPacket) -> None:
+        """Passes the frames of a packet; a key frame becomes the anchor as its timing asks."""
+        match packet:
+            case KeyPacket():
+                self.anchor(packet.frame_number, packet.pts)
+            case PredictedKeyPacket():
+                self.pass_predicted_key(packet.frame_number, packet.pts, len(packet.lead))
+            case TokenPacket():
+                self.pass_frames(packet.first_frame, len(packet.pts))
 
     def anchor(self, frame_number: int, pts: int) -> None:
         """Passes a key frame, from which regular timing then counts."""

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Protocol
 
 from imfcodec.bitstream.framing import write_frame
 from imfcodec.bitstream.header import write_header
 from imfcodec.bitstream.key_chain import chain_length
+from imfcodec.bitstream.layers import write_layer
 from imfcodec.bitstream.limits import FORMAT_LIMITS, check_count
 from imfcodec.bitstream.packets import (
     TYPE_AUDIO,
     TYPE_END,
     TYPE_EXTENSION,
-    TYPE_KEY,
-    TYPE_PREDICTED_KEY,
-    TYPE_TOKENS,
+    TYPE_LAYER,
     AudioPacket,
     EndPacket,
     ExtensionPacket,
     KeyPacket,
+    LayerPacket,
     Packet,
     PredictedKeyPacket,
     TokenPacket,
+    VideoPacket,
+    WindowEnd,
+    frame_pts,
     low_bits,
 )
 from imfcodec.bitstream.parameters import StreamHeader
-from imfcodec.bitstream.payloads import (
-    write_audio,
-    write_end,
-    write_extension,
-    write_key,
-    write_predicted_key,
-    write_tokens,
-)
+from imfcodec.bitstream.payloads import write_audio, write_end, write_extension, write_video
 from imfcodec.bitstream.sizes import SizeLedger
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, OutputFailed
@@ -45,13 +42,79 @@ class Writable(Protocol):
         """Returns the number of bytes taken; None means all."""
 
 
+class _Lane:
+    """Order of the frames of the base or of one layer, and what they refer to.
+
+    Attributes:
+        timeline: Its frame numbers and timestamps.
+        last_pts: Timestamp of its last frame; None before the first one.
+    """
+
+    def __init__(self, nominal_duration: Fraction, *, may_skip: bool = False) -> None:
+        self.timeline = Timeline(nominal_duration)
+        self.last_pts: int | None = None
+        self._may_skip = may_skip  # frames before a key packet
+        self._key_chain: list[int] = []
+
+    def check(self, packet: VideoPacket | WindowEnd) -> None:
+        """Checks that a packet may come next.
+
+        Raises:
+            CorruptStream: It may not.
+            LimitExceeded: Its chain would be too long.
+        """
+        is_key = isinstance(packet, KeyPacket)
+        first, expected = packet.first_frame, self.timeline.next_frame
+        if first != expected and not (self._may_skip and is_key and first > expected):
+            raise CorruptStream(f"frame {first} where frame {expected} comes next")
+        if not is_key and not self._key_chain:
+            raise CorruptStream("no key packet before")
+        if isinstance(packet, WindowEnd):
+            return
+        pts = frame_pts(packet)[0]
+        if self.last_pts is not None and pts <= self.last_pts:
+            raise CorruptStream(f"timestamp {pts} of frame {first} does not rise")
+        if isinstance(packet, PredictedKeyPacket):
+            self._chain_to(packet.origin)
+        if isinstance(packet, TokenPacket) and packet.key is not None:
+            self._check_reference(packet.key, self.timeline.key_frame)
+
+    def advance(self, packet: VideoPacket | WindowEnd) -> None:
+        """Passes a packet that was checked."""
+        if isinstance(packet, WindowEnd):
+            self._key_chain = []
+            return
+        if isinstance(packet, KeyPacket):
+            self._key_chain = [low_bits(packet.frame_number)]
+        if isinstance(packet, PredictedKeyPacket):
+            self._key_chain = [*self._chain_to(packet.origin), low_bits(packet.frame_number)]
+        self.timeline.pass_packet(packet)
+        self.last_pts = frame_pts(packet)[-1]
+
+    def _chain_to(self, origin: int) -> list[int]:
+        """Low bits of the frame numbers of the chain up to the origin."""
+        chain = self._key_chain
+        length = chain_length(chain, origin)
+        if not length:
+            raise CorruptStream(f"refers to key frame ...{origin}, the chain is {chain}")
+        check_count("key pictures in a chain", length + 1, FORMAT_LIMITS.max_key_chain)
+        return chain[:length]
+
+    def _check_reference(self, named: int, frame_number: int) -> None:
+        if named != low_bits(frame_number):
+            raise CorruptStream(f"refers to key frame ...{named}, the last one is {frame_number}")
+
+
 class StreamWriter:
     """Writes signature and header at once, then the packets, then the end.
 
-    The first packet is a key packet. Frame numbers have no gaps, and timestamps rise. A predicted
-    key packet names its origin: its base, or the last key packet, predicted or not. A token packet
-    that is not chained names the last key packet, predicted or not. A refused packet leaves the
-    stream unchanged.
+    The first packet is a key packet, of the base or of a layer. Frame numbers have no gaps, and
+    timestamps rise. A predicted key packet names its origin: its base, or the last key packet,
+    predicted or not. A token packet that is not chained names the last key packet, predicted or
+    not. A refused packet leaves the stream unchanged.
+
+    The frames of each layer keep the same rules, except that frames may be skipped before a key
+    packet. A layer packet precedes the packet of the base that has the same frames.
 
     Attributes:
         sizes: Bytes written so far by kind.
@@ -67,10 +130,10 @@ class StreamWriter:
 
     def __init__(self, file: Writable, header: StreamHeader) -> None:
         self._file = file
-        self._has_audio = header.audio is not None
-        self._timeline = Timeline(header.nominal_duration)
-        self._last_pts: int | None = None
-        self._key_chain: list[int] = []
+        self._header = header
+        self._base = _Lane(header.nominal_duration)
+        self._layers = [_Lane(Fraction(1), may_skip=True) for _ in range(header.windows)]
+        self._is_first = True
         self._finished = False
         self.sizes = SizeLedger()
         coded = write_header(header)
@@ -78,7 +141,7 @@ class StreamWriter:
         self.sizes.add_header(header, len(coded))
 
     def write(self, packet: Packet) -> None:
-        """Writes a key, predicted key, token, audio or extension packet.
+        """Writes any packet but the end packet.
 
         Raises:
             CorruptStream: The packet breaks one of the rules above.
@@ -87,28 +150,15 @@ class StreamWriter:
         """
         if self._finished:
             raise CorruptStream("a packet after the end of the stream")
-        if self._last_pts is None and not isinstance(packet, KeyPacket):
+        if self._base.last_pts is None and not isinstance(packet, KeyPacket | LayerPacket):
             raise CorruptStream("the first packet of a stream must be a key packet")
         match packet:
-            case KeyPacket():
-                self._write_key(packet)
-            case PredictedKeyPacket():
-                self._check_key_order(packet)
-                chain = self._chain_to(packet.origin)
-                coded = write_predicted_key(packet, self._timeline)
-                self._frame(TYPE_PREDICTED_KEY, packet, coded)
-                self._key_chain = [*chain, low_bits(packet.frame_number)]
-                self._timeline.pass_predicted_key(packet.frame_number, packet.pts, len(packet.lead))
-                self._last_pts = packet.pts
-            case TokenPacket():
-                self._check_order(packet.first_frame, packet.pts[0])
-                if packet.key is not None:
-                    self._check_reference(packet.key, self._timeline.key_frame)
-                self._frame(TYPE_TOKENS, packet, write_tokens(packet, self._timeline))
-                self._timeline.pass_frames(packet.first_frame, len(packet.pts))
-                self._last_pts = packet.pts[-1]
+            case KeyPacket() | PredictedKeyPacket() | TokenPacket():
+                self._write_base(packet)
+            case LayerPacket():
+                self._write_layer(packet)
             case AudioPacket():
-                if not self._has_audio:
+                if self._header.audio is None:
                     raise CorruptStream("an audio packet in a stream without audio parameters")
                 self._frame(TYPE_AUDIO, packet, write_audio(packet))
             case ExtensionPacket():
@@ -130,50 +180,38 @@ class StreamWriter:
         """
         if self._finished:
             raise CorruptStream("the stream has ended already")
-        if self._last_pts is None or end_pts <= self._last_pts:
-            raise CorruptStream(f"end at {end_pts}, but the last frame is at {self._last_pts}")
-        end = EndPacket(self._timeline.next_frame, end_pts)
-        self._frame(TYPE_END, end, write_end(end, self._timeline))
+        last_pts, timeline = self._base.last_pts, self._base.timeline
+        if last_pts is None or end_pts <= last_pts:
+            raise CorruptStream(f"end at {end_pts}, but the last frame is at {last_pts}")
+        end = EndPacket(timeline.next_frame, end_pts)
+        self._frame(TYPE_END, end, write_end(end, timeline))
         self._finished = True
 
-    def _write_key(self, packet: KeyPacket) -> None:
-        self._check_key_order(packet)
-        # The first key packet needs no mark: the header says where it begins.
-        with_mark = self._last_pts is not None
-        self._frame(TYPE_KEY, packet, write_key(packet, self._timeline), with_mark=with_mark)
-        self._timeline.anchor(packet.frame_number, packet.pts)
-        self._key_chain = [low_bits(packet.frame_number)]
-        self._last_pts = packet.pts
+    def _write_base(self, packet: VideoPacket) -> None:
+        self._base.check(packet)
+        packet_type, payload = write_video(packet, self._base.timeline)
+        # The first packet needs no mark: the header says where it begins.
+        with_mark = isinstance(packet, KeyPacket) and not self._is_first
+        self._frame(packet_type, packet, payload, with_mark=with_mark)
+        self._base.advance(packet)
 
-    def _check_key_order(self, packet: KeyPacket | PredictedKeyPacket) -> None:
-        first_pts = packet.lead[0] if packet.lead else packet.pts
-        self._check_order(packet.frame_number - len(packet.lead), first_pts)
-
-    def _check_order(self, frame_number: int, pts: int) -> None:
-        expected = self._timeline.next_frame
-        if frame_number != expected:
-            raise CorruptStream(f"frame {frame_number} where frame {expected} comes next")
-        if self._last_pts is not None and pts <= self._last_pts:
-            raise CorruptStream(f"timestamp {pts} of frame {frame_number} does not rise")
-
-    def _chain_to(self, origin: int) -> list[int]:
-        """Low bits of the frame numbers of the chain up to the origin."""
-        chain = self._key_chain
-        length = chain_length(chain, origin)
-        if not length:
-            raise CorruptStream(f"refers to key frame ...{origin}, the chain is {chain}")
-        check_count("key pictures in a chain", length + 1, FORMAT_LIMITS.max_key_chain)
-        return chain[:length]
-
-    def _check_reference(self, named: int, frame_number: int) -> None:
-        if named != low_bits(frame_number):
-            raise CorruptStream(f"refers to key frame ...{named}, the last one is {frame_number}")
+    def _write_layer(self, packet: LayerPacket) -> None:
+        if packet.layer > len(self._layers):
+            raise CorruptStream(f"layer {packet.layer} of {len(self._layers)}")
+        lane, inner = self._layers[packet.layer - 1], packet.packet
+        if inner.first_frame < self._base.timeline.next_frame:
+            raise CorruptStream(f"frame {inner.first_frame} of a layer after that of the base")
+        lane.check(inner)
+        payload = write_layer(packet, lane.timeline, self._header)
+        self._frame(TYPE_LAYER, packet, payload, with_mark=isinstance(inner, KeyPacket))
+        lane.advance(inner)
 
     def _frame(
         self, packet_type: int, packet: Packet, payload: bytes, *, with_mark: bool = False
     ) -> None:
         coded = write_frame(packet_type, payload, with_mark=with_mark)
         self._put(coded)
+        self._is_first = False
         self.sizes.add_packet(packet, len(coded))
 
     def _put(self, data: bytes) -> None:

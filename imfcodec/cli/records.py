@@ -38,6 +38,7 @@ def _report_record(report: EncodeReport | DecodeReport) -> Record:
 def rates_record(report: Report) -> Record:
     """Rates of video and audio, and bytes by kind."""
     sizes = dataclasses.asdict(report.sizes)
+    del sizes["layer_bytes"]
     kinds = {name.removesuffix("_bytes"): size_bytes for name, size_bytes in sizes.items()}
     return {
         "rate_kbps": report.rate_kbps,

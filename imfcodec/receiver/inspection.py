@@ -13,6 +13,7 @@ from imfcodec.bitstream import (
     EndPacket,
     ExtensionPacket,
     KeyPacket,
+    LayerPacket,
     PredictedKeyPacket,
     SizeLedger,
     StreamHeader,
@@ -68,6 +69,7 @@ _KINDS = {
     PredictedKeyPacket: "predicted key",
     TokenPacket: "tokens",
     AudioPacket: "audio",
+    LayerPacket: "layer",
     EndPacket: "end",
     ExtensionPacket: "extension",
 }

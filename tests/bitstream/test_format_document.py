@@ -34,6 +34,7 @@ def test_constants() -> None:
     ("row", "limit"),
     [
         ("header body", LIMITS.max_header_bytes),
+        ("window layers", LIMITS.max_windows),
         ("key configuration", LIMITS.max_key_config_bytes),
         ("audio extradata", LIMITS.max_audio_extradata_bytes),
         ("frames in a token packet", LIMITS.max_frames_per_packet),
@@ -51,6 +52,7 @@ def test_limits(row: str, limit: int) -> None:
         (1, LIMITS.max_key_bytes),
         (2, LIMITS.max_token_bytes),
         (3, LIMITS.max_audio_bytes),
+        (4, LIMITS.max_layer_bytes),
         (5, LIMITS.max_end_bytes),
         (6, LIMITS.max_predicted_key_bytes),
         (7, LIMITS.max_extension_bytes),

@@ -65,7 +65,7 @@ def test_golden_rich() -> None:
     assert write_header(RICH).hex() == (
         "89494d460d0a0a"
         "012e"
-        "ff07"  # all flags
+        "ff07"  # all flags but that of windows
         "01020304"
         "0f08"
         "c801"
@@ -80,6 +80,13 @@ def test_golden_rich() -> None:
         "0103736571"
         "4a6bdbb0"
     )
+
+
+def test_golden_windows() -> None:
+    plain, windowed = write_header(RICH)[9:-4], write_header(replace(RICH, windows=3))[9:-4]
+    behind_display_size = plain.index(b"\x80\x0a\xce\x05") + 4
+    assert windowed[:2] == b"\xff\x0f"
+    assert windowed[2:] == plain[2:behind_display_size] + b"\x03" + plain[behind_display_size:]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +138,7 @@ headers = st.builds(
         st.integers(0, 2**32 - 1),
         st.binary(max_size=40),
     ),
+    windows=st.integers(0, 4),
 )
 
 
@@ -186,7 +194,7 @@ def test_newer_version_names_both() -> None:
 
 def test_reserved_flag() -> None:
     with pytest.raises(UnsupportedVersion, match="flags"):
-        read_header(io.BytesIO(sealed_header(b"\x80\x08" + b"\x01" * 30)))
+        read_header(io.BytesIO(sealed_header(b"\x80\x10" + b"\x01" * 30)))
 
 
 def test_any_key_codec_can_be_read() -> None:
@@ -214,6 +222,7 @@ def test_wrong_checksum() -> None:
         {"nominal_duration": Fraction(-1)},
         {"nominal_duration": Fraction(2**32)},
         {"sample_aspect_ratio": Fraction(0)},
+        {"windows": 256},
     ],
 )
 def test_header_rules(wrong: dict[str, object]) -> None:
@@ -240,6 +249,17 @@ def test_ratio_over_zero() -> None:
     body = bytes.fromhex("01a1b2c3d40808140080040100")
     with pytest.raises(CorruptStream, match="over zero"):
         read_header(io.BytesIO(sealed_header(body)))
+
+
+def test_number_of_windows() -> None:
+    with pytest.raises(LimitExceeded, match="5 window layers"):
+        write_header(replace(HEADER, windows=5))
+    with pytest.raises(LimitExceeded, match="3 window layers"):
+        read_header(io.BytesIO(write_header(replace(HEADER, windows=3))), Limits(max_windows=2))
+    body = write_header(replace(HEADER, windows=1))[9:-4]
+    none = body.replace(b"\x80\x04\x01", b"\x80\x04\x00", 1)
+    with pytest.raises(CorruptStream, match="no window layers"):
+        read_header(io.BytesIO(sealed_header(none)))
 
 
 def test_too_many_pixels() -> None:

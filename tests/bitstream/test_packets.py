@@ -38,6 +38,7 @@ def test_wire_ids() -> None:
         "TYPE_KEY": 1,
         "TYPE_TOKENS": 2,
         "TYPE_AUDIO": 3,
+        "TYPE_LAYER": 4,
         "TYPE_END": 5,
         "TYPE_PREDICTED_KEY": 6,
         "TYPE_EXTENSION": 7,
