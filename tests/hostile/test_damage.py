@@ -5,6 +5,7 @@ Here all key frames are independent; see `test_predicted_keys`.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -12,6 +13,19 @@ import numpy as np
 import pytest
 
 import imfcodec
+from imfcodec.bitstream import (
+    EndPacket,
+    Geometry,
+    KeyPacket,
+    LayerPacket,
+    StreamReader,
+    StreamWriter,
+    TokenPacket,
+    Window,
+    WindowEnd,
+    frame_pts,
+    write_header,
+)
 from imfcodec.errors import CorruptStream, DamagedStream, ImfcodecError, LimitExceeded
 
 
@@ -60,6 +74,38 @@ def test_bit_flips(stream: bytes) -> None:
         survive(bytes(data))
 
 
+def with_layers(stream: bytes) -> bytes:
+    """The stream with two layers of senseless pictures and tokens."""
+    reader = StreamReader(io.BytesIO(stream))
+    geometry = reader.header.geometry
+    window = Window(0, 0, min(geometry.display_width, geometry.display_height), 64)
+    file = io.BytesIO()
+    writer = StreamWriter(file, dataclasses.replace(reader.header, windows=2))
+    number = 0
+    for packet in reader:
+        if isinstance(packet, EndPacket):
+            writer.finish(packet.end_pts)
+        elif isinstance(packet, KeyPacket | TokenPacket):
+            key = KeyPacket(number, number, b"token", b"picture", b"configuration")
+            writer.write(LayerPacket(1, key, window))
+            writer.write(LayerPacket(2, key, window))
+            writer.write(LayerPacket(1, TokenPacket(number + 1, (number + 1,), b"tokens", None)))
+            writer.write(LayerPacket(2, WindowEnd(number + 1)))
+            writer.write(packet)
+            number += len(frame_pts(packet)) + 1
+    return file.getvalue()
+
+
+def test_bit_flips_in_layers(stream: bytes) -> None:
+    layered = with_layers(stream)
+    assert survive(layered) == 12
+    rng = np.random.default_rng(2)
+    for position in range(0, len(layered), 4):
+        data = bytearray(layered)
+        data[position] ^= 1 << int(rng.integers(8))
+        survive(bytes(data))
+
+
 def test_random_garbage_behind_a_good_header(stream: bytes) -> None:
     rng = np.random.default_rng(1)
     for _ in range(30):
@@ -102,10 +148,6 @@ def test_nothing_to_show_writes_nothing(stream: bytes, tmp_path: Path) -> None:
 
 
 def test_huge_coded_size_is_refused_before_memory_is_taken(stream: bytes) -> None:
-    import dataclasses
-
-    from imfcodec.bitstream import Geometry, StreamReader, write_header
-
     header = StreamReader(io.BytesIO(stream)).header
     large = dataclasses.replace(header, geometry=Geometry(*[2048] * 6))
     with pytest.raises(LimitExceeded):
