@@ -20,6 +20,7 @@ MAX_MODEL_SIZE = 4096
 
 REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 MAX_FACE_WEIGHT = 100
+MAX_WINDOWS = 4
 
 KEY_PRESET, LIVE_KEY_PRESET = 0, 2
 """SVT-AV1 presets: 0 takes 10 % fewer bytes than 2 and four times as long."""
@@ -226,6 +227,10 @@ class EncodeOptions:
             once.
         short_side: Short side at which a larger picture is coded, 64 pixels or more. The receiver
             scales it up to its original size.
+        layout: whole codes the picture in one piece. windows codes up to `max_windows` heads in
+            windows of their own, and the rest as plain AV1. auto chooses windows unless one head
+            fills most of the first picture. Windows need latency normal.
+        max_windows: Most windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000.
         begin_s: Time in IN at which to begin, in seconds.
@@ -250,6 +255,8 @@ class EncodeOptions:
     scene_cut: bool = True
     latency: str = "normal"
     short_side: int = 256
+    layout: str = "auto"
+    max_windows: int = 4
     audio: str = "opus"
     audio_bitrate: int = 12_000
     begin_s: float = 0.0
@@ -284,6 +291,14 @@ class EncodeOptions:
             raise OptionError(f"the format of a stream is 'imf', not {self.format!r}")
         if self.latency not in ("normal", "low"):
             raise OptionError(f"the latency must be 'normal' or 'low', not {self.latency!r}")
+        if self.layout not in ("auto", "whole", "windows"):
+            raise OptionError(
+                f"the layout must be 'auto', 'whole' or 'windows', not {self.layout!r}"
+            )
+        if self.layout == "windows" and self.latency == "low":
+            raise OptionError("windows need latency 'normal': their base looks ahead")
+        if not 1 <= self.max_windows <= MAX_WINDOWS:
+            raise OptionError(f"there may be 1 to {MAX_WINDOWS} windows, not {self.max_windows}")
         if self.refine is not None and not 0 <= self.refine <= MAX_REFINE_STEPS:
             raise OptionError(f"refinement takes 0 to {MAX_REFINE_STEPS} steps, not {self.refine}")
         if not 1 <= self.face_weight <= MAX_FACE_WEIGHT:

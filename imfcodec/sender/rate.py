@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Protocol
+from typing import Final, Protocol
+
+from imfcodec.codec.pictures.av1 import MAX_CRF, MIN_CRF
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,22 @@ class SegmentSettings:
     """
 
     key_crf: int
+
+
+WINDOW_COARSER: Final = 6
+"""Added to the CRF of key pictures in a window: a face is shown larger there than in a whole
+picture."""
+
+PLAIN_FACE_WEIGHT: Final = 5.0
+CRF_PER_DOUBLING: Final = 3
+"""A face weight of twice as much takes so much off the CRF of windows."""
+
+
+def window_settings(settings: SegmentSettings, face_weight: float) -> SegmentSettings:
+    """Settings of a window's segment, from those of a whole picture and the weight of faces."""
+    finer = CRF_PER_DOUBLING * math.log2(face_weight / PLAIN_FACE_WEIGHT)
+    crf = round(settings.key_crf + WINDOW_COARSER - finer)
+    return replace(settings, key_crf=min(max(crf, MIN_CRF), MAX_CRF))
 
 
 class RateControl(Protocol):

@@ -128,7 +128,7 @@ class Av1PictureEncoder:
                 ),
             }
             for number, picture in enumerate(pictures):
-                packets += coder.encode(_yuv(to_yuv, picture, number))
+                packets += coder.encode(yuv_of(to_yuv, picture, number))
             packets += coder.encode(None)
         except (av.error.FFmpegError, ValueError) as error:
             raise KeyframeCodecError(f"libsvtav1 cannot code the key frame: {error}") from error
@@ -139,7 +139,8 @@ class Av1PictureEncoder:
         return [_coded(bytes(packet)) for packet in packets]
 
 
-def _yuv(to_yuv: VideoReformatter, picture: Picture, number: int) -> av.VideoFrame:
+def yuv_of(to_yuv: VideoReformatter, picture: Picture, number: int) -> av.VideoFrame:
+    """BT.709 4:2:0, limited range, of RGB uint8 [H, W, 3]; ``number`` is its pts."""
     frame = to_yuv.reformat(
         av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
         format="yuv420p",
@@ -150,6 +151,19 @@ def _yuv(to_yuv: VideoReformatter, picture: Picture, number: int) -> av.VideoFra
     )
     frame.pts = number
     return frame
+
+
+def picture_of(to_rgb: VideoReformatter, frame: av.VideoFrame) -> Picture:
+    """RGB uint8 [H, W, 3] of a decoded frame: the inverse of `yuv_of`."""
+    picture: Picture = to_rgb.reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=ACCURATE,
+    ).to_ndarray()  # type: ignore[assignment]
+    return picture
 
 
 def _coded(data: bytes) -> CodedPicture:
@@ -198,12 +212,4 @@ class Av1PictureDecoder:
                 raise LimitExceeded(
                     f"key picture is {frame.width}x{frame.height}, header says {width}x{height}"
                 )
-        picture: Picture = self._to_rgb.reformat(
-            frames[-1],
-            format="rgb24",
-            src_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=ACCURATE,
-        ).to_ndarray()  # type: ignore[assignment]
-        return picture
+        return picture_of(self._to_rgb, frames[-1])
