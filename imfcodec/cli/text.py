@@ -41,10 +41,11 @@ def against_text(size_bytes: int, source_bytes: int) -> str:
 
 
 def sizes_text(sizes: SizeLedger) -> str:
-    """Bytes by kind."""
+    """Bytes by kind; runs only if there are any."""
+    runs = f"runs {sizes.run_bytes}, " if sizes.run_bytes else ""
     return (
         f"{bytes_text(sizes.total_bytes)}: key frames {sizes.key_bytes}, "
-        f"predicted key frames {sizes.predicted_key_bytes}, tokens {sizes.token_bytes}, "
+        f"predicted key frames {sizes.predicted_key_bytes}, {runs}tokens {sizes.token_bytes}, "
         f"audio {sizes.audio_bytes}, container {sizes.container_bytes} bytes"
     )
 

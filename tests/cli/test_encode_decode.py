@@ -39,7 +39,7 @@ def test_encode_json(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert result.stderr == ""
     record = json.loads(result.stdout)
     sizes = record["sizes_bytes"]
-    assert set(sizes) == {"key", "predicted_key", "token", "audio", "container", "total"}
+    assert set(sizes) == {"key", "predicted_key", "run", "token", "audio", "container", "total"}
     assert sizes["total"] == stream.stat().st_size == sum(sizes.values()) - sizes["total"]
     assert record["rate_kbps"] == pytest.approx(8 * sizes["total"] / record["duration_s"] / 1000)
     assert record["source_bytes"] == clip.stat().st_size
