@@ -26,6 +26,8 @@ def test_round_trip(clip: Clip, codec: IMF, tmp_path: Path) -> None:
     assert encoded.size_bytes == encoded.path.stat().st_size
     assert encoded.key_frames == 1
     assert [p.shape for p in codec.decode(encoded, clip)] == [(64, 64, 3)] * 12
+    reduced = Clip.open(clip.path, lines=48)
+    assert [p.shape for p in codec.decode(encoded, reduced)] == [(48, 48, 3)] * 12
 
 
 def test_a_setting_is_obeyed(clip: Clip, codec: IMF, tmp_path: Path) -> None:
