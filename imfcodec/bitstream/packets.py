@@ -266,6 +266,16 @@ class Window:
         is_coded = self.coded_side in range(2 * BLOCK, 16 * BLOCK + 1, BLOCK)
         require(is_coded, f"coded side {self.coded_side}")
 
+    @property
+    def rows(self) -> slice:
+        """Its rows in the picture."""
+        return slice(self.top, self.top + self.side)
+
+    @property
+    def columns(self) -> slice:
+        """Its columns in the picture."""
+        return slice(self.left, self.left + self.side)
+
 
 @dataclass(frozen=True, slots=True)
 class WindowEnd:
