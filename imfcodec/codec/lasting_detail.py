@@ -1,20 +1,20 @@
 """Detail that the restoration of a run's first picture adds to the pictures after it.
 
-    k ─ R ─ D = R(k) - k ─┐
-    p ────────────────────┴─ p + m D      m: 1 where p still looks like k, 0 where it has changed
+k ─ R ─ D = R(k) - k ─┐
+p ────────────────────┴─ p + m D      m: 1 where p still looks like k, 0 where it has changed
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-import cv2
 import numpy as np
+import numpy.typing as npt
 
 from imfcodec.arrays import Picture
 
 MEAN_SIDE: Final = 5
-"""Pictures are compared as means over squares of this side, in pixels."""
+"""Pictures are compared as means over squares of this side, in pixels, with mirrored borders."""
 
 CHANGE: Final = 6.0
 """A change of this many 8-bit levels leaves 1/e of the detail."""
@@ -35,6 +35,11 @@ class LastingDetail:
         return (picture + stays * self._detail).round().clip(0, 255).astype(np.uint8)
 
 
-def _means(picture: Picture) -> np.ndarray:
+def _means(picture: Picture) -> npt.NDArray[np.float32]:
+    reach, (height, width) = MEAN_SIDE // 2, picture.shape[:2]
     pixels = picture.astype(np.float32)
-    return np.asarray(cv2.blur(pixels, (MEAN_SIDE, MEAN_SIDE), borderType=cv2.BORDER_REFLECT_101))
+    rows = np.pad(pixels, [(reach, reach), (0, 0), (0, 0)], mode="reflect")
+    pixels = np.sum([rows[n : n + height] for n in range(MEAN_SIDE)], axis=0)
+    columns = np.pad(pixels, [(0, 0), (reach, reach), (0, 0)], mode="reflect")
+    pixels = np.sum([columns[:, n : n + width] for n in range(MEAN_SIDE)], axis=0)
+    return pixels / MEAN_SIDE**2

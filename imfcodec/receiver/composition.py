@@ -1,7 +1,7 @@
 """Windows over the base, at display size (FORMAT.md, section 10).
 
-    base ── scale ────────────────────────┬─► picture to show
-    window ── scale ── mask ── cross-fade ┘
+base ── scale ────────────────────────┬─► picture to show
+window ── scale ── mask ── cross-fade ┘
 """
 
 from __future__ import annotations

@@ -252,6 +252,8 @@ class Decoder:
 
     def _take(self, packet: BasePacket) -> Iterator[Picture]:
         if isinstance(packet, RunPacket):
+            if packet.begins:
+                self._layer.forget()
             pictures = self._runs.take(packet)
             self._key_number = self._runs.key_number
         else:
@@ -269,8 +271,8 @@ class Decoder:
         for layer in windows:
             self.report.windows[layer] = self.report.windows.get(layer, 0) + 1
         with stages.timed("composition"):
-            shown = self._composer.compose(self._scaled, windows, cut=cut)
-        self._last = DecodedFrame(number, pts, shown, key=self._key_number)
+            composed = self._composer.compose(self._scaled, windows, cut=cut)
+        self._last = DecodedFrame(number, pts, composed, key=self._key_number)
         self._next_frame = number + 1
         self._repeats_left += 1
         self.report.frames += 1

@@ -58,6 +58,11 @@ class LayerDecoder:
         """Note that packets were lost."""
         self._holds = False
 
+    def forget(self) -> None:
+        """Note that something else than key frames has taken the layer's place."""
+        self._keys.forget()
+        self._holds = False
+
     def lacks(self, packet: VideoPacket) -> bool:
         """Whether a token packet depends on something that was lost. Key packets tell by `take`."""
         if not isinstance(packet, TokenPacket):

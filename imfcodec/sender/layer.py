@@ -15,10 +15,8 @@ from imfcodec.sender.source_frame import SourceFrame
 class Layer:
     """Plans segments and codes them.
 
-        frames ─ planner ─ segments ─ segment coder ─ packets
+    frames ─ planner ─ segments ─ segment coder ─ packets
 
-    Attributes:
-        key_config: The key codec's configuration; known after the first packet.
     """
 
     def __init__(
@@ -41,6 +39,7 @@ class Layer:
 
     @property
     def key_config(self) -> bytes:
+        """The key codec's configuration; known after the first packet."""
         return self._coder.key_config
 
     def push(self, frame: SourceFrame) -> Iterator[PicturePacket]:

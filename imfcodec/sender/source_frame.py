@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from imfcodec.arrays import Picture
 
@@ -18,7 +17,3 @@ class SourceFrame:
     number: int
     pts: int
     picture: Picture
-
-    def resized(self, change: Callable[[Picture], Picture]) -> SourceFrame:
-        """The same frame with another picture made of this one."""
-        return replace(self, picture=change(self.picture))

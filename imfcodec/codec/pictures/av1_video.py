@@ -22,9 +22,7 @@ PATIENCE_S, PATIENCE_S_PER_MEGAPIXEL = 20.0, 20.0
 """Time for SVT-AV1 to code a video before it counts as stuck."""
 
 
-def encode_video(
-    pictures: Sequence[Picture], rate: Fraction, crf: int, preset: int
-) -> list[bytes]:
+def encode_video(pictures: Sequence[Picture], rate: Fraction, crf: int, preset: int) -> list[bytes]:
     """Code a video of one shot with libsvtav1, random access.
 
     Args:
@@ -104,7 +102,9 @@ class VideoDecoder:
             LimitExceeded: The picture has another size.
         """
         try:
-            frames = self._coder.decode(av.Packet(DELIMITER + unit))
+            frames = self._coder.decode(  # type: ignore[attr-defined]
+                av.Packet(DELIMITER + unit)
+            )
         except (av.error.FFmpegError, ValueError) as error:
             raise CorruptStream(f"AV1 picture does not decode: {error}") from error
         if len(frames) != 1:

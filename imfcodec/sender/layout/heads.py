@@ -155,7 +155,9 @@ class HeadTracker:
 def _paired(before: Sequence[Face], now: Sequence[Face]) -> dict[int, int]:
     """Which of the faces before each of those now is, by index; the best overlap first."""
     pairs: dict[int, int] = {}
-    overlaps = [(old.overlap(new), b, n) for b, old in enumerate(before) for n, new in enumerate(now)]
+    overlaps = [
+        (old.overlap(new), b, n) for b, old in enumerate(before) for n, new in enumerate(now)
+    ]
     for overlap, b, n in sorted(overlaps, reverse=True):
         if overlap >= SAME_HEAD and n not in pairs and b not in pairs.values():
             pairs[n] = b

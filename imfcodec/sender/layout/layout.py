@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from imfcodec.bitstream import (
@@ -12,22 +13,20 @@ from imfcodec.bitstream import (
     RunPacket,
     TokenPacket,
 )
+from imfcodec.media.geometry import CodingGeometry
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.source_frame import SourceFrame
-from imfcodec.media.geometry import CodingGeometry
 
 LayoutPacket = KeyPacket | PredictedKeyPacket | TokenPacket | RunPacket | LayerPacket
 
 
 class Layout(Protocol):
-    """Divides pictures among layers, and codes these.
-
-    Attributes:
-        given: Number of frames that the layers were given, together.
-    """
+    """Divides pictures among layers, and codes these."""
 
     @property
-    def given(self) -> int: ...
+    def given(self) -> int:
+        """Number of frames that the layers were given, together."""
+        ...
 
     @property
     def windows(self) -> int:
@@ -66,7 +65,7 @@ class Whole:
     def push(self, frame: SourceFrame) -> Iterator[LayoutPacket]:
         """See `Layout`."""
         self.given += 1
-        return self._layer.push(frame.resized(self._geometry.to_coded))
+        return self._layer.push(replace(frame, picture=self._geometry.to_coded(frame.picture)))
 
     def flush(self) -> Iterator[LayoutPacket]:
         """See `Layout`."""

@@ -1,7 +1,7 @@
 """Windows around heads: still for as long as the head stays inside.
 
-    frames ─┬─ wait ──────────────────────────► frames with their windows
-            └─ some ─ HeadTracker ─ heads ──────┘
+frames ─┬─ wait ──────────────────────────► frames with their windows
+└─ some ─ HeadTracker ─ heads ──────┘
 """
 
 from __future__ import annotations
@@ -125,8 +125,7 @@ class WindowPlacer:
             self._tracker.look(frame.pts, frame.picture)
         self._waiting.append((frame, cut))
         while self._waiting and (
-            len(self._waiting) > self._room
-            or frame.pts - self._waiting[0][0].pts >= self._ahead
+            len(self._waiting) > self._room or frame.pts - self._waiting[0][0].pts >= self._ahead
         ):
             yield self._next()
 
@@ -195,9 +194,7 @@ class WindowPlacer:
         held = path[:1]
         for sighting in path[1:]:
             left, top, right, bottom = _around(sighting)
-            wider = (
-                min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3])
-            )
+            wider = (min(left, box[0]), min(top, box[1]), max(right, box[2]), max(bottom, box[3]))
             if max(wider[2] - wider[0], wider[3] - wider[1]) > LARGEST_SIDE * path[0].height:
                 break
             box = wider

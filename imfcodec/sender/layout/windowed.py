@@ -1,7 +1,7 @@
 """Heads in windows of their own, over a base that is plain AV1.
 
-    frames ─ shots ─ WindowPlacer ─┬─ crop ─ Layer of a window ─┬─► packets
-                                   └─ cover ─ RunCoder ─────────┘
+frames ─ shots ─ WindowPlacer ─┬─ crop ── Layer of a window ─┬─► packets
+└─ cover ─ RunCoder ──────────┘
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Windowed:
             yield from self._turn_to(number, window, frame.number)
             if window is not None:
                 self._given += 1
-                crop = frame.resized(lambda picture, window=window: cropped(picture, window))
+                crop = replace(frame, picture=cropped(frame.picture, window))
                 yield from self._packets(number, self._open[number].layer.push(crop))
         self._given += 1
         covered = self._cover.over(frame.picture, placed.windows)
