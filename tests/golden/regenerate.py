@@ -73,7 +73,13 @@ def main(name: str, stream_name: str) -> None:
                 writer.write(n, moving_picture(n * 2))
         stream = io.BytesIO()
         imfcodec.encode(
-            video, stream, weights=name, quantiser=2, key_crf=20, keyframe_interval_s=0.48
+            video,
+            stream,
+            weights=name,
+            quantiser=2,
+            key_crf=20,
+            keyframe_interval_s=0.48,
+            layout="whole",
         )
     (HERE / f"{stream_name}.imf").write_bytes(stream.getvalue())
     frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream.getvalue()))]
