@@ -20,6 +20,8 @@ MAX_MODEL_SIZE = 4096
 
 REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 MAX_FACE_WEIGHT = 100
+
+LAYOUTS = ("auto", "whole", "windows")
 MAX_WINDOWS = 4
 
 KEY_PRESET, LIVE_KEY_PRESET = 0, 2
@@ -227,10 +229,10 @@ class EncodeOptions:
             once.
         short_side: Short side at which a larger picture is coded, 64 pixels or more. The receiver
             scales it up to its original size.
-        layout: whole codes the picture in one piece. windows codes up to `max_windows` heads in
-            windows of their own, and the rest as plain AV1. auto chooses windows unless one head
-            fills most of the first picture. Windows need latency normal.
-        max_windows: Most windows at a time, 1 to 4.
+        layout: whole codes the picture in one piece. windows codes heads in windows of their own
+            and the rest as plain AV1; it needs `latency` normal. auto chooses whole if a head fills
+            most of the first picture or `latency` is low, otherwise windows.
+        max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000.
         begin_s: Time in IN at which to begin, in seconds.
@@ -291,7 +293,7 @@ class EncodeOptions:
             raise OptionError(f"the format of a stream is 'imf', not {self.format!r}")
         if self.latency not in ("normal", "low"):
             raise OptionError(f"the latency must be 'normal' or 'low', not {self.latency!r}")
-        if self.layout not in ("auto", "whole", "windows"):
+        if self.layout not in LAYOUTS:
             raise OptionError(
                 f"the layout must be 'auto', 'whole' or 'windows', not {self.layout!r}"
             )

@@ -117,7 +117,6 @@ def _record(summary: StreamSummary, installed: WeightsFile | None) -> Record:
         ],
         "runs": [dataclasses.asdict(run) for run in summary.runs],
         "windows": [dataclasses.asdict(entry) for entry in summary.windows],
-        "layer_bytes": summary.sizes.layer_bytes,
         "duration_s": summary.duration_s,
         **rates_record(summary),
         "packets": summary.packets,

@@ -50,6 +50,24 @@ def sizes_text(sizes: SizeLedger) -> str:
     )
 
 
+def layout_text(report: EncodeReport) -> str:
+    """What is coded in one piece, and how many bytes each piece takes."""
+    if report.layout == "whole":
+        return "whole"
+    sizes = report.sizes
+    windows = [size_bytes for _, size_bytes in sorted(sizes.layer_bytes.items())]
+    layers = ", ".join([*map(bytes_text, windows), f"base {bytes_text(sizes.run_bytes)}"])
+    return f"{plural(len(windows), 'window')} over AV1: {layers}"
+
+
+def windows_text(report: DecodeReport) -> str:
+    """In how many frames each layer shows its window."""
+    return ", ".join(
+        f"layer {layer} in {plural(frames, 'frame')}"
+        for layer, frames in sorted(report.windows.items())
+    )
+
+
 def audio_kbps(report: Report) -> float:
     """Rate of the audio packets in kbit/s; 0 for no duration."""
     seconds = report.duration_s

@@ -15,7 +15,7 @@ class DecodeReport:
 
     Attributes:
         frames: Frames written, including repeated ones.
-        key_frames: Key frames decoded.
+        key_frames: Key frames decoded, of the base and of all windows.
         predicted_key_frames: How many of them are coded from earlier key frames.
         windows: Frames that show a window, by the number of its layer.
         lost: First and last number of each run of lost frames.

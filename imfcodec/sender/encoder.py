@@ -264,6 +264,7 @@ class Encoder:
             sizes=self._stream.sizes,
             display=self._geometry.display,
             coded=self._geometry.coded,
+            layout=self._layout.name,
             frames=self._frames,
             key_frames=self._key_frames,
             predicted_key_frames=self._predicted_key_frames,

@@ -24,6 +24,11 @@ class Layout(Protocol):
     """Divides pictures among layers, and codes these."""
 
     @property
+    def name(self) -> str:
+        """Which one it is, "whole" or "windows"; known after the first packet."""
+        ...
+
+    @property
     def given(self) -> int:
         """Number of frames that the layers were given, together."""
         ...
@@ -50,6 +55,7 @@ class Layout(Protocol):
 class Whole:
     """The whole picture is one layer."""
 
+    name = "whole"
     windows = 0
 
     def __init__(self, geometry: CodingGeometry, layer: Layer) -> None:

@@ -86,6 +86,11 @@ class Windowed:
         self._given = 0
 
     @property
+    def name(self) -> str:
+        """See `Layout`."""
+        return self._other.name if self._other else "windows"
+
+    @property
     def given(self) -> int:
         """See `Layout`."""
         return self._other.given if self._other else self._given
