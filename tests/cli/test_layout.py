@@ -6,18 +6,14 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from imfcodec.arrays import Picture
 from imfcodec.bitstream import SizeLedger
 from imfcodec.cli.text import layout_text, windows_text
 from imfcodec.media import MediaWriter
-from imfcodec.media.faces import Face
 from imfcodec.receiver.report import DecodeReport
-from imfcodec.sender.layout import heads
 from imfcodec.sender.report import EncodeReport
-from tests.conftest import moving_picture
+from tests.conftest import MiddleFace, moving_picture
 
 from .conftest import Invoke
 
@@ -25,21 +21,10 @@ WIDTH, HEIGHT, FRAMES = 192, 144, 40
 FAST = ("--refine", "0", "--key-preset", "8")
 
 
-class Still:
-    """Finds a face in the middle of each picture."""
-
-    def find(self, picture: Picture) -> list[Face]:
-        height, width = picture.shape[:2]
-        middle = np.array([width / 2, height / 2])
-        left, top = middle - 14
-        right, bottom = middle + 14
-        return [Face((left, top, right, bottom), np.tile(middle, (5, 1)))]
-
-
 @pytest.fixture
 def wide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clip with one moving head, much smaller than the picture."""
-    monkeypatch.setattr(heads, "FaceFinder", Still)
+    monkeypatch.setattr("imfcodec.sender.layout.heads.FaceFinder", lambda: MiddleFace(0.2))
     path = tmp_path / "wide.mkv"
     with MediaWriter(
         path, width=WIDTH, height=HEIGHT, time_base=Fraction(1, 25), rate=Fraction(25)
@@ -61,6 +46,14 @@ def test_a_head_gets_a_window(invoke: Invoke, wide: Path, tmp_path: Path) -> Non
     assert said["quality"].endswith(" dB in windows")
     said = rows(invoke("decode", stream, back).stdout)
     assert said["windows"].startswith("layer 1 in ")
+
+
+@pytest.mark.usefixtures("portrait")
+def test_a_head_that_fills_the_picture_gets_none(
+    invoke: Invoke, clip: Path, tmp_path: Path
+) -> None:
+    said = rows(invoke("encode", clip, tmp_path / "a.imf", *FAST).stdout)
+    assert said["layout"] == "whole"
 
 
 def test_windows_as_json(invoke: Invoke, wide: Path, tmp_path: Path) -> None:
