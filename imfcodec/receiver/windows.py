@@ -44,6 +44,7 @@ class WindowTrack:
         self._waiting: deque[LayerPacket] = deque()
         self._waiting_bytes = 0
         self._decoder: LayerDecoder | None = None
+        self._coded_side = 0  # of the decoder
         self._window: Window | None = None
         self._pictures: Iterator[Picture] = iter(())
         self._next, self._end = 0, 0  # frames that the pictures are of
@@ -102,11 +103,12 @@ class WindowTrack:
         self._next, self._end = first, first + len(frame_pts(inner))
 
     def _decoder_for(self, packet: LayerPacket) -> LayerDecoder:
-        window, known = packet.window, self._window
-        if window is not None and (known is None or window.coded_side != known.coded_side):
+        window = packet.window
+        if window is not None and window.coded_side != self._coded_side:
             if isinstance(packet.packet, PredictedKeyPacket):
                 raise CorruptStream("a predicted key frame of another size than its base")
             self._decoder = self._decoder_of(window.coded_side)
+            self._coded_side = window.coded_side
         if self._decoder is None:
             raise CorruptStream("depends on lost packets")
         return self._decoder

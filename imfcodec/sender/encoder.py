@@ -202,7 +202,7 @@ class Encoder:
         if self._audio is None:
             raise ValueError("the encoder was opened without audio")
         self._sound.push(packet)
-        if self._stream is not None:  # where no pictures come, sound must not pile up
+        if self._begun_base:  # where no pictures come, sound must not pile up
             for sound in self._sound.overdue():
                 self._write(sound)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import Final
 
-from imfcodec.bitstream import RunPacket
+from imfcodec.bitstream import FORMAT_LIMITS, RunPacket
 from imfcodec.codec.pictures.av1_video import MAX_VIDEO_CRF, encode_video
 from imfcodec.codec.stages import StageTimes
 from imfcodec.sender.rate import SegmentSettings
@@ -24,6 +25,9 @@ RUN_BYTES: Final = 96 << 20
 
 PACKET_S: Final = Fraction(3)
 """Longest duration of the frames in one packet, in seconds."""
+
+PACKET_BYTES: Final = 3 << 18
+"""Pictures of one packet take at most so many bytes, of the 1 MiB that the format allows it."""
 
 PICTURES_PER_S: Final = Fraction(25, 2)
 """About so many pictures are shown in a second: each is held for a whole number of frames."""
@@ -100,9 +104,7 @@ class RunCoder:
         self._advance(len(frames))
         begin = 0
         while begin < len(frames):
-            end_pts = frames[begin].pts + PACKET_S / self._settings.time_base
-            fit = bisect_left(frames, end_pts, begin, key=lambda f: Fraction(f.pts)) - begin
-            end = begin + max(1, fit // hold) * hold
+            end = self._packet_end(frames, units, begin)
             yield RunPacket(
                 frames[begin].number,
                 tuple(frame.pts for frame in frames[begin:end]),
@@ -112,6 +114,16 @@ class RunCoder:
                 restoration=0 if begin else RESTORATION,
             )
             begin = end
+
+    def _packet_end(self, frames: Sequence[SourceFrame], units: Sequence[bytes], begin: int) -> int:
+        """Where the packet ends that begins with this frame of a run."""
+        hold = self._settings.hold
+        end_pts = frames[begin].pts + PACKET_S / self._settings.time_base
+        in_time = bisect_left(frames, end_pts, begin, key=lambda f: Fraction(f.pts)) - begin
+        most = min(in_time, FORMAT_LIMITS.max_frames_per_packet) // hold
+        sizes_bytes = accumulate(map(len, units[begin // hold :][:most]))
+        fit = sum(size_bytes <= PACKET_BYTES for size_bytes in sizes_bytes)
+        return begin + max(1, fit) * hold
 
     def _is_full(self, frame: SourceFrame) -> bool:
         pictures = -(-len(self._frames) // self._settings.hold)

@@ -11,7 +11,13 @@ import av.error
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from imfcodec.codec.pictures.obu import DELIMITER, SEQUENCE_HEADER, TEMPORAL_DELIMITER, split_units
+from imfcodec.codec.pictures.obu import (
+    DELIMITER,
+    SEQUENCE_HEADER,
+    TEMPORAL_DELIMITER,
+    shown_pictures,
+    split_units,
+)
 from imfcodec.codec.pictures.picture_codec import CodedPicture, Picture
 from imfcodec.codec.pictures.scheduling import same_scheduling_class, watched
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
@@ -197,15 +203,18 @@ class Av1PictureDecoder:
         }
         frames: list[av.VideoFrame] = []
         try:
+            shown = shown_pictures(coded.config + coded.data)  # those before were asked already
+            if shown != 1:
+                raise CorruptStream(f"key packet holds {shown} pictures instead of 1")
             for link in chain:
                 unit = av.Packet(DELIMITER + link.config + link.data)
                 frames += coder.decode(unit)  # type: ignore[attr-defined]
             frames += coder.decode(None)  # type: ignore[attr-defined]
-        except (av.error.FFmpegError, ValueError) as error:
+        except (av.error.FFmpegError, ValueError, KeyframeCodecError) as error:
             raise CorruptStream(f"key picture does not decode: {error}") from error
         if len(frames) != len(chain):
             raise CorruptStream(
-                f"key packet holds {len(frames) - len(chain) + 1} pictures instead of 1"
+                f"key packet gives {len(frames) - len(chain) + 1} pictures instead of 1"
             )
         for frame in frames:
             if (frame.width, frame.height) != self._size:

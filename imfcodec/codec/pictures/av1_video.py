@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Final
 
 import av
 import av.error
@@ -12,11 +13,19 @@ from av.video.reformatter import VideoReformatter
 
 from imfcodec.arrays import Picture
 from imfcodec.codec.pictures.av1 import picture_of, yuv_of
-from imfcodec.codec.pictures.obu import DELIMITER, TEMPORAL_DELIMITER, split_units
+from imfcodec.codec.pictures.obu import (
+    DELIMITER,
+    TEMPORAL_DELIMITER,
+    shown_pictures,
+    split_units,
+)
 from imfcodec.codec.pictures.scheduling import same_scheduling_class, watched
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
 
 MIN_VIDEO_CRF, MAX_VIDEO_CRF = 1, 70
+
+MAX_RATE: Final = 240
+"""libsvtav1 takes no more pictures per second; a faster video is coded as if it had these."""
 
 PATIENCE_S, PATIENCE_S_PER_MEGAPIXEL = 20.0, 20.0
 """Time for SVT-AV1 to code a video before it counts as stuck."""
@@ -47,6 +56,7 @@ def _encode(pictures: Sequence[Picture], rate: Fraction, crf: int, preset: int) 
     os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
     to_yuv = VideoReformatter()
     packets = []
+    rate = min(rate, Fraction(MAX_RATE))
     try:
         coder = av.VideoCodecContext.create("libsvtav1", "w")
         coder.height, coder.width = pictures[0].shape[:2]
@@ -102,13 +112,16 @@ class VideoDecoder:
             LimitExceeded: The picture has another size.
         """
         try:
+            shown = shown_pictures(unit)
+            if shown != 1:
+                raise CorruptStream(f"a temporal unit holds {shown} pictures instead of 1")
             frames = self._coder.decode(  # type: ignore[attr-defined]
                 av.Packet(DELIMITER + unit)
             )
-        except (av.error.FFmpegError, ValueError) as error:
+        except (av.error.FFmpegError, ValueError, KeyframeCodecError) as error:
             raise CorruptStream(f"AV1 picture does not decode: {error}") from error
         if len(frames) != 1:
-            raise CorruptStream(f"a temporal unit holds {len(frames)} pictures instead of 1")
+            raise CorruptStream(f"a temporal unit gives {len(frames)} pictures instead of 1")
         if (frames[0].width, frames[0].height) != self._size:
             width, height = self._size
             raise LimitExceeded(
