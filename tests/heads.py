@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+import imfcodec
+from imfcodec import weights
+from imfcodec.config import EncodeOptions
 from imfcodec.media.faces import Face
 from imfcodec.sender.layout.heads import HeadTracker
 from imfcodec.sender.layout.placing import PlacedFrame, WindowPlacer
 from imfcodec.sender.source_frame import SourceFrame
+from imfcodec.weights import Weights
 
 SIZE = (320, 192)
 """Width and height of the pictures."""
@@ -82,3 +88,40 @@ def placed(plan: Plan, count: int, most: int = 4, **options: bool) -> list[Place
     placer = placer_of(plan, most)
     out = [p for frame in frames_of(plan, count, **options) for p in placer.push(frame, cut=False)]
     return [*out, *placer.flush()]
+
+
+def loaded_weights(folder: Path) -> Weights:
+    """The only weights in a folder."""
+    [path] = folder.glob("*.safetensors")
+    return weights.load(weights.find(str(path)))
+
+
+OPTIONS = EncodeOptions(
+    layout="windows",
+    refine=0,
+    key_preset=10,
+    keyframe_interval_s=0.8,
+    choose_keys=False,
+    look_ahead=False,
+    face_weight=1,
+    short_side=96,
+)
+"""Quick to code, with every kind of packet."""
+
+
+def coded(
+    loaded: Weights | None,
+    plan: Plan,
+    count: int,
+    options: EncodeOptions = OPTIONS,
+    size: tuple[int, int] = SIZE,
+    fps: int = 25,
+) -> bytes:
+    """A stream of pictures with the faces of a plan; the caller sees to the detector."""
+    file = io.BytesIO()
+    with imfcodec.Encoder(
+        file, width=size[0], height=size[1], fps=fps, options=options, loaded=loaded
+    ) as encoder:
+        for frame in frames_of(plan, count, size):
+            encoder.write(frame.picture)
+    return file.getvalue()

@@ -8,6 +8,7 @@ from typing import Final
 
 from imfcodec.arrays import Picture
 from imfcodec.bitstream import (
+    KeyPacket,
     LayerPacket,
     PredictedKeyPacket,
     TokenPacket,
@@ -48,6 +49,7 @@ class WindowTrack:
         self._window: Window | None = None
         self._pictures: Iterator[Picture] = iter(())
         self._next, self._end = 0, 0  # frames that the pictures are of
+        self._expected: int | None = None  # the next frame; None where a key packet has to come
 
     def push(self, packet: LayerPacket) -> None:
         """Take the layer's next packet."""
@@ -87,10 +89,14 @@ class WindowTrack:
 
     def _open(self, packet: LayerPacket) -> None:
         """Begin with the pictures of a packet; earlier ones are not shown any more."""
-        inner = packet.packet
+        inner, first = packet.packet, packet.packet.first_frame
+        expected = first if self._expected is None else self._expected
+        if first > expected and not isinstance(inner, KeyPacket):  # only those may skip frames
+            self._complain(f"window {packet.layer}, frames {expected} to {first - 1}: lost")
         if isinstance(inner, WindowEnd):
+            self._close(first)
             return
-        first = inner.first_frame
+        self._expected = first + len(frame_pts(inner))
         try:
             decoder = self._decoder_for(packet)
             if decoder.lacks(inner):
@@ -101,6 +107,12 @@ class WindowTrack:
             return
         self._window = packet.window or self._window
         self._next, self._end = first, first + len(frame_pts(inner))
+
+    def _close(self, number: int) -> None:
+        """Note that the window ends before this frame, unless this is said too late."""
+        if self._decoder and number > self._decoder.key_number:
+            self._decoder.forget()
+            self._expected = None
 
     def _decoder_for(self, packet: LayerPacket) -> LayerDecoder:
         window = packet.window

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 from typing import Final
@@ -89,6 +89,8 @@ class RunCoder:
         """Take the next frame, and whether it begins a shot; yield the packets of a whole run."""
         if self._frames and (cut or self._is_full(frame)):
             yield from self.flush()
+        if len(self._frames) % self._settings.hold:  # it is not shown, and must not take memory
+            frame = replace(frame, picture=self._frames[-1].picture)
         self._frames.append(frame)
 
     def flush(self) -> Iterator[RunPacket]:

@@ -25,7 +25,7 @@ def units() -> list[bytes]:
 
 def test_round_trip(units: list[bytes]) -> None:
     assert len(units) == len(PICTURES)
-    assert not any(DELIMITER == unit[:2] for unit in units)
+    assert not any(unit[:2] == DELIMITER for unit in units)
     pictures = list(decoded(units, SIZE))
     for picture, source in zip(pictures, PICTURES, strict=True):
         assert picture.shape == (64, 96, 3)
