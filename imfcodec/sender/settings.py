@@ -41,9 +41,6 @@ PACKET_S: Final = Fraction(3)
 CHAIN_S: Final = Fraction(1)
 """At low latency, packets of this much time are chained: a lost one costs the rest of them."""
 
-LEAST_RUN_PRESET: Final = 2
-"""No run is coded with a slower SVT-AV1 preset: it would take longer than the windows."""
-
 BASE_S: Final = Fraction(20)
 """No key frame is predicted from a base of this age, in seconds."""
 
@@ -107,9 +104,7 @@ class Parts:
 
     def _base(self) -> RunCoder:
         hold = hold_of(self._frame_rate)
-        runs = RunSettings(
-            max(self._options.preset, LEAST_RUN_PRESET), hold, self._time_base, self._frame_rate
-        )
+        runs = RunSettings(self._options.preset, hold, self._time_base, self._frame_rate)
         return RunCoder(runs, self._settings, self._stages, self._advance)
 
     def _layer(

@@ -34,8 +34,8 @@ CELLS: Final = 8
 """A face is compared with itself in so many cells by so many."""
 
 STIRS: Final = 6.0
-"""Change of a cell's luma, beyond that of the whole face, which only a living face shows; in
-8-bit levels."""
+"""Change of a cell's luma, in 8-bit levels, which only a living face shows: that of all cells
+together, such as another exposure, does not count."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ class Head:
         """Take the next sighting."""
         self.face = face
         self.sightings.append(sighting)
-        change = np.abs(self._looks(luma) - self._first_looks).max()
-        self.alive = self.alive or bool(change > STIRS)
+        before, now = self._first_looks, self._looks(luma)
+        gain = (before * now).sum() / max(1.0, np.square(before).sum())  # of a new exposure
+        self.alive = self.alive or bool(np.abs(now - gain * before).max() > STIRS)
 
     def at(self, pts: int) -> Sighting:
         """The head at a time, interpolated between sightings."""

@@ -147,6 +147,8 @@ class Windowed:
                 crop = replace(frame, picture=cropped(frame.picture, window))
                 yield from self._packets(number, self._open[number].layer.push(crop))
         self._given += 1
+        if placed.cut:
+            self._cover = Cover()
         covered = self._cover.over(frame.picture, placed.windows)
         base = replace(frame, picture=self._geometry.to_coded(covered))
         self._held.extend(self._base.push(base, cut=placed.cut))
