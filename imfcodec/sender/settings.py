@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from imfcodec.bitstream import KEY_CODEC_AV1
+from imfcodec.bitstream import KEY_CODEC_AV1, Window
 from imfcodec.codec.network import ENGINES
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
@@ -94,7 +94,7 @@ class Parts:
             WindowPlacer(self._geometry.display, self._time_base, options.max_windows),
             options.max_windows,
             self._base(),
-            lambda side: self._layer((side, side), self._window_settings),
+            self._window,
             ShotDetector(self._time_base, hasty=False) if options.scene_cut else None,
             self._whole if options.layout == "auto" else None,
         )
@@ -113,9 +113,14 @@ class Parts:
         """A layer of key frames and tokens, with pictures of this size."""
         return Layer(self._planner(), self._coder(size), settings, self._stages)
 
-    def _window_settings(self, segment: Segment) -> SegmentSettings:
-        """Settings of a segment of a window: its faces count more than the base."""
-        return window_settings(self._settings(segment), self._options.face_weight)
+    def _window(self, window: Window) -> Layer:
+        """The layer of a window: its face counts more than the base."""
+        share = window.side / min(self._geometry.display)
+        weight = self._options.face_weight
+        return self._layer(
+            (window.coded_side, window.coded_side),
+            lambda segment: window_settings(self._settings(segment), share, weight),
+        )
 
     def _planner(self) -> Planner:
         options, time_base = self._options, self._time_base

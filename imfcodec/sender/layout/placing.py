@@ -140,10 +140,7 @@ class WindowPlacer:
         self._tracker.forget(pts - int(self._gone))
         present = [head for head in self._tracker.heads if self._is_present(head, pts)]
         if self._first:
-            width, height = self._size
-            sides = [self._window(head, pts).side for head in present]
-            self.whole = any(side * side >= WHOLE * width * height for side in sides)
-            self._first = False
+            self.whole, self._first = self._is_close_up(pts), False
         self._keep(present, pts)
         self._add(present, pts)
         windows = {layer: window for layer, (_, window) in sorted(self._placed.items())}
@@ -152,6 +149,12 @@ class WindowPlacer:
     def _is_present(self, head: Head, pts: int) -> bool:
         begun = head.sightings[0].pts <= pts
         return begun and (head.end_pts is None or pts < head.end_pts)
+
+    def _is_close_up(self, pts: int) -> bool:
+        """Whether a head that is seen in the first frames fills much of the picture."""
+        width, height = self._size
+        seen = [head for head in self._tracker.heads if self._is_seen(head)]
+        return any(self._window(head, pts).side ** 2 >= WHOLE * width * height for head in seen)
 
     def _keep(self, present: Sequence[Head], pts: int) -> None:
         """Keep or renew the windows of the heads that are still there."""
@@ -170,7 +173,7 @@ class WindowPlacer:
             if any(known is head for known, _ in self._placed.values()):
                 continue
             here = head.at(pts)
-            if not self._deserves(head) or any(
+            if not (head.alive and self._is_seen(head)) or any(
                 _holds(window, here) for _, window in self._placed.values()
             ):
                 continue
@@ -181,11 +184,11 @@ class WindowPlacer:
             if free:
                 self._placed[free[0]] = (head, self._window(head, pts))
 
-    def _deserves(self, head: Head) -> bool:
-        """Whether it is alive and no flicker."""
+    def _is_seen(self, head: Head) -> bool:
+        """Whether it is no flicker."""
         looks = sum(look >= head.sightings[0].pts for look in self._tracker.looks)
         seen = len(head.sightings)
-        return head.alive and seen >= LEAST_SEEN * looks and seen >= min(LEAST_SIGHTINGS, looks)
+        return seen >= LEAST_SEEN * looks and seen >= min(LEAST_SIGHTINGS, looks)
 
     def _window(self, head: Head, pts: int) -> Window:
         """A window that holds the head from this time on for as long as possible."""

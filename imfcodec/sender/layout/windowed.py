@@ -61,7 +61,7 @@ class Windowed:
         placer: WindowPlacer,
         most: int,
         base: RunCoder,
-        layer_of: Callable[[int], Layer],
+        layer_of: Callable[[Window], Layer],
         shots: ShotDetector | None,
         whole: Callable[[], Layout] | None,
     ) -> None:
@@ -72,7 +72,7 @@ class Windowed:
             placer: Finds the heads.
             most: Largest number of windows at a time.
             base: Codes the base.
-            layer_of: Makes the layer of a window with this coded side.
+            layer_of: Makes the layer of a window.
             shots: Finds where shots begin; None never looks.
             whole: Makes the layout for a head that fills the picture; None goes on with windows.
         """
@@ -165,7 +165,7 @@ class Windowed:
             if window is None:
                 yield LayerPacket(number, WindowEnd(frame))
         if window is not None:
-            self._open[number] = _Open(self._layer_of(window.coded_side), window, frame)
+            self._open[number] = _Open(self._layer_of(window), window, frame)
 
     def _packets(self, number: int, packets: Iterator[PicturePacket]) -> Iterator[LayerPacket]:
         """The packets of a layer as such: their pts are frame numbers."""
