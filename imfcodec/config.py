@@ -206,9 +206,9 @@ class EncodeOptions:
         quantiser: Quantiser step of the tokens, 0 to 7 with the released weights. A higher step
             takes fewer bits and reproduces motion less exactly.
         key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63. Predicted key frames are coded
-            slightly coarser.
-        key_preset: SVT-AV1 preset of key frames, -1 (slowest, fewest bytes) to 13 (fastest).
-            Default: 0, or 2 with `latency` low.
+            slightly coarser. With windows, the quality of these and of the base follows from it.
+        key_preset: SVT-AV1 preset of key frames and of plain AV1, -1 (slowest, fewest bytes) to 13
+            (fastest). Default: 0, or 2 with `latency` low.
         keyframe_interval_s: Time between key frames in seconds, above 0: the average if they are
             planned (`choose_keys` with `look_ahead`), otherwise the longest. None sets no limit.
         choose_keys: Place key frames where they serve best, or at the end of each interval. With
@@ -231,7 +231,7 @@ class EncodeOptions:
             scales it up to its original size.
         layout: whole codes the picture in one piece. windows codes heads in windows of their own
             and the rest as plain AV1; it needs `latency` normal. auto chooses whole if a head fills
-            most of the first picture or `latency` is low, otherwise windows.
+            most of the picture in the first second or `latency` is low, otherwise windows.
         max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000.

@@ -51,8 +51,8 @@ class _Open:
 class Windowed:
     """Codes heads in windows and the rest as the base (see `Layout`).
 
-    Without heads the base is all there is. If the first head fills most of the picture, everything
-    is left to another layout.
+    Without heads the base is all there is. If a head fills most of the picture in the first
+    second, everything is left to another layout.
     """
 
     def __init__(
