@@ -80,7 +80,7 @@ class RunCoder:
             settings: How runs are coded.
             rate: The settings of the next segment.
             stages: Takes the time of each stage.
-            advance: Called with how many more frames are coded.
+            advance: Called with how many more frames are taken; coding them takes little.
         """
         self._settings, self._rate, self._stages, self._advance = settings, rate, stages, advance
         self._frames: list[SourceFrame] = []
@@ -92,6 +92,7 @@ class RunCoder:
         if len(self._frames) % self._settings.hold:  # it is not shown, and must not take memory
             frame = replace(frame, picture=self._frames[-1].picture)
         self._frames.append(frame)
+        self._advance(1)
 
     def flush(self) -> Iterator[RunPacket]:
         """Yield the packets of the frames that are left."""
@@ -103,7 +104,6 @@ class RunCoder:
         pictures = [frame.picture for frame in frames[::hold]]
         with self._stages.timed("AV1 run"):
             units = encode_video(pictures, self._settings.rate / hold, crf, self._settings.preset)
-        self._advance(len(frames))
         begin = 0
         while begin < len(frames):
             end = self._packet_end(frames, units, begin)
