@@ -223,7 +223,8 @@ class EncodeOptions:
         refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100. More
             steps give better tokens and take longer. Default: 2, or 0 with `latency` low.
         face_weight: Weight of errors in the eyes and the mouth, 1 to 100, when tokens are improved
-            and key frames are planned. Other errors have weight 1.
+            and key frames are planned. Other errors have weight 1. A higher weight also codes
+            windows finer.
         scene_cut: Code a key frame at each scene cut.
         latency: normal collects up to 3 seconds of tokens in a packet; low sends each frame at
             once.
