@@ -21,6 +21,9 @@ MAX_MODEL_SIZE = 4096
 REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 MAX_FACE_WEIGHT = 100
 
+LAYOUTS = ("auto", "whole", "windows")
+MAX_WINDOWS = 4
+
 KEY_PRESET, LIVE_KEY_PRESET = 0, 2
 """SVT-AV1 presets: 0 takes 10 % fewer bytes than 2 and four times as long."""
 
@@ -203,9 +206,9 @@ class EncodeOptions:
         quantiser: Quantiser step of the tokens, 0 to 7 with the released weights. A higher step
             takes fewer bits and reproduces motion less exactly.
         key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63. Predicted key frames are coded
-            slightly coarser.
-        key_preset: SVT-AV1 preset of key frames, -1 (slowest, fewest bytes) to 13 (fastest).
-            Default: 0, or 2 with `latency` low.
+            slightly coarser. With windows, the quality of these and of the base follows from it.
+        key_preset: SVT-AV1 preset of key frames and of plain AV1, -1 (slowest, fewest bytes) to 13
+            (fastest). Default: 0, or 2 with `latency` low.
         keyframe_interval_s: Time between key frames in seconds, above 0: the average if they are
             planned (`choose_keys` with `look_ahead`), otherwise the longest. None sets no limit.
         choose_keys: Place key frames where they serve best, or at the end of each interval. With
@@ -220,12 +223,17 @@ class EncodeOptions:
         refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100. More
             steps give better tokens and take longer. Default: 2, or 0 with `latency` low.
         face_weight: Weight of errors in the eyes and the mouth, 1 to 100, when tokens are improved
-            and key frames are planned. Other errors have weight 1.
+            and key frames are planned. Other errors have weight 1. A higher weight also codes
+            windows finer.
         scene_cut: Code a key frame at each scene cut.
         latency: normal collects up to 3 seconds of tokens in a packet; low sends each frame at
             once.
         short_side: Short side at which a larger picture is coded, 64 pixels or more. The receiver
             scales it up to its original size.
+        layout: whole codes the picture in one piece. windows codes heads in windows of their own
+            and the rest as plain AV1; it needs `latency` normal. auto chooses whole if a head fills
+            most of the picture in the first second or `latency` is low, otherwise windows.
+        max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000.
         begin_s: Time in IN at which to begin, in seconds.
@@ -250,6 +258,8 @@ class EncodeOptions:
     scene_cut: bool = True
     latency: str = "normal"
     short_side: int = 256
+    layout: str = "auto"
+    max_windows: int = 4
     audio: str = "opus"
     audio_bitrate: int = 12_000
     begin_s: float = 0.0
@@ -284,6 +294,14 @@ class EncodeOptions:
             raise OptionError(f"the format of a stream is 'imf', not {self.format!r}")
         if self.latency not in ("normal", "low"):
             raise OptionError(f"the latency must be 'normal' or 'low', not {self.latency!r}")
+        if self.layout not in LAYOUTS:
+            raise OptionError(
+                f"the layout must be 'auto', 'whole' or 'windows', not {self.layout!r}"
+            )
+        if self.layout == "windows" and self.latency == "low":
+            raise OptionError("windows need latency 'normal': their base looks ahead")
+        if not 1 <= self.max_windows <= MAX_WINDOWS:
+            raise OptionError(f"there may be 1 to {MAX_WINDOWS} windows, not {self.max_windows}")
         if self.refine is not None and not 0 <= self.refine <= MAX_REFINE_STEPS:
             raise OptionError(f"refinement takes 0 to {MAX_REFINE_STEPS} steps, not {self.refine}")
         if not 1 <= self.face_weight <= MAX_FACE_WEIGHT:

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from imfcodec import weights
+from imfcodec.arrays import Picture
+from imfcodec.media.faces import Face
 from tests.tiny import write_tiny_weights
 
 # Two, as the machines that this is made for; on a busy one, OMP_NUM_THREADS=1 is faster.
@@ -57,6 +59,27 @@ def small_video(tmp_path: Path) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+class MiddleFace:
+    """Stands in for `FaceFinder`: finds a face in the middle of each picture."""
+
+    def __init__(self, share: float) -> None:
+        """Take the face's height as a share of the picture's."""
+        self._share = share
+
+    def find(self, picture: Picture) -> list[Face]:
+        height, width = picture.shape[:2]
+        middle = np.array([width / 2, height / 2])
+        left, top = middle - self._share * height / 2
+        right, bottom = middle + self._share * height / 2
+        return [Face((left, top, right, bottom), np.tile(middle, (5, 1)))]
+
+
+@pytest.fixture
+def portrait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each picture shows a head that fills it, so that the encoder codes it whole."""
+    monkeypatch.setattr("imfcodec.sender.layout.heads.FaceFinder", lambda: MiddleFace(0.5))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import imfcodec
-from imfcodec.bitstream import AudioPacket, StreamReader, TokenPacket
+from imfcodec.bitstream import AudioPacket, RunPacket, StreamReader, TokenPacket
 from imfcodec.errors import UnsupportedVideo
 from imfcodec.media import (
     AudioPacketOut,
@@ -186,7 +186,12 @@ def test_missing_frames_are_counted(cases: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("long_sound.mp4", {}), ("slow.mp4", {"keyframe_interval_s": 6.0})]
+    ("name", "options"),
+    [
+        ("long_sound.mp4", {}),
+        ("slow.mp4", {}),
+        ("slow.mp4", {"keyframe_interval_s": 6.0, "layout": "whole"}),
+    ],
 )
 def test_sound_is_whole_and_interleaved(
     cases: Path, tmp_path: Path, tiny_weights: str, name: str, options: dict[str, Any]
@@ -203,7 +208,7 @@ def test_sound_is_whole_and_interleaved(
                     duration_s = sum(map(opus_packet_samples, packets)) / 48000
                     longest_s = max(longest_s, duration_s)
                     sound_s = pts / 48000 + duration_s
-                case TokenPacket():
+                case TokenPacket() | RunPacket():
                     before_s, picture_s = picture_s, float(packet.pts[-1] * reader.header.time_base)
                     assert sound_s <= picture_s + 1.1
                     assert sound_s >= before_s - 0.1

@@ -40,14 +40,14 @@ from tests.conftest import moving_picture
 
 def encoded(video: Path, **options) -> bytes:
     file = io.BytesIO()
-    imfcodec.encode(video, file, **{"weights": "tiny", **options})
+    imfcodec.encode(video, file, **{"weights": "tiny", "layout": "whole", **options})
     return file.getvalue()
 
 
 @pytest.mark.usefixtures("tiny_weights")
 def test_every_frame_comes_back_with_its_pts(small_video: Path, tmp_path: Path) -> None:
     stream, back = tmp_path / "a.imf", tmp_path / "a.mp4"
-    report = imfcodec.encode(small_video, stream, weights="tiny", measure=True)
+    report = imfcodec.encode(small_video, stream, weights="tiny", layout="whole", measure=True)
     assert report.frames == 12
     assert report.key_frames == 1
     assert report.sizes.total_bytes == stream.stat().st_size
@@ -115,7 +115,7 @@ def test_decoder_iterates_frames(small_video: Path) -> None:
 @pytest.mark.usefixtures("tiny_weights")
 def test_what_the_sender_measures_is_what_the_receiver_shows(small_video: Path) -> None:
     file = io.BytesIO()
-    report = imfcodec.encode(small_video, file, weights="tiny", measure=True)
+    report = imfcodec.encode(small_video, file, weights="tiny", layout="whole", measure=True)
     with av.open(str(small_video)) as container:
         source = [f.reformat(format="rgb24").to_ndarray() for f in container.decode(video=0)]
     frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(file.getvalue()))]
@@ -156,6 +156,7 @@ def test_predicted_key_frames(small_video: Path, latency: str) -> None:
         keyframe_interval_s=0.2,
         choose_keys=False,
         latency=latency,
+        layout="whole",
         measure=True,
     )
     assert (report.key_frames, report.predicted_key_frames) == (3, 2)
@@ -228,7 +229,7 @@ def test_same_bytes_on_one_and_two_threads(small_video: Path, tiny_folder: Path)
     """C9, in fresh processes: a thread count is fixed when torch first works."""
     code = (
         "import sys, imfcodec; imfcodec.encode(sys.argv[1], '-', weights='tiny',"
-        " threads=int(sys.argv[2]))"
+        " threads=int(sys.argv[2]), layout='whole')"
     )
     outputs = [
         subprocess.run(

@@ -141,7 +141,7 @@ class CoarserAndCoarser:
 
 def encoded(video: Path, **options: object) -> bytes:
     file = io.BytesIO()
-    imfcodec.encode(video, file, **{"weights": "tiny", "refine": 0, **options})
+    imfcodec.encode(video, file, **{"weights": "tiny", "refine": 0, "layout": "whole", **options})
     return file.getvalue()
 
 

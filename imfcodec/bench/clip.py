@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imfcodec.arrays import Picture
-from imfcodec.bench.fingerprint import file_digest, reading_digest
+from imfcodec.bench.fingerprint import digest, file_digest, reading_digest
 from imfcodec.codec.stages import StageTimes
 from imfcodec.errors import UnsupportedVideo
-from imfcodec.media import AudioMode, MediaReader
+from imfcodec.media import AudioMode, MediaReader, resize
 
 if TYPE_CHECKING:
     from imfcodec.bench.memo import Memo
@@ -27,8 +27,8 @@ class Clip:
 
     Attributes:
         path: The file.
-        sha256: Of its bytes, hexadecimal.
-        width, height: Pixels as shown.
+        sha256: Of its bytes, or of those and ``lines`` if it is reduced; hexadecimal.
+        width, height: Pixels as measured.
         frames: How many there are.
         rate: Frames per second.
     """
@@ -51,8 +51,13 @@ class Clip:
         return float(self.frames / self.rate)
 
     @classmethod
-    def open(cls, path: Path, memo: Memo | None = None) -> Clip:
+    def open(cls, path: Path, memo: Memo | None = None, lines: int | None = None) -> Clip:
         """Read a video through once; what a memo knows of it is not read again.
+
+        Args:
+            path: The file.
+            memo: What is known of files.
+            lines: Short side in pixels to which larger pictures are reduced.
 
         Raises:
             InputUnreadable, NoVideoStream, NoFrames: There is nothing to measure on.
@@ -70,13 +75,26 @@ class Clip:
             raise UnsupportedVideo(f"{path}: it has {frames} frames; measuring needs {MIN_FRAMES}")
         if not rate:
             raise UnsupportedVideo(f"{path}: its frame rate is not known")
+        if lines is not None and lines < min(width, height):
+            sha256 = digest([sha256, lines])
+            width, height = reduced_size(width, height, lines)
         return cls(path, sha256, width, height, frames, Fraction(rate))
 
     def pictures(self) -> Iterator[Picture]:
         """All frames in order, one at a time."""
+        return (resize(picture, (self.width, self.height)) for picture in self.originals())
+
+    def originals(self) -> Iterator[Picture]:
+        """The same at display size."""
         with MediaReader(self.path, audio=AudioMode.NONE) as reader:
             for frame in reader.pictures():
                 yield frame.rgb
+
+
+def reduced_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Width and height with this short side, both even as 4:2:0 wants them."""
+    scale = Fraction(short_side, min(width, height))
+    return 2 * round(width * scale / 2), 2 * round(height * scale / 2)
 
 
 def timed(pictures: Iterator[Picture], times: StageTimes, stage: str) -> Iterator[Picture]:

@@ -76,11 +76,11 @@ def read_manifest(manifest: Path, split: str | None = None) -> list[Path]:
 
 
 def open_clips(
-    paths: Iterable[Path], memo: Memo | None = None
+    paths: Iterable[Path], memo: Memo | None = None, lines: int | None = None
 ) -> tuple[tuple[Clip, ...], tuple[UnusableClip, ...]]:
     """The usable and the unusable clips, after reading every one through once.
 
-    A memo remembers what was found out about a file.
+    A memo remembers what was found out about a file; ``lines`` is as `Clip.open` has it.
 
     Raises:
         ImfcodecError: No clip is usable; the class is that of the first error.
@@ -96,7 +96,7 @@ def open_clips(
                 continue
             raise OptionError(f"{other} and {path} are both called {path.stem}: rename one")
         try:
-            clips.append(Clip.open(path, memo))
+            clips.append(Clip.open(path, memo, lines))
         except UNUSABLE_VIDEO as error:
             unusable.append(UnusableClip(path, error))
     if unusable and not clips:

@@ -8,8 +8,8 @@ A point is reused if measuring it here would give the same:
 
 For a file without digests, other records are compared: the codec's version, which names encoder
 and options, and the releases of the libraries that code and measure pictures. The package's own
-release then stands for its code. Metrics whose model files are not recorded (eyes, mouth, identity)
-cannot be compared and count as not measured.
+release then stands for its code. Metrics whose model files are not recorded (face, eyes, mouth,
+identity) cannot be compared and count as not measured.
 
 A point that the earlier run had itself reused keeps its original source and is compared with that.
 """

@@ -18,6 +18,7 @@ import av
 
 import imfcodec
 from imfcodec.bench.environment import library_versions
+from imfcodec.bench.results import REGIONS
 from imfcodec.errors import InputUnreadable
 from imfcodec.media.faces import YUNET
 
@@ -69,7 +70,7 @@ def metric_digest(metric: str, options: ScoreOptions) -> str:
 
 def needs_faces(metric: str) -> bool:
     """Whether a metric depends on the face detector."""
-    return metric.startswith(("eyes_", "mouth_", "identity"))
+    return metric.startswith((*REGIONS, "identity"))
 
 
 def reading_digest(sha256: str) -> str:

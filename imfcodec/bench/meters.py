@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.arrays import Pictures
+from imfcodec.arrays import Picture, Pictures
 from imfcodec.bench.results import Score
 from imfcodec.metrics.face_boxes import FaceTrack
 from imfcodec.metrics.identity import Recogniser
@@ -62,26 +62,28 @@ class Meter(NamedTuple):
     score: Callable[[], Score | None]
 
 
-def frame_meter(measure: Measure, place: Place, *, higher_is_better: bool) -> Meter:
-    """A metric of single pictures at a place."""
+def frame_meter(measure: Measure, places: Sequence[Place], *, higher_is_better: bool) -> Meter:
+    """A metric of single pictures, the mean over places."""
     values: list[float] = []
-    return Meter(
-        lambda batch: values.extend(measure(*batch.at(place))),
-        lambda: _frame_score(values, higher_is_better=higher_is_better),
-    )
+
+    def add(batch: Batch) -> None:
+        values.extend(np.mean([measure(*batch.at(place)) for place in places], axis=0))
+
+    return Meter(add, lambda: _frame_score(values, higher_is_better=higher_is_better))
 
 
-def motion_meter(place: Place) -> Meter:
-    """Motion error at a place; not defined where nothing moves."""
-    error = MotionError()
+def motion_meter(places: Sequence[Place]) -> Meter:
+    """Motion error, the mean over those places where something moves; not defined without one."""
+    errors = [MotionError() for _ in places]
 
     def add(batch: Batch) -> None:
         for frame, pair in enumerate(zip(batch.source, batch.coded, strict=True), batch.first):
-            error.add(*pair, place(frame))
+            for place, error in zip(places, errors, strict=True):
+                error.add(*pair, place(frame))
 
     def score() -> Score | None:
-        value = error.value()
-        return None if value is None else Score(value)
+        values = [value for error in errors if (value := error.value()) is not None]
+        return Score(float(np.mean(values))) if values else None
 
     return Meter(add, score)
 
@@ -100,23 +102,30 @@ def vmaf_meter(vmaf: Vmaf) -> Meter:
 
 
 def identity_meter(
-    recogniser: Recogniser, track: FaceTrack, embeddings: npt.NDArray[np.float32]
+    recogniser: Recogniser, tracks: Sequence[FaceTrack], embeddings: npt.NDArray[np.float32]
 ) -> Meter:
-    """Similarity of the face to that of the source.
+    """Similarity of faces to those of the source, the mean over people.
 
     Args:
         recogniser: What makes embeddings.
-        track: Landmarks of every source frame.
-        embeddings: float32 [T, 128], of every source frame.
+        tracks: Landmarks of every source frame, of each person.
+        embeddings: float32 [T, P, 128], `embed_faces` of the source.
     """
     values: list[float] = []
 
     def add(batch: Batch) -> None:
         for frame, coded in enumerate(batch.coded, batch.first):
-            embedding = recogniser.embed(coded, track.landmarks[frame])
-            values.append(float(embeddings[frame] @ embedding))
+            found = embed_faces(recogniser, coded, tracks, frame)
+            values.append(float(np.mean(np.sum(embeddings[frame] * found, axis=-1))))
 
     return Meter(add, lambda: _frame_score(values, higher_is_better=True))
+
+
+def embed_faces(
+    recogniser: Recogniser, picture: Picture, tracks: Sequence[FaceTrack], frame: int
+) -> npt.NDArray[np.float32]:
+    """Embeddings of all people in the frame of a number: float32 [P, 128]."""
+    return np.stack([recogniser.embed(picture, track.landmarks[frame]) for track in tracks])
 
 
 def _each_pair(add: Callable[..., object]) -> Callable[[Batch], None]:

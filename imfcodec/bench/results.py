@@ -30,6 +30,9 @@ class Metric:
     higher_is_better: bool
 
 
+REGIONS = ("face", "eyes", "mouth")
+"""Parts of the picture with metrics of their own, whose names begin with them."""
+
 METRICS = (
     Metric("lpips_alex", "LPIPS (AlexNet)", False),
     Metric("lpips_squeeze", "LPIPS (SqueezeNet)", False),
@@ -40,12 +43,15 @@ METRICS = (
     Metric("xpsnr_db", "XPSNR (dB)", True),
     Metric("vmaf", "VMAF", True),
     Metric("motion_error", "motion error (frozen = 1)", False),
-    Metric("eyes_lpips_alex", "LPIPS (AlexNet), eyes", False),
-    Metric("eyes_psnr_rgb_db", "PSNR-RGB, eyes (dB)", True),
-    Metric("eyes_motion_error", "motion error, eyes", False),
-    Metric("mouth_lpips_alex", "LPIPS (AlexNet), mouth", False),
-    Metric("mouth_psnr_rgb_db", "PSNR-RGB, mouth (dB)", True),
-    Metric("mouth_motion_error", "motion error, mouth", False),
+    *(
+        metric
+        for region in REGIONS
+        for metric in (
+            Metric(f"{region}_lpips_alex", f"LPIPS (AlexNet), {region}", False),
+            Metric(f"{region}_psnr_rgb_db", f"PSNR-RGB, {region} (dB)", True),
+            Metric(f"{region}_motion_error", f"motion error, {region}", False),
+        )
+    ),
     Metric("identity", "identity cosine", True),
 )
 """All metrics, the headline first. A point holds those that could be measured."""

@@ -16,10 +16,13 @@ class ScoreOptions:
     Attributes:
         metrics: Metrics to measure. Default: all that can be measured.
         recogniser: Safetensors file of the face recogniser MobileFaceNet, for identity.
+        lines: Reduce source and decoded pictures to a short side of N pixels before measuring, 64
+            or more. Default: the display size.
     """
 
     metrics: tuple[str, ...] | None = None
     recogniser: Path | None = None
+    lines: int | None = None
 
     def __post_init__(self) -> None:
         known = [metric.name for metric in METRICS]

@@ -4,15 +4,16 @@
                      ├─ pairs ─ batches ┼─ VMAF, a process of its own   ├─ scores
     decoded ─────────┘                  └─ motion error, XPSNR          ┘
 
-Memory holds one batch of frames and a few numbers per frame. The face's boxes in a clip are found
-before its first score and kept for the next scores.
+Memory holds one batch of frames and a few numbers per frame. The faces of a clip are found at its
+display size before its first score and kept for the next scores. A score of faces, eyes, mouths or
+identity is the mean over people, at most four.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from itertools import islice
 from typing import Final
@@ -28,6 +29,8 @@ from imfcodec.bench.meters import (
     Measure,
     Meter,
     Pictures,
+    Place,
+    embed_faces,
     everywhere,
     frame_meter,
     identity_meter,
@@ -38,8 +41,9 @@ from imfcodec.bench.meters import (
 from imfcodec.bench.results import METRICS, Score
 from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.errors import OptionError, UnsupportedVideo
+from imfcodec.media import resize
 from imfcodec.media.faces import FaceFinder
-from imfcodec.metrics.face_boxes import FaceTrack, follow_face
+from imfcodec.metrics.face_boxes import FaceTrack, follow_faces
 from imfcodec.metrics.fidelity import capped_db, psnr_rgb_db, psnr_y_db
 from imfcodec.metrics.identity import Recogniser
 from imfcodec.metrics.perceptual import Lpips
@@ -60,6 +64,11 @@ _LEAST_SIDE: Final = {
     "vmaf": MIN_SIDE,
 }
 """Pixels on the short side below which a metric is not defined."""
+
+_FACE_LPIPS_SIDE: Final = 64
+"""Pixels to which the short side of a smaller face is enlarged for LPIPS."""
+
+_REGIONS: Final = {"face": FaceTrack.face, "eyes": FaceTrack.eyes, "mouth": FaceTrack.mouth}
 
 _PACKAGES: Final = {"ssim": "skimage", "ms_ssim": "pytorch_msssim"}
 """Modules that a metric needs."""
@@ -100,14 +109,14 @@ class Scorer:
             raise OptionError(f"not every metric can be measured: {reasons}")
         self._options = options
         self._names = tuple(name for name in options.wanted if name not in self.missing)
-        self._tracks: dict[str, FaceTrack | None] = {}
+        self._tracks: dict[str, list[FaceTrack]] = {}
         self._embeddings: dict[str, npt.NDArray[np.float32]] = {}
 
     def score(self, clip: Clip, decoded: Iterator[Picture]) -> tuple[int, dict[str, Score]]:
         """Compare a decoded clip with its source, frame by frame.
 
         A metric that is not defined for the clip is left out: if the pictures are too small for it,
-        eyes, mouth and identity without a face, and motion error if nothing moves. A frame
+        face, eyes, mouth and identity without a face, and motion error if nothing moves. A frame
         without any error counts as 100 dB in the mean PSNR.
 
         Args:
@@ -122,12 +131,12 @@ class Scorer:
             OptionError: VMAF's process failed.
             ImfcodecError: The source cannot be read any more.
         """
-        track = self._track(clip)
+        tracks = self._faces(clip)
         with ExitStack() as stack:
             meters = {
-                name: self._meter(name, clip, track, stack)
+                name: self._meter(name, clip, tracks, stack)
                 for name in self._names
-                if _fits(name, clip) and (track is not None or not needs_faces(name))
+                if _fits(name, clip) and (tracks or not needs_faces(name))
             }
             frames = 0
             for batch in _batches(clip, decoded):
@@ -137,42 +146,45 @@ class Scorer:
             scores = {name: meter.score() for name, meter in meters.items()}
         return frames, {name: score for name, score in scores.items() if score is not None}
 
-    def _meter(self, name: str, clip: Clip, track: FaceTrack | None, stack: ExitStack) -> Meter:
+    def _meter(self, name: str, clip: Clip, tracks: Sequence[FaceTrack], stack: ExitStack) -> Meter:
         region, base = _split(name)
-        place = everywhere
-        if track is not None and region:
-            place = track.eyes if region == "eyes" else track.mouth
+        places: list[Place] = [everywhere]
+        if region:
+            places = [partial(_REGIONS[region], track) for track in tracks]
         match base:
             case "motion_error":
-                return motion_meter(place)
+                return motion_meter(places)
             case "xpsnr_db":
                 return xpsnr_meter(Xpsnr(clip.width, clip.height, clip.rate))
             case "vmaf":
                 vmaf = Vmaf(clip.width, clip.height, clip.rate)
                 return vmaf_meter(stack.enter_context(vmaf))
             case "identity":
-                assert track is not None
                 assert self._options.recogniser is not None
                 recogniser = _recogniser(self._options.recogniser)
                 return identity_meter(
-                    recogniser, track, self._source_embeddings(clip, track, recogniser)
+                    recogniser, tracks, self._source_embeddings(clip, tracks, recogniser)
                 )
-        return frame_meter(_measure(base), place, higher_is_better=_HIGHER[name])
+        measure = _measure(base)
+        if name == "face_lpips_alex":
+            measure = _enlarged(measure)
+        return frame_meter(measure, places, higher_is_better=_HIGHER[name])
 
-    def _track(self, clip: Clip) -> FaceTrack | None:
+    def _faces(self, clip: Clip) -> list[FaceTrack]:
         if not any(map(needs_faces, self._names)):
-            return None
+            return []
         if clip.sha256 not in self._tracks:
-            self._tracks[clip.sha256] = follow_face(clip.pictures(), _finder())
+            size = clip.width, clip.height
+            self._tracks[clip.sha256] = follow_faces(clip.originals(), _finder(), size)
         return self._tracks[clip.sha256]
 
     def _source_embeddings(
-        self, clip: Clip, track: FaceTrack, recogniser: Recogniser
+        self, clip: Clip, tracks: Sequence[FaceTrack], recogniser: Recogniser
     ) -> npt.NDArray[np.float32]:
         if clip.sha256 not in self._embeddings:
-            pairs = zip(clip.pictures(), track.landmarks, strict=True)
-            embeddings = np.stack([recogniser.embed(*pair) for pair in pairs])
-            self._embeddings[clip.sha256] = embeddings
+            self._embeddings[clip.sha256] = np.stack(
+                [embed_faces(recogniser, p, tracks, n) for n, p in enumerate(clip.pictures())]
+            )
         return self._embeddings[clip.sha256]
 
 
@@ -208,7 +220,7 @@ def _pairs(clip: Clip, decoded: Iterator[Picture]) -> Iterator[tuple[Picture, Pi
 def _split(name: str) -> tuple[str, str]:
     """The region ("" for the whole picture) and the metric that is measured there."""
     region, _, base = name.partition("_")
-    return (region, base) if region in ("eyes", "mouth") else ("", name)
+    return (region, base) if region in _REGIONS else ("", name)
 
 
 def _fits(name: str, clip: Clip) -> bool:
@@ -226,6 +238,18 @@ def _measure(base: str) -> Measure:
 
     def each(source: Pictures, coded: Pictures) -> list[float]:
         return [measure(x, y) for x, y in zip(source, coded, strict=True)]
+
+    return each
+
+
+def _enlarged(measure: Measure) -> Measure:
+    """The same, of pictures of at least `_FACE_LPIPS_SIDE`."""
+
+    def each(source: Pictures, coded: Pictures) -> list[float]:
+        height, width = source.shape[1:3]
+        scale = max(1.0, _FACE_LPIPS_SIDE / min(height, width))
+        size = round(width * scale), round(height * scale)
+        return measure(*(np.stack([resize(p, size) for p in batch]) for batch in (source, coded)))
 
     return each
 

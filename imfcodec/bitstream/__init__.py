@@ -2,10 +2,10 @@
 
 `StreamWriter` takes a `StreamHeader` and packets and writes them in order. `StreamReader` returns
 them in order, with a `Damage` at each broken place of the file. Neither seeks. Below them,
-`header`, `payloads` and `layers` code the fields, `framing` puts mark, head and checksum around a
-payload, `timeline` derives the frame numbers and timestamps that packets leave out, `limits` bounds
-every size, and `sizes` counts bytes by kind. Pictures, tokens and audio are opaque here: this
-package needs only the standard library.
+`header`, `payloads`, `layers` and `runs` code the fields, `framing` puts mark, head and checksum
+around a payload, `timeline` derives the frame numbers and timestamps that packets leave out,
+`limits` bounds every size, and `sizes` counts bytes by kind. Pictures, tokens and audio are opaque
+here: this package needs only the standard library.
 """
 
 from imfcodec.bitstream.header import (
@@ -31,6 +31,7 @@ from imfcodec.bitstream.packets import (
     LayerPacket,
     Packet,
     PredictedKeyPacket,
+    RunPacket,
     TokenPacket,
     VideoPacket,
     Window,
@@ -62,6 +63,7 @@ __all__ = [
     "Limits",
     "Packet",
     "PredictedKeyPacket",
+    "RunPacket",
     "SizeLedger",
     "StreamHeader",
     "StreamReader",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits, check_size
 from imfcodec.bitstream.packets import (
+    KIND_RUN,
     TYPE_AUDIO,
     TYPE_END,
     TYPE_EXTENSION,
@@ -20,8 +21,8 @@ from imfcodec.bitstream.varint import read_varint, write_varint
 from imfcodec.errors import CorruptStream, LimitExceeded
 
 SYNC_MARK = b"\x00IMK"
-"""Precedes key packets, those of layers too, but not predicted key packets. No head begins with
-0x00, as there is no type 0."""
+"""Precedes key packets, those of layers too, and packets that begin a run, but not predicted key
+packets. No head begins with 0x00, as there is no type 0."""
 
 _TYPE_BITS = 3
 _CRC_BYTES = 4
@@ -91,8 +92,8 @@ def read_frame(
         source: The stream.
         start: Where the packet should begin, in bytes after the next byte of the source.
         limits: Checked before the payload is read into memory.
-        is_first: Whether the packet follows the stream header. It must then be a key packet or one
-            of a layer. That of the base may lack the mark.
+        is_first: Whether the packet follows the stream header. It must then be a key packet, that
+            of a layer, or begin a run. A key packet of the base may lack the mark.
 
     Returns:
         The packet, or the reason why there is none.
@@ -120,7 +121,7 @@ def read_frame(
         reason = f"{TYPE_NAMES[packet_type]}: wrong checksum"
         return Fault(reason, packet_type, end - start)
     payload = checked[payload_start - head_start :]
-    if packet_type == TYPE_LAYER and _holds_key(payload) != marked:
+    if packet_type == TYPE_LAYER and _is_entry(payload) != marked:
         return Fault("no packet begins here", size_bytes=end - start)
     return FramedPacket(packet_type, payload, end - start)
 
@@ -132,9 +133,9 @@ def _may_begin(packet_type: int, marked: bool, is_first: bool) -> bool:
     return packet_type in TYPE_NAMES and (packet_type == TYPE_KEY) == is_first
 
 
-def _holds_key(payload: bytes) -> bool:
-    """Whether the payload of a layer packet holds a key packet."""
-    return bool(payload) and payload[0] & (1 << _TYPE_BITS) - 1 == TYPE_KEY
+def _is_entry(payload: bytes) -> bool:
+    """Whether the payload of a packet of type 4 holds a key packet or begins a run."""
+    return bool(payload) and payload[0] & (1 << _TYPE_BITS) - 1 in (TYPE_KEY, KIND_RUN)
 
 
 def _read_head(source: ByteSource, start: int) -> tuple[int, int, int]:

@@ -1,4 +1,7 @@
-"""Packets of the window layers to payloads and back (FORMAT.md, section 5.7)."""
+"""Packets of type 4: those of the window layers to payloads and back (FORMAT.md, section 5.7).
+
+Those of the base are runs; see `runs`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from imfcodec.bitstream.cursor import Cursor
 from imfcodec.bitstream.framing import check_payload_size
 from imfcodec.bitstream.limits import FORMAT_LIMITS, Limits
 from imfcodec.bitstream.packets import (
+    KIND_WINDOW_END,
     TYPE_KEY,
     TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
     LayerPacket,
+    RunPacket,
     VideoPacket,
     Window,
     WindowEnd,
@@ -19,10 +24,10 @@ from imfcodec.bitstream.packets import (
 from imfcodec.bitstream.parameters import BLOCK, StreamHeader
 from imfcodec.bitstream.payloads import read_video, write_video
 from imfcodec.bitstream.rules import require
+from imfcodec.bitstream.runs import read_run
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.bitstream.varint import write_varint
 
-_WINDOW_END = 5
 _KIND_BITS = 0b111
 _WINDOW = 1 << 3
 _LAYER_SHIFT = 4
@@ -42,7 +47,7 @@ def write_layer(packet: LayerPacket, timeline: Timeline, header: StreamHeader) -
     """
     _check_inside(packet.window, header)
     if isinstance(packet.packet, WindowEnd):
-        kind, inner = _WINDOW_END, write_varint(packet.packet.frame_number)
+        kind, inner = KIND_WINDOW_END, write_varint(packet.packet.frame_number)
     else:
         kind, inner = write_video(packet.packet, timeline)
     check_payload_size(kind, len(inner), FORMAT_LIMITS)
@@ -56,18 +61,20 @@ def write_layer(packet: LayerPacket, timeline: Timeline, header: StreamHeader) -
 
 def read_layer(
     payload: Cursor, timelines: Sequence[Timeline], header: StreamHeader, limits: Limits
-) -> LayerPacket:
-    """Reads the payload of a layer packet; ``timelines`` are those of the base and the layers."""
+) -> LayerPacket | RunPacket:
+    """Reads a payload of type 4; ``timelines`` are those of the base and the layers."""
     flags = payload.u8()
     layer, kind = flags >> _LAYER_SHIFT, flags & _KIND_BITS
-    require(0 < layer <= header.windows, f"layer {layer} of {header.windows}")
-    known = kind in (TYPE_KEY, TYPE_TOKENS, _WINDOW_END, TYPE_PREDICTED_KEY)
+    if layer == 0:
+        return read_run(flags, payload, timelines[0], limits)
+    require(layer <= header.windows, f"layer {layer} of {header.windows}")
+    known = kind in (TYPE_KEY, TYPE_TOKENS, KIND_WINDOW_END, TYPE_PREDICTED_KEY)
     require(known, f"a packet of type {kind} in a layer")
     window = _read_window(payload) if flags & _WINDOW else None
     _check_inside(window, header)
     check_payload_size(kind, payload.left_bytes, limits)
     inner: VideoPacket | WindowEnd
-    if kind == _WINDOW_END:
+    if kind == KIND_WINDOW_END:
         inner = WindowEnd(payload.varint())
         payload.finish()
     else:

@@ -26,10 +26,11 @@ class Limits:
             it, so a receiver keeps them.
         max_token_bytes: Payload of a token packet, in bytes.
         max_audio_bytes: Payload of an audio packet, in bytes.
-        max_layer_bytes: Payload of a layer packet, in bytes.
+        max_layer_bytes: Payload of a layer or run packet, in bytes.
         max_end_bytes: Payload of an end packet, in bytes.
         max_extension_bytes: Payload of an extension packet, in bytes.
-        max_frames_per_packet: Frames in one token packet, or leading frames in one key packet.
+        max_frames_per_packet: Frames in one token or run packet, or leading frames in one key
+            packet.
         free_frames_per_packet: Number of frames that a packet may always hold.
         max_frames_per_byte: Number of frames per byte of payload in a packet of more frames.
         max_audio_per_packet: Codec packets in one audio packet.

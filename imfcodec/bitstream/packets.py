@@ -17,9 +17,15 @@ TYPE_END = 5
 TYPE_PREDICTED_KEY = 6
 TYPE_EXTENSION = 7
 
+KIND_RUN = 3
+KIND_RUN_CONTINUED = 4
+KIND_WINDOW_END = 5
+"""Kinds of packets of type 4; their other kinds have the number of a type."""
+
 RESTORATIONS = 4
 """Number of values of the field ``restoration``, which gives the restoration strength."""
 
+_MAX_HOLD = 8
 _FRAME_NUMBER_BOUND = 1 << 48
 _PTS_BOUND = 1 << 62
 
@@ -48,6 +54,24 @@ def _check_restoration(restoration: int) -> None:
 
 def _is_rising(values: Sequence[int]) -> bool:
     return all(earlier < later for earlier, later in pairwise(values))
+
+
+def check_hold(hold: int) -> None:
+    """Checks the number of frames for which each picture of a run is shown.
+
+    Raises:
+        CorruptStream: It is outside its range.
+    """
+    require(0 < hold <= _MAX_HOLD, f"pictures shown for {hold} frames")
+
+
+def _check_frames(first_frame: int, pts: Sequence[int]) -> None:
+    require(len(pts) > 0, "no frames")
+    _check_frame_number(first_frame)
+    _check_frame_number(first_frame + len(pts))
+    _check_pts(pts[0])
+    _check_pts(pts[-1])
+    require(_is_rising(pts), "timestamps do not rise")
 
 
 def _check_lead(frame_number: int, pts: int, lead: Sequence[int]) -> None:
@@ -164,23 +188,58 @@ class TokenPacket:
         return self.key is None
 
     def __post_init__(self) -> None:
-        require(len(self.pts) > 0, "no frames")
-        _check_frame_number(self.first_frame)
-        _check_frame_number(self.first_frame + len(self.pts))
-        _check_pts(self.pts[0])
-        _check_pts(self.pts[-1])
-        require(_is_rising(self.pts), "timestamps do not rise")
+        _check_frames(self.first_frame, self.pts)
         if self.key is not None:
             _check_low_bits(self.key, "key frame")
 
 
+@dataclass(frozen=True, slots=True)
+class RunPacket:
+    """Consecutive frames of the base as plain AV1 video.
+
+    Attributes:
+        first_frame: Number of the first frame, 0 to 2**48 - 1.
+        pts: Timestamp of each frame in ticks of the video time base, ascending, within +-2**62.
+        units: One temporal unit for every `hold` frames, and one for the frames left over; not
+            empty; opaque here.
+        hold: Number of frames for which each picture is shown, 1 to 8.
+        begins: Whether a run begins here. Otherwise the units depend on the run packet that ends
+            with the previous frame.
+        restoration: As in `KeyPacket`; it holds for the whole run, and is 0 where none begins.
+
+    Raises:
+        CorruptStream: A value is outside its range, or the units do not fit the frames.
+    """
+
+    first_frame: int
+    pts: tuple[int, ...]
+    units: tuple[bytes, ...]
+    hold: int = 1
+    begins: bool = True
+    restoration: int = 0
+
+    def __post_init__(self) -> None:
+        _check_frames(self.first_frame, self.pts)
+        check_hold(self.hold)
+        fits = len(self.units) == -(-len(self.pts) // self.hold)
+        require(fits, f"{len(self.units)} pictures for {len(self.pts)} frames")
+        require(all(self.units), "an empty temporal unit")
+        _check_restoration(self.restoration)
+        require(self.begins or self.restoration == 0, "restoration within a run")
+
+
 VideoPacket = KeyPacket | PredictedKeyPacket | TokenPacket
-"""A packet that carries frames."""
+"""A packet of key frames or tokens, which the base and the layers have."""
+
+BasePacket = VideoPacket | RunPacket
+"""A packet that carries frames of the base."""
 
 
-def frame_pts(packet: VideoPacket) -> tuple[int, ...]:
+def frame_pts(packet: BasePacket) -> tuple[int, ...]:
     """Timestamps of all frames of a packet, in display order."""
-    return packet.pts if isinstance(packet, TokenPacket) else (*packet.lead, packet.pts)
+    if isinstance(packet, TokenPacket | RunPacket):
+        return packet.pts
+    return (*packet.lead, packet.pts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +265,16 @@ class Window:
         require(self.side >= 8, f"window of {self.side} pixels")
         is_coded = self.coded_side in range(2 * BLOCK, 16 * BLOCK + 1, BLOCK)
         require(is_coded, f"coded side {self.coded_side}")
+
+    @property
+    def rows(self) -> slice:
+        """Its rows in the picture."""
+        return slice(self.top, self.top + self.side)
+
+    @property
+    def columns(self) -> slice:
+        """Its columns in the picture."""
+        return slice(self.left, self.left + self.side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +396,7 @@ class ExtensionPacket:
         require(0 <= self.subtype < 1 << 64, f"extension subtype {self.subtype}")
 
 
-Packet = VideoPacket | LayerPacket | AudioPacket | EndPacket | ExtensionPacket
+Packet = BasePacket | LayerPacket | AudioPacket | EndPacket | ExtensionPacket
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,12 +152,12 @@ def read_predicted_key(payload: Cursor, timeline: Timeline, limits: Limits) -> P
 
 def _leads_regularly(packet: KeyPacket | PredictedKeyPacket, timeline: Timeline) -> bool:
     count = len(packet.lead)
-    return packet.lead == _regular_pts(packet.frame_number - count, count, timeline)
+    return packet.lead == regular_pts(packet.frame_number - count, count, timeline)
 
 
 def _write_lead(lead: tuple[int, ...], timeline: Timeline, irregular: bool) -> bytes:
     check_count("leading frames", len(lead), FORMAT_LIMITS.max_frames_per_packet)
-    return write_varint(len(lead)) + (_write_pts(lead, timeline) if irregular else b"")
+    return write_varint(len(lead)) + (write_pts(lead, timeline) if irregular else b"")
 
 
 def _read_lead_count(payload: Cursor, payload_bytes: int, limits: Limits) -> int:
@@ -170,7 +170,7 @@ def _read_lead_count(payload: Cursor, payload_bytes: int, limits: Limits) -> int
 def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
     """Writes the payload of a token packet; timestamps only if one is irregular."""
     check_count("frames", len(packet.pts), FORMAT_LIMITS.max_frames_per_packet)
-    regular = packet.pts == _regular_pts(packet.first_frame, len(packet.pts), timeline)
+    regular = packet.pts == regular_pts(packet.first_frame, len(packet.pts), timeline)
     fields = [] if regular else [write_varint(_TOKENS_IRREGULAR)]
     fields += [
         write_varint(len(packet.pts) << _TOKENS_COUNT_SHIFT | packet.chained * _TOKENS_CHAINED),
@@ -179,7 +179,7 @@ def write_tokens(packet: TokenPacket, timeline: Timeline) -> bytes:
     if packet.key is not None:
         fields.append(bytes([packet.key]))
     if not regular:
-        fields.append(_write_pts(packet.pts, timeline))
+        fields.append(write_pts(packet.pts, timeline))
     return _checked(b"".join(fields) + packet.payload, len(packet.pts))
 
 
@@ -204,10 +204,15 @@ def _checked(payload: bytes, frames: int) -> bytes:
     return payload
 
 
-def _write_pts(pts: tuple[int, ...], timeline: Timeline) -> bytes:
-    """Irregular timestamps of consecutive frames."""
+def write_pts(pts: tuple[int, ...], timeline: Timeline) -> bytes:
+    """Writes irregular timestamps of consecutive frames."""
+    return write_svarint(pts[0]) + write_steps(pts, timeline)
+
+
+def write_steps(pts: tuple[int, ...], timeline: Timeline) -> bytes:
+    """Writes irregular timestamps of consecutive frames without the first one."""
     steps = (later - earlier - timeline.nominal_floor for earlier, later in pairwise(pts))
-    return write_svarint(pts[0]) + b"".join(map(write_svarint, steps))
+    return b"".join(map(write_svarint, steps))
 
 
 def _read_pts(
@@ -215,13 +220,18 @@ def _read_pts(
 ) -> tuple[int, ...]:
     """Timestamps of consecutive frames; regular ones are not in the stream."""
     if not (irregular and count):
-        return _regular_pts(first_frame, count, timeline)
-    first = payload.svarint()
+        return regular_pts(first_frame, count, timeline)
+    return read_steps(payload, payload.svarint(), count, timeline)
+
+
+def read_steps(payload: Cursor, first: int, count: int, timeline: Timeline) -> tuple[int, ...]:
+    """Reads irregular timestamps of consecutive frames after the first one."""
     steps = [timeline.nominal_floor + payload.svarint() for _ in range(count - 1)]
     return tuple(accumulate(steps, initial=first))
 
 
-def _regular_pts(first_frame: int, count: int, timeline: Timeline) -> tuple[int, ...]:
+def regular_pts(first_frame: int, count: int, timeline: Timeline) -> tuple[int, ...]:
+    """Timestamps of consecutive frames by regular timing."""
     return tuple(map(timeline.nominal_pts, range(first_frame, first_frame + count)))
 
 

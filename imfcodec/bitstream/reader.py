@@ -19,14 +19,15 @@ from imfcodec.bitstream.packets import (
     TYPE_LAYER,
     TYPE_PREDICTED_KEY,
     TYPE_TOKENS,
+    BasePacket,
     Damage,
     EndPacket,
     KeyPacket,
     LayerPacket,
     Packet,
     PredictedKeyPacket,
+    RunPacket,
     TokenPacket,
-    VideoPacket,
     WindowEnd,
 )
 from imfcodec.bitstream.payloads import read_audio, read_end, read_extension, read_video
@@ -84,7 +85,7 @@ class StreamReader:
         self._exhausted = False
         self._wasted_bytes = 0
         self._lately: deque[bytes] = deque(maxlen=_REMEMBERED)  # digests
-        self._last_keys: dict[int, bytes] = {}  # digest of the last key packet by layer
+        self._last_keys: dict[int, bytes] = {}  # digest of the last key packet or run by layer
         self.repetitions = 0
         self.sizes = SizeLedger()
         self.sizes.add_header(self.header, self._source.offset)
@@ -140,9 +141,9 @@ class StreamReader:
         if frame.packet_type in _REPEATABLE:
             self._lately.append(digest)
         self.sizes.add_packet(packet, frame.size_bytes)
-        if isinstance(inner, KeyPacket):
+        if isinstance(inner, KeyPacket) or (isinstance(inner, RunPacket) and inner.begins):
             self._last_keys[layer] = digest
-        if isinstance(inner, VideoPacket):
+        if isinstance(inner, BasePacket):
             timeline.pass_packet(inner)
         self._end_seen |= isinstance(inner, EndPacket)
         return packet
@@ -242,6 +243,7 @@ class StreamReader:
 
 def _comes_next(packet: Packet | WindowEnd, timeline: Timeline) -> bool:
     """Whether its frames are the next ones: where nothing moves, packets are all alike."""
-    if isinstance(packet, PredictedKeyPacket | TokenPacket):
-        return packet.first_frame == timeline.next_frame
+    match packet:
+        case PredictedKeyPacket() | TokenPacket() | RunPacket(begins=False):
+            return packet.first_frame == timeline.next_frame
     return False

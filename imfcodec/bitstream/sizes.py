@@ -10,6 +10,7 @@ from imfcodec.bitstream.packets import (
     LayerPacket,
     Packet,
     PredictedKeyPacket,
+    RunPacket,
     TokenPacket,
     WindowEnd,
 )
@@ -23,6 +24,7 @@ class SizeLedger:
     Attributes:
         key_bytes: Pictures of independent key frames, and the configuration of their codec.
         predicted_key_bytes: Pictures of predicted key frames.
+        run_bytes: Pictures of AV1 runs.
         token_bytes: Entropy-coded tokens, including those of key frames.
         audio_bytes: Whole audio packets with their framing, so that all other bytes count as
             video.
@@ -33,6 +35,7 @@ class SizeLedger:
 
     key_bytes: int = 0
     predicted_key_bytes: int = 0
+    run_bytes: int = 0
     token_bytes: int = 0
     audio_bytes: int = 0
     container_bytes: int = 0
@@ -44,6 +47,7 @@ class SizeLedger:
         return (
             self.key_bytes
             + self.predicted_key_bytes
+            + self.run_bytes
             + self.token_bytes
             + self.audio_bytes
             + self.container_bytes
@@ -70,6 +74,7 @@ class SizeLedger:
         """Counts `size_bytes`; those that belong to no part are container."""
         self.key_bytes += parts.key_bytes
         self.predicted_key_bytes += parts.predicted_key_bytes
+        self.run_bytes += parts.run_bytes
         self.token_bytes += parts.token_bytes
         self.audio_bytes += parts.audio_bytes
         self.container_bytes += size_bytes - parts.total_bytes
@@ -85,6 +90,8 @@ def _parts(packet: Packet | WindowEnd, size_bytes: int) -> SizeLedger:
             return SizeLedger(
                 predicted_key_bytes=len(packet.picture), token_bytes=len(packet.token)
             )
+        case RunPacket():
+            return SizeLedger(run_bytes=sum(map(len, packet.units)))
         case TokenPacket():
             return SizeLedger(token_bytes=len(packet.payload))
         case AudioPacket():

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
 from fractions import Fraction
 
-from imfcodec.bitstream.packets import KeyPacket, PredictedKeyPacket, TokenPacket, VideoPacket
+from imfcodec.bitstream.packets import (
+    BasePacket,
+    KeyPacket,
+    PredictedKeyPacket,
+    RunPacket,
+    TokenPacket,
+)
 
 LATE = 128
 """A packet comes late by fewer frames than this; nearer ahead, others were lost."""
@@ -17,14 +24,15 @@ class Timeline:
 
         anchor_pts + floor((n - anchor_frame) * nominal_duration + 1/2)
 
-    where the anchor is the last key frame, or frame 0 at pts 0 before any key frame. The sum is
-    never carried from frame to frame, so that a lost packet shifts no later frame. For the same
-    reason, the timing of a predicted key frame counts from its base. If that timing is regular,
-    the base remains the anchor, as the predicted key frame's pts is rounded.
+    where the anchor is the last key frame or the first frame of the last run, whichever is later,
+    or frame 0 at pts 0 before any of them. The sum is never carried from frame to frame, so that a
+    lost packet shifts no later frame. For the same reason, the timing of a predicted key frame
+    counts from its base. If that timing is regular, the base remains the anchor, as the predicted
+    key frame's pts is rounded.
 
     Attributes:
         next_frame: Number of the next frame, from 0.
-        key_frame: Number of the last key frame, predicted or not.
+        key_frame: Number of the last key frame, predicted or not; undefined in and after a run.
         nominal_floor: Whole ticks of the nominal duration, the step of irregular timing.
     """
 
@@ -58,18 +66,28 @@ class Timeline:
         is_late = number - first >= LATE and self._gap[0] + lead <= late < self._gap[1]
         return late if is_late else number
 
-    def pass_packet(self, packet: VideoPacket) -> None:
+    def anchored(self, frame_number: int, pts: int) -> Timeline:
+        """A copy whose anchor is a frame."""
+        timeline = copy(self)
+        timeline.anchor(frame_number, pts)
+        return timeline
+
+    def pass_packet(self, packet: BasePacket) -> None:
         """Passes the frames of a packet; a key frame becomes the anchor as its timing asks."""
         match packet:
             case KeyPacket():
                 self.anchor(packet.frame_number, packet.pts)
             case PredictedKeyPacket():
                 self.pass_predicted_key(packet.frame_number, packet.pts, len(packet.lead))
+            case RunPacket():
+                if packet.begins:
+                    self.anchor(packet.first_frame, packet.pts[0])
+                self.pass_frames(packet.first_frame, len(packet.pts))
             case TokenPacket():
                 self.pass_frames(packet.first_frame, len(packet.pts))
 
     def anchor(self, frame_number: int, pts: int) -> None:
-        """Passes a key frame, from which regular timing then counts."""
+        """Passes a key frame or the first frame of a run; regular timing then counts from it."""
         self._base = self._anchor = (frame_number, pts)
         self.key_frame = frame_number
         self._gap = (0, 0)

@@ -16,20 +16,22 @@ from imfcodec.bitstream.packets import (
     TYPE_EXTENSION,
     TYPE_LAYER,
     AudioPacket,
+    BasePacket,
     EndPacket,
     ExtensionPacket,
     KeyPacket,
     LayerPacket,
     Packet,
     PredictedKeyPacket,
+    RunPacket,
     TokenPacket,
-    VideoPacket,
     WindowEnd,
     frame_pts,
     low_bits,
 )
 from imfcodec.bitstream.parameters import StreamHeader
 from imfcodec.bitstream.payloads import write_audio, write_end, write_extension, write_video
+from imfcodec.bitstream.runs import write_run
 from imfcodec.bitstream.sizes import SizeLedger
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.errors import CorruptStream, OutputFailed
@@ -55,8 +57,9 @@ class _Lane:
         self.last_pts: int | None = None
         self._may_skip = may_skip  # frames before a key packet
         self._key_chain: list[int] = []
+        self._in_run = False
 
-    def check(self, packet: VideoPacket | WindowEnd) -> None:
+    def check(self, packet: BasePacket | WindowEnd) -> None:
         """Checks that a packet may come next.
 
         Raises:
@@ -67,8 +70,11 @@ class _Lane:
         first, expected = packet.first_frame, self.timeline.next_frame
         if first != expected and not (self._may_skip and is_key and first > expected):
             raise CorruptStream(f"frame {first} where frame {expected} comes next")
-        if not is_key and not self._key_chain:
-            raise CorruptStream("no key packet before")
+        match packet:
+            case RunPacket(begins=False) if not self._in_run:
+                raise CorruptStream("no run packet before")
+            case PredictedKeyPacket() | TokenPacket() | WindowEnd() if not self._key_chain:
+                raise CorruptStream("no key packet before")
         if isinstance(packet, WindowEnd):
             return
         pts = frame_pts(packet)[0]
@@ -79,10 +85,12 @@ class _Lane:
         if isinstance(packet, TokenPacket) and packet.key is not None:
             self._check_reference(packet.key, self.timeline.key_frame)
 
-    def advance(self, packet: VideoPacket | WindowEnd) -> None:
+    def advance(self, packet: BasePacket | WindowEnd) -> None:
         """Passes a packet that was checked."""
-        if isinstance(packet, WindowEnd):
+        self._in_run = isinstance(packet, RunPacket)
+        if isinstance(packet, WindowEnd | RunPacket):
             self._key_chain = []
+        if isinstance(packet, WindowEnd):
             return
         if isinstance(packet, KeyPacket):
             self._key_chain = [low_bits(packet.frame_number)]
@@ -108,10 +116,11 @@ class _Lane:
 class StreamWriter:
     """Writes signature and header at once, then the packets, then the end.
 
-    The first packet is a key packet, of the base or of a layer. Frame numbers have no gaps, and
-    timestamps rise. A predicted key packet names its origin: its base, or the last key packet,
-    predicted or not. A token packet that is not chained names the last key packet, predicted or
-    not. A refused packet leaves the stream unchanged.
+    The first packet is a key packet, of the base or of a layer, or begins a run. Frame numbers have
+    no gaps, and timestamps rise. A predicted key packet names its origin: its base, or the last key
+    packet, predicted or not. A token packet that is not chained names the last key packet,
+    predicted or not. After a run packet, the next packet of the base is a run packet or a key
+    packet. A refused packet leaves the stream unchanged.
 
     The frames of each layer keep the same rules, except that frames may be skipped before a key
     packet. A layer packet precedes the packet of the base that has the same frames.
@@ -150,10 +159,12 @@ class StreamWriter:
         """
         if self._finished:
             raise CorruptStream("a packet after the end of the stream")
-        if self._base.last_pts is None and not isinstance(packet, KeyPacket | LayerPacket):
-            raise CorruptStream("the first packet of a stream must be a key packet")
+        if self._base.last_pts is None and not isinstance(
+            packet, KeyPacket | LayerPacket | RunPacket
+        ):
+            raise CorruptStream("the first packet of a stream must be a key packet or a run")
         match packet:
-            case KeyPacket() | PredictedKeyPacket() | TokenPacket():
+            case KeyPacket() | PredictedKeyPacket() | TokenPacket() | RunPacket():
                 self._write_base(packet)
             case LayerPacket():
                 self._write_layer(packet)
@@ -187,11 +198,15 @@ class StreamWriter:
         self._frame(TYPE_END, end, write_end(end, timeline))
         self._finished = True
 
-    def _write_base(self, packet: VideoPacket) -> None:
+    def _write_base(self, packet: BasePacket) -> None:
         self._base.check(packet)
-        packet_type, payload = write_video(packet, self._base.timeline)
-        # The first packet needs no mark: the header says where it begins.
-        with_mark = isinstance(packet, KeyPacket) and not self._is_first
+        if isinstance(packet, RunPacket):
+            packet_type, payload = TYPE_LAYER, write_run(packet, self._base.timeline)
+            with_mark = packet.begins
+        else:
+            packet_type, payload = write_video(packet, self._base.timeline)
+            # A first key packet needs no mark: the header says where it begins.
+            with_mark = isinstance(packet, KeyPacket) and not self._is_first
         self._frame(packet_type, packet, payload, with_mark=with_mark)
         self._base.advance(packet)
 

@@ -115,7 +115,7 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
 
     Every clip is coded at every setting of every codec, decoded from the written file, and
     scored frame by frame. DIR/results.json holds all points with machine, commit and versions;
-    DIR/index.html shows them.
+    DIR/index.html shows them. With --lines, the other codecs code the reduced pictures.
 
     A clip that cannot be measured and a job that fails stay in the results as failed; they are
     counted beside each mean. Results are cached: a stopped run continues when it is started
@@ -126,7 +126,7 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
     measuring it here would give the same: the clip's bytes, the setting, and the digests of codec
     and metric must agree. If the file holds no digests, the codec's version and options and the
     releases of the libraries that code, decode and measure are compared instead; a code change
-    within one release goes unnoticed, and scores of eyes, mouth and identity are not taken.
+    within one release goes unnoticed, and scores of face, eyes, mouth and identity are not taken.
     Reused points are marked "from" in the results. A metric that they lack stays unmeasured. Only
     those of their clips that the page shows are coded again.
     """
@@ -153,7 +153,7 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
             temporary = tempfile.TemporaryDirectory(prefix="imfcodec-bench-")
             cache = Path(stack.enter_context(temporary))
         store = Cache(cache or default_cache_folder())
-        usable, unusable = open_clips(paths[: options.limit], store.memo)
+        usable, unusable = open_clips(paths[: options.limit], store.memo, scoring.lines)
         plan = Plan(usable, coders, scoring, unusable, earlier)
         run = Run(plan, store, _executor(options))
         kept = Kept(store.memo, run.identity)

@@ -15,22 +15,20 @@ if TYPE_CHECKING:
 Table = list[tuple[str, ...]]
 """Rows of cells; the first row is the heading."""
 
-_REGIONS = ("eyes", "mouth")
-
 
 def means_tables(rows: Sequence[Mean], *, by_name: bool) -> Iterator[Table]:
-    """Means over clips: the whole picture, its 5 % worst frames, the eyes, the mouth.
+    """Means over clips: the whole picture, its 5 % worst frames, each of `REGIONS`.
 
     Args:
         rows: One per codec and setting.
         by_name: Whether metrics were asked for by name; if not, only the table of the whole
             picture is made, and the report has the rest.
     """
-    from imfcodec.bench.results import METRICS
+    from imfcodec.bench.results import METRICS, REGIONS
 
     held = {name for row in rows for name in row.scores}
     names = [metric.name for metric in METRICS if metric.name in held]
-    whole = [name for name in names if not name.startswith(_REGIONS)]
+    whole = [name for name in names if not name.startswith(REGIONS)]
     heading, *body = _table(rows, "codec", whole, _mean)
     counted = zip(body, rows, strict=True)
     yield [
@@ -42,7 +40,7 @@ def means_tables(rows: Sequence[Mean], *, by_name: bool) -> Iterator[Table]:
     worst = [name for name in whole if any(name in row.worst for row in rows)]
     if worst:
         yield _table(rows, "5 % worst frames", worst, _worst)
-    for region in _REGIONS:
+    for region in REGIONS:
         if columns := [name for name in names if name.startswith(region)]:
             yield _table(rows, region, columns, _mean)
 

@@ -34,6 +34,7 @@ scoring_options = options_of(
     ScoreOptions,
     metrics={"type": names, "metavar": "NAME,..."},
     recogniser={"metavar": "FILE", "envvar": "IMFCODEC_RECOGNISER", "show_envvar": True},
+    lines={"type": click.IntRange(64), "metavar": "N"},
 )
 
 
@@ -46,22 +47,23 @@ scoring_options = options_of(
 def compare(source: Path, coded: Path, **scoring: Any) -> None:
     """Measure the video CODED against SOURCE, frame by frame.
 
-    Both videos must have the same size and the same number of frames, 8 or more. The table shows
-    the mean over all frames, the mean over the worst 5 % of them, and the number of the worst
-    frame. A frame without any error counts as 100 dB. XPSNR and motion error have one value for
-    the whole video; a still picture has a motion error of 1. LPIPS and motion error are better
-    when lower, the others when higher.
+    Both videos must have the same size (with --lines, once reduced) and the same number of frames,
+    8 or more. The table shows the mean over all frames, the mean over the worst 5 % of them, and
+    the number of the worst frame. A frame without any error counts as 100 dB. XPSNR and motion
+    error have one value for the whole video; a still picture has a motion error of 1. LPIPS and
+    motion error are better when lower, the others when higher.
 
     Metrics are lpips_alex, lpips_squeeze, psnr_rgb_db, psnr_y_db, ssim, ms_ssim, xpsnr_db, vmaf,
-    motion_error, identity, and LPIPS (AlexNet), PSNR-RGB and motion error of the eyes and the
-    mouth, called eyes_lpips_alex and so on. A metric that cannot be measured is left out with a
+    motion_error, identity, and LPIPS (AlexNet), PSNR-RGB and motion error of the face, the eyes
+    and the mouth, called face_lpips_alex and so on; these and identity are means over people, at
+    most four. A metric that cannot be measured is left out with a
     warning; it is an error if --metrics names it.
     """
     from imfcodec.bench.clip import Clip
     from imfcodec.bench.scoring import Scorer
 
     options = ScoreOptions(**scoring)
-    first, second = Clip.open(source), Clip.open(coded)
+    first, second = (Clip.open(path, lines=options.lines) for path in (source, coded))
     _check(first, second)
     scorer = Scorer(options)
     with progress("compare", lambda: first.duration_s) as advance:

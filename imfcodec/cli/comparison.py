@@ -38,8 +38,8 @@ class Comparison:
     Attributes:
         frames: Frames compared.
         decoded: Quality of the decoded video.
-        frozen: Quality of its key frames, each held until the next, as if no motion were sent.
-            The tokens are worth the difference.
+        frozen: Quality of its key frames, or of the first pictures of its AV1 runs, each held
+            until the next, as if no motion were sent. Tokens and runs are worth the difference.
         note: Why a metric was not measured; empty if all were.
     """
 
@@ -60,7 +60,7 @@ def compare(
     Args:
         source: The original.
         decoded: The decoded video; its frames match those of the source one to one.
-        key_frames: Numbers of the frames that were key frames.
+        key_frames: Numbers of the frames that were key frames, or the first of an AV1 run.
         progress: Called with each frame and its time in seconds.
 
     Raises:

@@ -12,7 +12,15 @@ from imfcodec.cli.options import json_option, options_of, quiet_option, take
 from imfcodec.cli.output import Row
 from imfcodec.cli.progress import Advance, stream_duration_s
 from imfcodec.cli.records import decode_record
-from imfcodec.cli.text import frames_text, plural, rate_text, sizes_text, speed_text, stages_text
+from imfcodec.cli.text import (
+    frames_text,
+    plural,
+    rate_text,
+    sizes_text,
+    speed_text,
+    stages_text,
+    windows_text,
+)
 from imfcodec.config import DecodeOptions
 
 if TYPE_CHECKING:
@@ -61,6 +69,8 @@ def _line(report: DecodeReport) -> str:
 
 def _rows(source: str, report: DecodeReport) -> Iterator[Row]:
     yield "frames", frames_text(report)
+    if report.windows:
+        yield "windows", windows_text(report)
     yield "weights", report.weights
     yield "rate", rate_text(report)
     yield "bytes", sizes_text(report.sizes)

@@ -45,7 +45,7 @@ def demo(clip: Path | None, out_dir: Path, weights: str | None, overwrite: bool)
     """Encode and decode CLIP, then print rate, quality and speed.
 
     Without CLIP, a short clip is made from a photograph. The row "floor" is the quality of frozen
-    key frames: what a viewer would see if no motion were sent.
+    key frames (of an AV1 run, its first picture): what a viewer would see if no motion were sent.
     """
     source = clip or out_dir / "demo.mp4"
     stream = out_dir / f"{source.stem}.imf"
@@ -66,7 +66,9 @@ def demo(clip: Path | None, out_dir: Path, weights: str | None, overwrite: bool)
         encoding = encode(source, stream, options, advance)
     with progress("decode", partial(stream_duration_s, stream)) as advance:
         decoding = decode(stream, decoded, DecodeOptions(overwrite=overwrite), advance)
-    key_frames = {key.number for key in inspect(stream).key_frames}
+    summary = inspect(stream)
+    key_frames = {key.number for key in summary.key_frames}
+    key_frames |= {run.first_frame for run in summary.runs}
     with progress("compare", partial(stream_duration_s, stream)) as advance:
         comparison = compare(source, decoded, key_frames, advance)
     paths = {"source": str(source), "stream": str(stream), "decoded": str(decoded)}

@@ -17,13 +17,14 @@ from imfcodec.cli.text import (
     against_text,
     bytes_text,
     frames_text,
+    layout_text,
     rate_text,
     size_text,
     sizes_text,
     speed_text,
     stages_text,
 )
-from imfcodec.config import EncodeOptions
+from imfcodec.config import LAYOUTS, EncodeOptions
 from imfcodec.sources import SUFFIXES
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def time(value: str | float) -> float:
     refine={"metavar": "STEPS"},
     latency={"type": click.Choice(("normal", "low"))},
     short_side={"metavar": "PIXELS"},
+    layout={"type": click.Choice(LAYOUTS)},
+    max_windows={"metavar": "N"},
     audio={"type": click.Choice(("opus", "copy", "none"))},
     audio_bitrate={
         "type": bit_rate,
@@ -124,6 +127,7 @@ def _line(report: EncodeReport) -> str:
 def _rows(source: str, report: EncodeReport) -> Iterator[Row]:
     yield "frames", frames_text(report)
     yield "picture", f"{size_text(report.display)}, coded at {size_text(report.coded)}"
+    yield "layout", layout_text(report)
     yield "weights", report.weights
     yield "rate", rate_text(report)
     yield "tokens", f"{report.token_bits_per_frame:.1f} bits per frame"
@@ -132,7 +136,8 @@ def _rows(source: str, report: EncodeReport) -> Iterator[Row]:
     if source_bytes is not None:
         yield "size", against_text(report.sizes.total_bytes, source_bytes)
     if report.psnr_db is not None:
-        yield "quality", f"PSNR-RGB {report.psnr_db:.2f} dB at coded size"
+        where = "at coded size" if report.layout == "whole" else "in windows"
+        yield "quality", f"PSNR-RGB {report.psnr_db:.2f} dB {where}"
     yield "speed", speed_text(report)
     yield "stages ms", stages_text(report.stages)
 

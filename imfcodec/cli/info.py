@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -11,19 +11,19 @@ import click
 from imfcodec.cli.options import json_option
 from imfcodec.cli.output import Row, check_standard_streams, show_result
 from imfcodec.cli.records import Record, rates_record
-from imfcodec.cli.text import path_text, plural, rate_text, size_text, sizes_text
+from imfcodec.cli.text import bytes_text, path_text, plural, rate_text, size_text, sizes_text
 from imfcodec.errors import DamagedStream, WeightsMissing
 
 if TYPE_CHECKING:
     from imfcodec.bitstream import AudioParameters, ColourTags, StreamHeader
-    from imfcodec.receiver.inspection import StreamSummary
+    from imfcodec.receiver.inspection import RunEntry, StreamSummary, WindowEntry
     from imfcodec.weights import WeightsFile
 
 _MATRICES = {0: "RGB", 1: "BT.709", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
 """The usual matrix coefficients of ITU-T H.273."""
 
 _SHOWN = 20
-"""Number of key frames and of damage lines that are listed; --json lists all."""
+"""Number of lines of each kind, such as key frames, that are listed; --json lists all."""
 
 
 @click.command(short_help="Show what an .imf stream holds.")
@@ -65,13 +65,18 @@ def _rows(source: str, summary: StreamSummary, installed: WeightsFile | None) ->
     yield "rate", rate_text(summary)
     yield "bytes", sizes_text(summary.sizes)
     yield "packets", ", ".join(f"{kind} {count}" for kind, count in summary.packets.items())
-    for key in summary.key_frames[:_SHOWN]:
-        kind = ", predicted" if key.predicted else ""
-        yield "key frame", f"{key.number} at {float(key.pts * header.time_base):.3f} s{kind}"
-    yield from _more("key frame", len(summary.key_frames))
-    for line in summary.damage[:_SHOWN]:
-        yield "damage", line
-    yield from _more("damage", len(summary.damage))
+    keys = (
+        f"{key.number} at {float(key.pts * header.time_base):.3f} s"
+        + (", predicted" if key.predicted else "")
+        for key in summary.key_frames
+    )
+    yield from _listed("key frame", keys)
+    yield from _listed("run", (_frames_text(run) for run in summary.runs))
+    for layer, size_bytes in sorted(summary.sizes.layer_bytes.items()):
+        yield f"layer {layer}", bytes_text(size_bytes)
+        entries = (entry for entry in summary.windows if entry.layer == layer)
+        yield from _listed("window", map(_window_text, entries))
+    yield from _listed("damage", summary.damage)
     if summary.complete and not summary.damage:
         yield "damage", "none"
 
@@ -110,6 +115,8 @@ def _record(summary: StreamSummary, installed: WeightsFile | None) -> Record:
             }
             for key in summary.key_frames
         ],
+        "runs": [dataclasses.asdict(run) for run in summary.runs],
+        "windows": [dataclasses.asdict(entry) for entry in summary.windows],
         "duration_s": summary.duration_s,
         **rates_record(summary),
         "packets": summary.packets,
@@ -157,6 +164,20 @@ def _audio_text(audio: AudioParameters | None, packets: int) -> str:
     return f"{codec}, {channels}, {audio.sample_rate} Hz, {plural(packets, 'packet')}"
 
 
-def _more(what: str, count: int) -> Iterator[Row]:
-    if count > _SHOWN:
-        yield what, f"... and {count - _SHOWN} more"
+def _window_text(entry: WindowEntry) -> str:
+    window, coded = entry.window, entry.window.coded_side
+    place = f"{window.side}x{window.side}+{window.left}+{window.top}"
+    return f"{coded}x{coded} for {place}, {_frames_text(entry)}"
+
+
+def _frames_text(entry: RunEntry | WindowEntry) -> str:
+    return f"frames {entry.first_frame}-{entry.last_frame}"
+
+
+def _listed(what: str, lines: Iterable[str]) -> Iterator[Row]:
+    """The first lines, and how many are left out."""
+    lines = list(lines)
+    for line in lines[:_SHOWN]:
+        yield what, line
+    if len(lines) > _SHOWN:
+        yield what, f"... and {len(lines) - _SHOWN} more"

@@ -47,9 +47,10 @@ def prepare(
     """Turn VIDEOS, files and folders, into the training shards OUT/train and OUT/val.
 
     Each video is split into shots. A shot becomes a clip, cropped to a fixed square around its
-    face. Blank, frozen, short and small shots are dropped. OUT/manifest.json lists the result for
-    every shot. No person is in both shards: the split is by identity, and each file is an
-    identity of its own unless --labels says otherwise.
+    face. The face is 35 to 70 % as high as the square; the share varies from shot to shot. Blank,
+    frozen, short and small shots are dropped. OUT/manifest.json lists the result for every shot. No
+    person is in both shards: the split is by identity, and each file is an identity of its own
+    unless --labels says otherwise.
 
     A stopped run continues when it is started again; files may be added. Files that cannot be
     read are skipped and listed. --no-face leaves a video untouched if it is already square and of
@@ -60,8 +61,8 @@ def prepare(
     both the photographs and the videos, label them; otherwise that person may be in training and
     in validation.
 
-    The landmarks of the faces are stored as well, even with --no-face; they help training to find
-    motion.
+    The landmarks of the faces are stored as well, even with --no-face; training
+    finds motion with them and gives more weight to eyes and mouths.
     """
     chosen = PrepareOptions(**options)
     from imfcodec.sources import find_sources

@@ -36,14 +36,15 @@ def _report_record(report: EncodeReport | DecodeReport) -> Record:
 
 
 def rates_record(report: Report) -> Record:
-    """Rates of video and audio, and bytes by kind."""
+    """Rates of video and audio, and bytes by kind and by window layer."""
     sizes = dataclasses.asdict(report.sizes)
-    del sizes["layer_bytes"]
+    layer_bytes = sizes.pop("layer_bytes")
     kinds = {name.removesuffix("_bytes"): size_bytes for name, size_bytes in sizes.items()}
     return {
         "rate_kbps": report.rate_kbps,
         "audio_kbps": audio_kbps(report),
         "sizes_bytes": {**kinds, "total": report.sizes.total_bytes},
+        "layer_bytes": layer_bytes,
     }
 
 

@@ -41,11 +41,30 @@ def against_text(size_bytes: int, source_bytes: int) -> str:
 
 
 def sizes_text(sizes: SizeLedger) -> str:
-    """Bytes by kind."""
+    """Bytes by kind; runs only if there are any."""
+    runs = f"runs {sizes.run_bytes}, " if sizes.run_bytes else ""
     return (
         f"{bytes_text(sizes.total_bytes)}: key frames {sizes.key_bytes}, "
-        f"predicted key frames {sizes.predicted_key_bytes}, tokens {sizes.token_bytes}, "
+        f"predicted key frames {sizes.predicted_key_bytes}, {runs}tokens {sizes.token_bytes}, "
         f"audio {sizes.audio_bytes}, container {sizes.container_bytes} bytes"
+    )
+
+
+def layout_text(report: EncodeReport) -> str:
+    """What is coded in one piece, and how many bytes each piece takes."""
+    if report.layout == "whole":
+        return "whole"
+    sizes = report.sizes
+    windows = [size_bytes for _, size_bytes in sorted(sizes.layer_bytes.items())]
+    layers = ", ".join([*map(bytes_text, windows), f"base {bytes_text(sizes.run_bytes)}"])
+    return f"{plural(len(windows), 'window')} over AV1: {layers}"
+
+
+def windows_text(report: DecodeReport) -> str:
+    """In how many frames each layer shows its window."""
+    return ", ".join(
+        f"layer {layer} in {plural(frames, 'frame')}"
+        for layer, frames in sorted(report.windows.items())
     )
 
 

@@ -6,6 +6,7 @@ The model `yunet_n_dynamic.onnx` is that of github.com/ShiqiYu/libfacedetection.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,18 @@ def face_unit(points: Landmarks) -> float:
     between_eyes = np.linalg.norm(points[1] - points[0])
     to_mouth = np.linalg.norm(points[3:].mean(0) - points[:2].mean(0))
     return float(max(between_eyes, to_mouth))
+
+
+def eyes_and_mouth(points: Landmarks) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the box of both eyes, then of the box of the mouth.
+
+    They are cut at the left and the upper border of the picture; indexing cuts them at the others.
+    """
+    for part, size in ((points[:2], EYES_SIZE), (points[3:], MOUTH_SIZE)):
+        reach = np.array(size) * face_unit(points) / 2
+        left, top = np.maximum(part.mean(0) - reach, 0).round().astype(int).tolist()
+        right, bottom = np.maximum(part.mean(0) + reach, 0).round().astype(int).tolist()
+        yield slice(top, bottom), slice(left, right)
 
 
 @dataclass(frozen=True)

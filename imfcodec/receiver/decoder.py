@@ -11,19 +11,23 @@ import numpy.typing as npt
 import torch
 
 from imfcodec import weights
+from imfcodec.arrays import Picture
 from imfcodec.bitstream import (
     FORMAT_LIMITS,
     AudioPacket,
     Damage,
     EndPacket,
     KeyPacket,
+    LayerPacket,
     Limits,
     PredictedKeyPacket,
+    RunPacket,
     StreamHeader,
     StreamReader,
     TokenPacket,
+    frame_pts,
 )
-from imfcodec.codec.network import ENGINES
+from imfcodec.codec.network import ENGINES, Network
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import (
@@ -35,8 +39,11 @@ from imfcodec.errors import (
     WeightsMissing,
 )
 from imfcodec.media.geometry import MAX_CODED_PIXELS, CodingGeometry
-from imfcodec.receiver.key_frames import KeyFrames
+from imfcodec.receiver.composition import Composer
+from imfcodec.receiver.layer_decoder import LayerDecoder
 from imfcodec.receiver.report import DecodeReport
+from imfcodec.receiver.runs import RunDecoder
+from imfcodec.receiver.windows import WindowTrack
 
 MAX_REPEATS = 1500
 """Most copies that stand in for lost frames, besides one for each frame that was rebuilt. Beyond
@@ -85,6 +92,14 @@ def _weights_of(
             f"{choice or 'the loaded file'!r} is {file.label}"
         )
     return loaded or weights.load(file)
+
+
+BasePacket = KeyPacket | PredictedKeyPacket | TokenPacket | RunPacket
+
+
+def cuts(packet: BasePacket) -> bool:
+    """Whether a packet depends on nothing before it, so that its frames may begin a shot."""
+    return isinstance(packet, KeyPacket) or (isinstance(packet, RunPacket) and packet.begins)
 
 
 class Decoder:
@@ -148,19 +163,21 @@ class Decoder:
             torch.empty(0, device=options.device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise OptionError(f"device {options.device!r} is not available") from error
-        self._coder = tables.coder(header.quantiser)
-        pictures = PICTURE_CODECS[header.key_codec].decoder(size.coded_width, size.coded_height)
-        self._keys = KeyFrames(pictures, self._coder, header.key_config, limits.max_key_chain)
-        self._network = ENGINES[options.engine](loaded, header.quantiser, options)
         self.report = DecodeReport(loaded.file.label, self._reader.sizes)
+        self._options, self._limits, self._loaded = options, limits, loaded
+        self._layer = self._decoder_of(self.geometry.coded, header.key_config)
+        self._runs = RunDecoder(self.geometry.coded, self._network(), self.report)
+        self._windows = {
+            layer: WindowTrack(lambda side: self._decoder_of((side, side), b""), self._damage)
+            for layer in range(1, header.windows + 1)
+        }
+        self._composer = Composer(self.geometry.display)
         self.end_pts = None
         self._next_frame = 0
         self._arrived_frames = 0
         self._last: DecodedFrame | None = None
-        self._chain_holds = False
         self._key_number = -1
-        self._held: npt.NDArray[np.int32] | None = None  # token of the last picture
-        self._picture = np.empty((0, 0, 3), np.uint8)
+        self._base = self._scaled = np.empty((0, 0, 3), np.uint8)
         display = size.display_width * size.display_height
         self._repeats_left = min(MAX_REPEATS, MAX_REPEATS * FULL_HD // display)
         self._damages = 0
@@ -180,10 +197,10 @@ class Decoder:
             match packet:
                 case None:
                     break
-                case KeyPacket() | PredictedKeyPacket():
-                    yield from self._key(packet)
-                case TokenPacket():
-                    yield from self._tokens(packet)
+                case KeyPacket() | PredictedKeyPacket() | TokenPacket() | RunPacket():
+                    yield from self._frames(packet)
+                case LayerPacket():
+                    self._windows[packet.layer].push(packet)
                 case AudioPacket():
                     yield packet
                 case Damage():
@@ -203,89 +220,82 @@ class Decoder:
         else:
             self._damage(f"the last frame would be shown for {float(length_s):g} s")
 
-    def _key(self, packet: KeyPacket | PredictedKeyPacket) -> Iterator[DecodedFrame]:
-        first = packet.frame_number - len(packet.lead)
-        stamps = (*packet.lead, packet.pts)
-        if not self._accept(first, stamps):
-            return
-        yield from self._repeat(first, stamps[0])
-        self._chain_holds = False
-        try:
-            with self.report.stages.timed("key frame"):
-                key = self._keys.decode(packet)
-        except (CorruptStream, LimitExceeded) as error:
-            # The next frames were coded for this key frame; no older one can replace it.
-            self._fail(first, len(stamps), error)
-            return
-        with self.report.stages.timed("network"):
-            reference = self._network.restore(key.picture, packet.restoration)
-            self._network.set_reference(reference, key.token)
-        self._key_number = packet.frame_number
-        self._held = None
-        self._chain_holds = True
-        self.report.key_frames += 1
-        self.report.predicted_key_frames += isinstance(packet, PredictedKeyPacket)
-        yield from self._rebuild(first, stamps, np.concatenate([key.lead, key.token[None]]))
-
-    def _tokens(self, packet: TokenPacket) -> Iterator[DecodedFrame]:
-        count = len(packet.pts)
-        if packet.first_frame + count <= self._next_frame:
+    def _frames(self, packet: BasePacket) -> Iterator[DecodedFrame]:
+        """The frames of a packet of the base."""
+        first, pts = packet.first_frame, frame_pts(packet)
+        is_key = isinstance(packet, KeyPacket | PredictedKeyPacket)
+        if not is_key and first + len(pts) <= self._next_frame:
             self._repeated += 1
             return
-        if packet.first_frame != self._next_frame:
-            self._chain_holds = False
-        key_token = None if packet.key is None else self._keys.token_of(packet.key)
-        if not (self._chain_holds if packet.chained else key_token is not None):
+        if self._lacks(packet):
             # Its timestamps may depend on a lost packet as well, so they are not used.
-            self._chain_holds = False
-            self._fail(packet.first_frame, count, CorruptStream("depends on lost packets"))
+            self._lose()
+            self._fail(first, len(pts), CorruptStream("depends on lost packets"))
             return
-        if not self._accept(packet.first_frame, packet.pts):
+        if not self._accept(first, pts):
             return
-        yield from self._repeat(packet.first_frame, packet.pts[0])
+        yield from self._repeat(first, pts[0])
+        shown = 0
         try:
-            with self.report.stages.timed("entropy"):
-                if key_token is not None:
-                    self._coder.reset(key_token)
-                tokens = self._coder.decode(packet.payload, count)
-        except CorruptStream as error:
-            self._chain_holds = False
-            self._fail(packet.first_frame, count, error)
-            return
-        self._chain_holds = True
-        yield from self._rebuild(packet.first_frame, packet.pts, tokens)
+            for picture in self._take(packet):
+                yield self._show(first + shown, pts[shown], picture, cut=not shown and cuts(packet))
+                shown += 1
+        except (CorruptStream, LimitExceeded) as error:
+            # The next frames were coded for this packet; nothing older can replace it.
+            self._lose()
+            self._fail(first + shown, len(pts) - shown, error)
 
-    def _rebuild(
-        self, first: int, pts: tuple[int, ...], tokens: npt.NDArray[np.int32]
-    ) -> Iterator[DecodedFrame]:
-        """Consecutive frames from their tokens, int32 [n, d_m]; one that is held costs nothing."""
-        step = self._network.batch
-        for begin in range(0, len(tokens), step):
-            batch = tokens[begin : begin + step]
-            before = batch[:1] - 1 if self._held is None else self._held[None]
-            changed = (batch != np.concatenate([before, batch[:-1]])).any(1)
-            with self.report.stages.timed("network"):
-                rebuilt = self._network.rebuild(batch[changed]) if changed.any() else ()
-            self._held = batch[-1]
-            yield from self._show(first + begin, pts[begin : begin + step], changed, iter(rebuilt))
+    def _lacks(self, packet: BasePacket) -> bool:
+        if isinstance(packet, RunPacket):
+            return self._runs.lacks(packet)
+        return self._layer.lacks(packet)
 
-    def _show(
-        self,
-        first: int,
-        pts: tuple[int, ...],
-        changed: npt.NDArray[np.bool_],
-        rebuilt: Iterator[npt.NDArray[np.uint8]],
-    ) -> Iterator[DecodedFrame]:
-        """Frames: the next rebuilt picture where it has changed, else the one before."""
-        for number, (stamp, new) in enumerate(zip(pts, changed, strict=True), first):
-            if new:
-                with self.report.stages.timed("scale"):
-                    self._picture = self.geometry.to_display(next(rebuilt))
-            self._last = DecodedFrame(number, stamp, self._picture, key=self._key_number)
-            self._next_frame = number + 1
-            self._repeats_left += 1
-            self.report.frames += 1
-            yield self._last
+    def _take(self, packet: BasePacket) -> Iterator[Picture]:
+        if isinstance(packet, RunPacket):
+            if packet.begins:
+                self._layer.forget()
+            pictures = self._runs.take(packet)
+            self._key_number = self._runs.key_number
+        else:
+            pictures = self._layer.take(packet)
+            self._key_number = self._layer.key_number
+        return pictures
+
+    def _show(self, number: int, pts: int, picture: Picture, *, cut: bool) -> DecodedFrame:
+        """A frame to show, from the base's picture at coded size, which may be that before."""
+        stages = self.report.stages
+        if picture is not self._base:
+            with stages.timed("scale"):
+                self._base, self._scaled = picture, self.geometry.to_display(picture)
+        windows = {n: shown for n, track in self._windows.items() if (shown := track.at(number))}
+        for layer in windows:
+            self.report.windows[layer] = self.report.windows.get(layer, 0) + 1
+        with stages.timed("composition"):
+            composed = self._composer.compose(self._scaled, windows, cut=cut)
+        self._last = DecodedFrame(number, pts, composed, key=self._key_number)
+        self._next_frame = number + 1
+        self._repeats_left += 1
+        self.report.frames += 1
+        return self._last
+
+    def _lose(self) -> None:
+        self._layer.lose()
+        self._runs.lose()
+
+    def _decoder_of(self, size: tuple[int, int], config: bytes) -> LayerDecoder:
+        """A decoder of a layer with this coded width and height."""
+        codec = PICTURE_CODECS[self.header.key_codec]
+        return LayerDecoder(
+            codec.decoder(*size),
+            self._loaded.tables.coder(self.header.quantiser),
+            config,
+            self._network(),
+            self._limits,
+            self.report,
+        )
+
+    def _network(self) -> Network:
+        return ENGINES[self._options.engine](self._loaded, self.header.quantiser, self._options)
 
     def _repeat(self, until_frame: int, until_pts: int) -> Iterator[DecodedFrame]:
         """Repeat the last frame in place of those missing before ``until_frame``."""
@@ -315,7 +325,7 @@ class Decoder:
         if last < self._next_frame and last <= self._key_number:
             self._repeated += 1  # nothing is lost, and nothing that follows depends on it
             return False
-        self._chain_holds = False
+        self._lose()
         self._damage(f"frame {number} at pts {pts[0]} is out of order")
         if last >= self._next_frame:
             self.report.lose(max(number, self._next_frame), last)
@@ -328,7 +338,7 @@ class Decoder:
             self._damage(f"frames from {first}: {error}")
 
     def _note(self, damage: Damage) -> None:
-        self._chain_holds = False
+        self._layer.lose()  # other layers and runs see by the frame numbers what is missing
         self.report.truncated |= damage.truncated
         self._damage(f"{damage.length_bytes} bytes at offset {damage.offset}: {damage.reason}")
 

@@ -89,6 +89,10 @@ class KeyFrames:
         self._last = KeyFrame(packet.frame_number, picture, token, lead)
         return self._last
 
+    def forget(self) -> None:
+        """Drop everything that later packets could depend on."""
+        self._chain, self._last = [], None
+
     def token_of(self, key: int) -> Tokens | None:
         """Token of the last key frame if its number has these low 8 bits; otherwise None."""
         if self._last is None or low_bits(self._last.number) != key:

@@ -22,12 +22,13 @@ from imfcodec.bitstream import (
     ColourTags,
     Geometry,
     KeyPacket,
+    LayerPacket,
     Packet,
     PredictedKeyPacket,
     SizeLedger,
     StreamHeader,
     StreamWriter,
-    TokenPacket,
+    frame_pts,
     write_header,
 )
 from imfcodec.codec.stages import Progress, StageTimes
@@ -44,10 +45,11 @@ from imfcodec.errors import (
 from imfcodec.media import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
 from imfcodec.sender import settings
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
-from imfcodec.sender.monitor import Monitor
+from imfcodec.sender.layout.layout import Layout, LayoutPacket
+from imfcodec.sender.monitor import psnr_of
 from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.report import EncodeReport
-from imfcodec.sender.segment import KeyKind, Segment
+from imfcodec.sender.segment import Segment
 from imfcodec.sender.source_frame import SourceFrame
 
 MAX_RATE_DENOMINATOR = 100_000
@@ -129,20 +131,19 @@ class Encoder:
             self._weights.tables.quantiser(options.quantiser)
             self._check_header()
             self.stages = StageTimes()
-            self._planner = settings.planner_of(options, self._time_base, self._plan)
             self._rate = settings.rate_of(options)
-            network = settings.network_of(self._weights, options)
-            self._monitor = Monitor(network) if options.measure else None
-            self._coder = settings.coder_of(
+            self._parts = settings.Parts(
                 self._weights,
                 options,
-                self._geometry.coded,
+                self._geometry,
                 self._time_base,
+                rate,
+                self._settings,
                 self.stages,
-                network,
-                self._monitor,
                 self._advance,
+                self._plan,
             )
+            self._layout = self._parts.layout()
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise
@@ -152,7 +153,7 @@ class Encoder:
         self._frames = self._coded = self._key_frames = self._predicted_key_frames = 0
         self._planned = 0.0
         self._last_pts, self._last_duration = -1, 0
-        self._closed = False
+        self._closed = self._begun_base = False
         self.report = None
 
     def write(self, rgb: npt.NDArray[np.uint8], pts: int | None = None, duration: int = 0) -> None:
@@ -182,15 +183,13 @@ class Encoder:
             raise ValueError(f"pts {pts} does not increase, or is too large")
         if not 0 <= duration < MAX_PTS:
             raise ValueError(f"a duration of {duration} ticks cannot be written")
-        coded = self._geometry.to_coded(rgb)
         # Frames wait for seconds, and a camera may fill the same array again.
-        coded = coded.copy() if np.shares_memory(coded, rgb) else coded
-        frame = SourceFrame(self._frames, pts, coded)
+        frame = SourceFrame(self._frames, pts, rgb.copy())
         self._frames += 1
         self._last_pts, self._last_duration = pts, duration
         self._report()
         with own_threads(self._options.threads):
-            self._code(self._planner.push(frame))
+            self._put(self._layout.push(frame))
 
     def write_audio(self, packet: AudioPacketOut) -> None:
         """Write one Opus packet; it goes into the stream beside the pictures of its time.
@@ -203,7 +202,7 @@ class Encoder:
         if self._audio is None:
             raise ValueError("the encoder was opened without audio")
         self._sound.push(packet)
-        if self._stream is not None:  # where no pictures come, sound must not pile up
+        if self._begun_base:  # where no pictures come, sound must not pile up
             for sound in self._sound.overdue():
                 self._write(sound)
 
@@ -251,7 +250,7 @@ class Encoder:
 
     def _finish(self) -> EncodeReport:
         with own_threads(self._options.threads):
-            self._code(self._planner.flush())
+            self._put(self._layout.flush())
         if self._stream is None:
             raise NoFrames("no picture was written")
         for sound in self._sound.rest():
@@ -265,27 +264,14 @@ class Encoder:
             sizes=self._stream.sizes,
             display=self._geometry.display,
             coded=self._geometry.coded,
+            layout=self._layout.name,
             frames=self._frames,
             key_frames=self._key_frames,
             predicted_key_frames=self._predicted_key_frames,
             duration_s=float(end_pts * self._time_base),
-            psnr_db=self._monitor.psnr_db if self._monitor else None,
+            psnr_db=psnr_of(self._parts.monitors),
             stages=self.stages,
         )
-
-    def _code(self, segments: Iterator[Segment]) -> None:
-        """Code and write segments, which the planner makes as they are asked for."""
-        while True:
-            with self.stages.timed("policy"):
-                segment = next(segments, None)
-            if segment is None:
-                return
-            for packet in self._coder.code(segment, self._settings(segment)):
-                self._put(packet)
-            if segment.key is not None:
-                self._planner.took(segment.key, self._coder.kind)
-                self._key_frames += 1
-                self._predicted_key_frames += self._coder.kind is KeyKind.PREDICTED
 
     def _settings(self, segment: Segment) -> SegmentSettings:
         """Ask the rate control."""
@@ -294,18 +280,29 @@ class Encoder:
         assert first is not None  # no planner makes an empty segment
         return self._rate.next(sizes.total_bytes - sizes.audio_bytes, first.pts * self._time_base)
 
-    def _put(self, packet: KeyPacket | PredictedKeyPacket | TokenPacket) -> None:
-        """Write a picture packet, and before it the sound that is due."""
-        if self._stream is None:  # the header needs the key codec's configuration
-            with writing("output"):
-                self._stream = StreamWriter(self._file, self._header(self._coder.key_config))
-            # The first packet of a stream is a key packet; its sound follows.
+    def _put(self, packets: Iterator[LayoutPacket]) -> None:
+        """Write packets of pictures, and before those of the base the sound that is due."""
+        for packet in packets:
+            if self._stream is None:  # the header needs what the layout knows by now
+                with writing("output"):
+                    self._stream = StreamWriter(self._file, self._header(self._layout))
+            self._count(packet)
+            if isinstance(packet, LayerPacket):
+                self._write(packet)
+                continue
+            stamps = frame_pts(packet)
+            if self._begun_base:  # the first packet of a stream is no sound
+                times = (stamps[0] * self._time_base, stamps[-1] * self._time_base)
+                for sound in self._sound.due(*times):
+                    self._write(sound)
+            self._begun_base = True
             self._write(packet)
-            return
-        stamps = packet.pts if isinstance(packet, TokenPacket) else (*packet.lead, packet.pts)
-        for sound in self._sound.due(stamps[0] * self._time_base, stamps[-1] * self._time_base):
-            self._write(sound)
-        self._write(packet)
+
+    def _count(self, packet: LayoutPacket) -> None:
+        inner = packet.packet if isinstance(packet, LayerPacket) else packet
+        predicted = isinstance(inner, PredictedKeyPacket)
+        self._key_frames += isinstance(inner, KeyPacket) or predicted
+        self._predicted_key_frames += predicted
 
     def _write(self, packet: Packet) -> None:
         assert self._stream is not None
@@ -327,10 +324,12 @@ class Encoder:
         """Tell how far the work is; frames that are read or planned count in part."""
         if self._progress is None:
             return
-        coded = self._coded
-        work = coded + READ * (self._frames - coded) + PLANNED * max(0.0, self._planned - coded)
+        share = self._frames / max(self._frames, self._layout.given)  # of a frame in a layer's
+        coded = self._coded * share
+        planned = max(0.0, self._planned * share - coded)
+        work = coded + READ * (self._frames - coded) + PLANNED * planned
         end_s = (self._last_pts + self._nominal) * self._time_base
-        self._progress(coded, float(end_s) * work / self._frames)
+        self._progress(int(coded), float(end_s) * min(work / self._frames, 1.0))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -338,11 +337,11 @@ class Encoder:
 
     def _check_header(self) -> None:
         try:
-            write_header(self._header(b""))
+            write_header(self._header(None))
         except (CorruptStream, LimitExceeded) as error:
             raise UnsupportedVideo(str(error)) from error
 
-    def _header(self, key_config: bytes) -> StreamHeader:
+    def _header(self, layout: Layout | None) -> StreamHeader:
         geometry, audio = self._geometry, self._audio
         return StreamHeader(
             weights_id=self._weights.file.id,
@@ -352,7 +351,8 @@ class Encoder:
             time_base=self._time_base,
             nominal_duration=self._nominal,
             key_codec=settings.KEY_CODEC,
-            key_config=key_config,
+            key_config=layout.key_config if layout else b"",
+            windows=layout.windows if layout else 0,
             sample_aspect_ratio=self._aspect,
             colour=self._colour,
             audio=AudioParameters(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imfcodec.media.faces import EYES_SIZE, MOUTH_SIZE, Face, FaceFinder, Picture, face_unit
+from imfcodec.media.faces import Face, FaceFinder, Picture, eyes_and_mouth
 
 RENEW: Final = 4
 """Successive frames for which a face counts as being in the same place."""
@@ -45,10 +45,6 @@ class FaceEmphasis:
         self._served += 1
         weights = np.ones(picture.shape[:2], np.float32)
         for face in self._faces:
-            unit = face_unit(face.landmarks)
-            for points, size in ((face.landmarks[:2], EYES_SIZE), (face.landmarks[3:], MOUTH_SIZE)):
-                reach = np.array(size) * unit / 2
-                begin = np.maximum(points.mean(0) - reach, 0).round().astype(int)
-                end = np.maximum(points.mean(0) + reach, 0).round().astype(int)
-                weights[begin[1] : end[1], begin[0] : end[0]] = self._weight
+            for box in eyes_and_mouth(face.landmarks):
+                weights[box] = self._weight
         return weights

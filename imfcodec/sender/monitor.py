@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +11,16 @@ from imfcodec.codec.network import Network, Picture
 
 
 class Monitor:
-    """Rebuilds frames as the receiver will and measures them."""
+    """Rebuilds the frames of a layer as the receiver will and measures them.
+
+    Attributes:
+        psnr: PSNR-RGB of each frame at coded size, in dB.
+    """
 
     def __init__(self, receiver: Network) -> None:
         """Take the receiver's network."""
         self._receiver = receiver
-        self._psnr: list[float] = []
-
-    @property
-    def psnr_db(self) -> float:
-        """Mean PSNR-RGB over frames at coded size."""
-        return float(np.mean(self._psnr))
+        self.psnr: list[float] = []
 
     def take(self, reference: Picture, token: npt.NDArray[np.int32]) -> None:
         """Take a key frame, x_r uint8 [H, W, 3], with its token int32 [d_m]."""
@@ -31,4 +30,10 @@ class Monitor:
         """Rebuild frames from their tokens, int32 [N, d_m], and compare them with their sources."""
         error = self._receiver.rebuild(tokens).astype(np.float32) - np.stack(sources)
         mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
-        self._psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]
+        self.psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]
+
+
+def psnr_of(monitors: Iterable[Monitor]) -> float | None:
+    """Mean PSNR-RGB over the frames of all layers, in dB; None if there is nothing to measure."""
+    values = [value for monitor in monitors for value in monitor.psnr]
+    return float(np.mean(values)) if values else None

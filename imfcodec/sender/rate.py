@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Protocol
+from typing import Final, Protocol
+
+from imfcodec.codec.pictures.av1 import MAX_CRF, MIN_CRF
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,33 @@ class SegmentSettings:
     """
 
     key_crf: int
+
+
+WINDOW_COARSER: Final = 6
+"""Added to the CRF of key pictures in a window: a face is larger there than in a whole picture."""
+
+USUAL_SHARE: Final = 0.6
+CRF_PER_HALVING: Final = 10
+"""A window whose side is half of this share of the picture's short side gets so much more CRF: what
+is shown small needs less detail."""
+
+USUAL_FACE_WEIGHT: Final = 5.0
+CRF_PER_DOUBLING: Final = 3
+"""A face weight of twice as much takes so much off the CRF of windows."""
+
+
+def window_settings(settings: SegmentSettings, share: float, face_weight: float) -> SegmentSettings:
+    """Settings of a window's segment.
+
+    Args:
+        settings: Of a whole picture at this time.
+        share: Side of the window over the short side of the picture.
+        face_weight: Of the user.
+    """
+    smaller = CRF_PER_HALVING * max(0.0, math.log2(USUAL_SHARE / share))
+    finer = CRF_PER_DOUBLING * math.log2(face_weight / USUAL_FACE_WEIGHT)
+    crf = round(settings.key_crf + WINDOW_COARSER + smaller - finer)
+    return replace(settings, key_crf=min(max(crf, MIN_CRF), MAX_CRF))
 
 
 class RateControl(Protocol):

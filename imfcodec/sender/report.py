@@ -15,14 +15,15 @@ class EncodeReport:
 
     Attributes:
         frames: Frames coded.
-        key_frames: How many of them are key frames.
+        key_frames: Key frames of the whole picture or of all windows.
         predicted_key_frames: How many of those are coded from earlier key frames.
         duration_s: Duration of the video in seconds.
         sizes: Bytes of the stream by kind.
         weights: Name and id of the weights.
         display, coded: Width and height in pixels.
-        psnr_db: PSNR-RGB of the rebuilt frames at coded size, mean over frames; None if it was
-            not measured.
+        layout: "whole", or "windows" over AV1 runs. What each window layer takes is in ``sizes``.
+        psnr_db: PSNR-RGB at coded size, in dB: the mean over the frames of the whole picture, or
+            over those of all windows. AV1 runs are not measured. None if nothing was measured.
         stages: Time per stage.
         wall_s: Wall-clock time of the whole command in seconds.
         warnings: Properties of the source that could not be kept.
@@ -32,6 +33,7 @@ class EncodeReport:
     sizes: SizeLedger
     display: tuple[int, int]
     coded: tuple[int, int]
+    layout: str
     frames: int = 0
     key_frames: int = 0
     predicted_key_frames: int = 0

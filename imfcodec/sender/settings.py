@@ -6,13 +6,18 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from imfcodec.bitstream import KEY_CODEC_AV1
-from imfcodec.codec.network import ENGINES, Network
+from imfcodec.bitstream import KEY_CODEC_AV1, Window
+from imfcodec.codec.network import ENGINES
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
 from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.media.geometry import CodingGeometry
 from imfcodec.sender.face_emphasis import RENEW, FaceEmphasis
 from imfcodec.sender.key_coder import KeyCoder
+from imfcodec.sender.layer import Layer
+from imfcodec.sender.layout.layout import Layout, Whole
+from imfcodec.sender.layout.placing import WindowPlacer
+from imfcodec.sender.layout.windowed import Windowed
 from imfcodec.sender.monitor import Monitor
 from imfcodec.sender.planning.greedy import GreedyPlanner
 from imfcodec.sender.planning.key_schedule import KeySchedule
@@ -20,8 +25,10 @@ from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
 from imfcodec.sender.planning.live import LivePlanner
 from imfcodec.sender.planning.planned import PlannedPlanner
 from imfcodec.sender.planning.planner import Planner, Watch
-from imfcodec.sender.rate import ConstantQuality, RateControl, SegmentSettings
-from imfcodec.sender.segment import Lead
+from imfcodec.sender.planning.shots import ShotDetector
+from imfcodec.sender.rate import ConstantQuality, RateControl, SegmentSettings, window_settings
+from imfcodec.sender.run_coder import RunCoder, RunSettings, hold_of
+from imfcodec.sender.segment import Lead, Segment
 from imfcodec.sender.segment_coder import SegmentCoder, TokenSettings
 from imfcodec.weights import Weights
 
@@ -38,95 +45,146 @@ BASE_S: Final = Fraction(20)
 """No key frame is predicted from a base of this age, in seconds."""
 
 
-def planner_of(
-    options: EncodeOptions, time_base: Fraction, advance: Callable[[float], None]
-) -> Planner:
-    """The planner that the options ask for.
+class Parts:
+    """Makes the parts of a sender from the user's options.
 
-    Args:
-        options: Of the user.
-        time_base: Seconds per tick.
-        advance: Called with for how many more frames the key frames are planned.
+    Attributes:
+        monitors: They measure what the receiver will see, if that is wanted; one for each layer.
     """
-    interval, live = options.keyframe_interval_s, options.latency == "low"
-    ticks = float(interval / time_base) if interval else None
-    looks_ahead = options.look_ahead and ticks is not None and not live
-    plans = ticks if looks_ahead and options.choose_keys else None
-    policy = KeyframePolicy(
-        ticks - 0.5 if ticks and not plans else None,
-        options.scene_cut,
-        float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
-        time_base=time_base,
-        planned_ticks=plans,
-    )
-    watch = Watch(policy, time_base, scene_cut=options.scene_cut, hasty=live)
-    if live:
-        return LivePlanner(watch)
-    if plans:
-        # Frames that are planned are far apart, so each is searched for faces.
-        schedule = KeySchedule(plans, options.predict_keys, _emphasis_of(options, renew=1))
-        return PlannedPlanner(watch, schedule, advance)
-    return GreedyPlanner(
-        watch,
-        None if looks_ahead else PACKET_S / time_base,
-        lead=Lead.LATER if looks_ahead else Lead.NOTHING,
-        chooses=options.choose_keys,
-    )
 
+    def __init__(
+        self,
+        weights: Weights,
+        options: EncodeOptions,
+        geometry: CodingGeometry,
+        time_base: Fraction,
+        rate: Fraction,
+        settings: Callable[[Segment], SegmentSettings],
+        stages: StageTimes,
+        advance: Callable[[int], None],
+        plan: Callable[[float], None],
+    ) -> None:
+        """Take what the parts need.
 
-def coder_of(
-    weights: Weights,
-    options: EncodeOptions,
-    size: tuple[int, int],
-    time_base: Fraction,
-    stages: StageTimes,
-    network: Network,
-    monitor: Monitor | None,
-    advance: Callable[[int], None],
-) -> SegmentCoder:
-    """The segment coder that the options ask for; see `SegmentCoder`.
+        Args:
+            weights: Of the network.
+            options: Of the user.
+            geometry: Sizes of the picture.
+            time_base: Seconds per tick.
+            rate: Nominal frames per second.
+            settings: The settings of the next segment.
+            stages: Takes the time of each stage.
+            advance: Called with how many more frames of a layer are coded.
+            plan: Called with for how many more frames of a layer the key frames are planned.
+        """
+        self._weights, self._options, self._geometry = weights, options, geometry
+        self._time_base, self._frame_rate = time_base, rate
+        self._settings, self._stages = settings, stages
+        self._advance, self._plan = advance, plan
+        self._live = options.latency == "low"
+        self.monitors: list[Monitor] = []
 
-    Args:
-        weights: Of the network.
-        options: Of the user.
-        size: Coded width and height in pixels.
-        time_base: Seconds per tick.
-        stages: Takes the time of each stage.
-        network: The receiver's.
-        monitor: Measures what the receiver will see; None measures nothing.
-        advance: Called with how many more frames are coded.
-    """
-    live = options.latency == "low"
-    return SegmentCoder(
-        weights.model,
-        weights.tables.quantiser(options.quantiser),
-        weights.tables.coder(options.quantiser),
-        KeyCoder(
-            PICTURE_CODECS[KEY_CODEC], size, options.preset, chains=options.chain_keys and not live
-        ),
-        network,
-        TokenSettings(
-            options.refine_steps,
-            smooths=not live,  # smoothing needs frames to come, and would only delay
-            packet_ticks=PACKET_S / time_base,
-            chain_ticks=CHAIN_S / time_base if live else Fraction(0),
-        ),
-        stages,
-        emphasis=_emphasis_of(options) if options.refine_steps else None,
-        monitor=monitor,
-        advance=advance,
-    )
+    def layout(self) -> Layout:
+        """The layout that the options ask for."""
+        options = self._options
+        if options.layout == "whole" or self._live:
+            return self._whole()
+        return Windowed(
+            self._geometry,
+            WindowPlacer(self._geometry.display, self._time_base, options.max_windows),
+            options.max_windows,
+            self._base(),
+            self._window,
+            ShotDetector(self._time_base, hasty=False) if options.scene_cut else None,
+            self._whole if options.layout == "auto" else None,
+        )
 
+    def _whole(self) -> Layout:
+        return Whole(self._geometry, self._layer(self._geometry.coded, self._settings))
 
-def network_of(weights: Weights, options: EncodeOptions) -> Network:
-    """The receiver's network, with which the sender sees what the receiver will see."""
-    return ENGINES["torch"](weights, options.quantiser, DecodeOptions(threads=options.threads))
+    def _base(self) -> RunCoder:
+        hold = hold_of(self._frame_rate)
+        runs = RunSettings(self._options.preset, hold, self._time_base, self._frame_rate)
+        return RunCoder(runs, self._settings, self._stages, self._advance)
+
+    def _layer(
+        self, size: tuple[int, int], settings: Callable[[Segment], SegmentSettings]
+    ) -> Layer:
+        """A layer of key frames and tokens, with pictures of this size."""
+        return Layer(self._planner(), self._coder(size), settings, self._stages)
+
+    def _window(self, window: Window) -> Layer:
+        """The layer of a window: its face counts more than the base."""
+        share = window.side / min(self._geometry.display)
+        weight = self._options.face_weight
+        return self._layer(
+            (window.coded_side, window.coded_side),
+            lambda segment: window_settings(self._settings(segment), share, weight),
+        )
+
+    def _planner(self) -> Planner:
+        options, time_base = self._options, self._time_base
+        interval, live = options.keyframe_interval_s, self._live
+        ticks = float(interval / time_base) if interval else None
+        looks_ahead = options.look_ahead and ticks is not None and not live
+        plans = ticks if looks_ahead and options.choose_keys else None
+        policy = KeyframePolicy(
+            ticks - 0.5 if ticks and not plans else None,
+            options.scene_cut,
+            float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
+            time_base=time_base,
+            planned_ticks=plans,
+        )
+        watch = Watch(policy, time_base, scene_cut=options.scene_cut, hasty=live)
+        if live:
+            return LivePlanner(watch)
+        if plans:
+            # Frames that are planned are far apart, so each is searched for faces.
+            schedule = KeySchedule(plans, options.predict_keys, self._emphasis(renew=1))
+            return PlannedPlanner(watch, schedule, self._plan)
+        return GreedyPlanner(
+            watch,
+            None if looks_ahead else PACKET_S / time_base,
+            lead=Lead.LATER if looks_ahead else Lead.NOTHING,
+            chooses=options.choose_keys,
+        )
+
+    def _coder(self, size: tuple[int, int]) -> SegmentCoder:
+        options, weights, live = self._options, self._weights, self._live
+        network = ENGINES["torch"](
+            weights, options.quantiser, DecodeOptions(threads=options.threads)
+        )
+        monitor = Monitor(network) if options.measure else None
+        if monitor:
+            self.monitors.append(monitor)
+        return SegmentCoder(
+            weights.model,
+            weights.tables.quantiser(options.quantiser),
+            weights.tables.coder(options.quantiser),
+            KeyCoder(
+                PICTURE_CODECS[KEY_CODEC],
+                size,
+                options.preset,
+                chains=options.chain_keys and not live,
+            ),
+            network,
+            TokenSettings(
+                options.refine_steps,
+                smooths=not live,  # smoothing needs frames to come, and would only delay
+                packet_ticks=PACKET_S / self._time_base,
+                chain_ticks=CHAIN_S / self._time_base if live else Fraction(0),
+            ),
+            self._stages,
+            emphasis=self._emphasis() if options.refine_steps else None,
+            monitor=monitor,
+            advance=self._advance,
+        )
+
+    def _emphasis(self, renew: int = RENEW) -> FaceEmphasis | None:
+        weight = self._options.face_weight
+        return None if weight == 1 else FaceEmphasis(weight, renew=renew)
 
 
 def rate_of(options: EncodeOptions) -> RateControl:
     """The rate control that the options ask for."""
     return ConstantQuality(SegmentSettings(options.key_crf))
-
-
-def _emphasis_of(options: EncodeOptions, renew: int = RENEW) -> FaceEmphasis | None:
-    return None if options.face_weight == 1 else FaceEmphasis(options.face_weight, renew=renew)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+from imfcodec.arrays import Picture
 
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """One frame to code: number, pts in ticks, RGB uint8 [H, W, 3] at coded size."""
+    """One frame to code: number, pts in ticks, RGB uint8 [H, W, 3].
+
+    A layout takes pictures of display size, its layers those of their coded size.
+    """
 
     number: int
     pts: int
-    picture: npt.NDArray[np.uint8]
+    picture: Picture

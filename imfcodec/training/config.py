@@ -47,6 +47,8 @@ class TrainConfig:
         clip_norm: Largest norm of the generator's gradient.
         ema: Decay of the averaged weights, which are the ones exported.
         l1: Weight of the L1 term, mean over three octaves.
+        face_weight: Weight of errors in the eyes and the mouth in the L1 and motion terms, relative
+            to the rest of the picture; 1 or more. The weights of a picture have a mean of 1.
         perceptual: Weight of the perceptual term.
         perceptual_net: "squeeze" or "alex" (LPIPS), "vgg" (the paper's, four scales), or a sum of
             them: "squeeze+vgg".
@@ -97,6 +99,7 @@ class TrainConfig:
     clip_norm: float = 1.0
     ema: float = 0.999
     l1: float = 10.0
+    face_weight: float = 5.0
     perceptual: float = 2.0
     perceptual_net: str = "squeeze"
     structure: float = 0.0
@@ -144,6 +147,8 @@ class TrainConfig:
             raise OptionError(f"recolour is 0 to 1, not {self.recolour}")
         if not 0 <= self.sent <= 1:
             raise OptionError(f"sent is a share, 0 to 1, not {self.sent}")
+        if not self.face_weight >= 1:
+            raise OptionError(f"the face weight must be 1 or more, not {self.face_weight}")
         if self.minutes is not None and not self.minutes > 0:
             raise OptionError(f"a run of {self.minutes} minutes trains nothing")
         if self.accumulate < 1 or any(s.batch % self.accumulate for s in self.stages):
@@ -174,7 +179,8 @@ class TrainConfig:
             OptionError: The text is not such a configuration.
         """
         try:
-            fields: dict[str, Any] = json.loads(text)
+            # A run that says nothing of faces gives them no weight.
+            fields: dict[str, Any] = {"face_weight": 1.0} | json.loads(text)
             fields["stages"] = tuple(Stage(**s) for s in fields["stages"])
             fields["model"] = ModelConfig.from_json(json.dumps(fields["model"]))
             fields["betas"] = tuple(fields["betas"])

@@ -1,4 +1,4 @@
-"""Facial landmarks of a shard's frames: where optical flow starts to look for a head.
+"""Facial landmarks of a shard's frames: where optical flow starts, and where errors count more.
 
 ``landmarks.f32`` lies beside ``frames.u8``: ten float32 per frame, x and y of the eye to the left
 in the picture, the eye to the right, the nose, and the corners of the mouth to the left and to

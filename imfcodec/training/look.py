@@ -117,6 +117,11 @@ class Look:
         return _move(looks, x, "bicubic", "reflection").clamp(0, 1)
 
     @staticmethod
+    def apply_to_weights(looks: list[Look], weights: Tensor) -> Tensor:
+        """Weights of pixels [B, 1, S, S], moved as `apply` moves the pictures."""
+        return _move(looks, _flip(looks, weights), "nearest", "reflection")
+
+    @staticmethod
     def apply_to_flow(looks: list[Look], flow: Tensor) -> Tensor:
         """The optical flow [B, 3, f, f] between pictures that `apply` has changed.
 

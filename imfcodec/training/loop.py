@@ -199,8 +199,10 @@ def train(
                     rebuilt = forward(batch, stage.size, noise, moving)
                     target = reduce_to(batch.current, stage.size)
                     picture = rebuilt.picture.float()
+                    # Both terms are of differences: weights of these are weights of the pictures.
+                    weights = reduce_to(batch.weights, stage.size)
                     terms = {
-                        "l1": (config.l1, pyramid_l1(picture, target)),
+                        "l1": (config.l1, pyramid_l1(picture * weights, target * weights)),
                         "bits": (rate_weight, rebuilt.bits),
                     }
                     if distance:
@@ -213,7 +215,8 @@ def train(
                     if moving:
                         beside = rebuilt.neighbour.float()
                         target_beside = reduce_to(batch.neighbour, stage.size)
-                        motion = motion_distance(picture, beside, target, target_beside)
+                        pictures = (picture, beside, target, target_beside)
+                        motion = motion_distance(*(x * weights for x in pictures))
                         terms["motion"] = config.motion, motion
                     if gan_on:
                         terms |= adversary.terms(picture, target)

@@ -86,6 +86,11 @@ def overfit(
     say("4 of 4: encoding the clip")
     stream = run / f"{clip.stem}.imf"
     options = EncodeOptions(
-        weights=str(weights.path), short_side=SIDE, measure=True, audio="none", overwrite=True
+        weights=str(weights.path),
+        short_side=SIDE,
+        layout="whole",  # a window would not show what the network has learnt
+        measure=True,
+        audio="none",
+        overwrite=True,
     )
     return OverfitReport(weights.path, stream, encode(clip, stream, options), figures)

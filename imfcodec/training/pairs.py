@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imfcodec.errors import OptionError
+from imfcodec.media.faces import eyes_and_mouth
 from imfcodec.training.config import TrainConfig
 from imfcodec.training.look import Look
 from imfcodec.training.optical_flow import optical_flow
@@ -80,6 +81,7 @@ class Batch:
         current: x_c, to be rebuilt.
         neighbour: The neighbouring frame of x_c in time, for the first pairs or for all.
         reference: Key frames x_r.
+        weights: Of errors in the pixels of x_c, [B, 1, S, S]; the mean of each picture is 1.
         flow: Optical flow from x_c to x_r, `optical_flow` [B, 3, f, f]; None if not requested.
         neighbour_flow: That of the neighbour; None where E_T does not see it.
         sent: Tokens that a sender chose for these pairs; None takes those of E_T.
@@ -88,6 +90,7 @@ class Batch:
     current: Tensor
     neighbour: Tensor
     reference: Tensor
+    weights: Tensor
     flow: Tensor | None
     neighbour_flow: Tensor | None
     sent: SentPairs | None = None
@@ -98,6 +101,7 @@ class Batch:
             self.current.to(device),
             self.neighbour.to(device),
             self.reference.to(device),
+            self.weights.to(device),
             None if self.flow is None else self.flow.to(device),
             None if self.neighbour_flow is None else self.neighbour_flow.to(device),
             None if self.sent is None else SentPairs(*(t.to(device) for t in self.sent)),
@@ -225,6 +229,7 @@ class PairSampler:
             self._pictures([p.current for p in picks], looks, plan.size),
             self._pictures([p.neighbour for p in picks[:share]], looks[:share], plan.size),
             self._pictures([p.reference for p in picks], looks, plan.size),
+            self._weights([p.current for p in picks], looks, plan.size),
             plan.flow,
             plan.neighbour_flow,
             plan.sent,
@@ -270,6 +275,18 @@ class PairSampler:
         if size != x.shape[-1]:
             x = F.interpolate(x, (size, size), mode="area")
         return Look.apply(looks, x)
+
+    def _weights(self, places: Sequence[Place], looks: list[Look], size: int) -> Tensor:
+        """More for eyes and mouths than for the rest, as far as landmarks are known."""
+        known = self.shard.landmarks
+        weights = torch.ones(len(places), 1, size, size)
+        for place, rows in zip(places, weights, strict=True):
+            if known is not None and np.isfinite(known[place.frame]).all():
+                points = known[place.frame].reshape(-1, 2).astype(np.float64) * size
+                for box in eyes_and_mouth(points):
+                    rows[0][box] = self.config.face_weight
+        weights = Look.apply_to_weights(looks, weights.to(self.device))
+        return weights / weights.mean((1, 2, 3), keepdim=True)
 
     def _flow(self, picks: list[Pick], looks: list[Look], places: Sequence[Place]) -> Tensor:
         """Optical flow from these pictures to the picks' references."""

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle  # noqa: TID251 - what sends options to worker processes
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -200,23 +202,81 @@ def test_options_can_be_sent_to_another_process(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(options)) == options
 
 
+def test_a_small_face_is_enlarged_for_lpips(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def lpips(source: np.ndarray, coded: np.ndarray) -> np.ndarray:
+        shapes.append(coded.shape)
+        return np.abs(source.astype(float) - coded).mean((1, 2, 3))
+
+    centre = np.full((clip.frames, 5, 2), 30.0)
+    track = FaceTrack(centre, centre[:, 0], 64, 64, 6.0, 20.0)
+    monkeypatch.setattr(scoring, "_finder", object)
+    monkeypatch.setattr(scoring, "follow_faces", lambda *_: [track])
+    monkeypatch.setattr(scoring, "_lpips", lambda net: lpips)
+    names = ("face_lpips_alex", "mouth_lpips_alex")
+    _, scores = Scorer(ScoreOptions(names)).score(clip, darker(clip, 1))
+    assert shapes[:2] == [(8, 64, 64, 3), (8, 32, 32, 3)]
+    assert scores["face_lpips_alex"].mean == pytest.approx(5.5, abs=0.1)
+
+
+def test_a_reduced_clip(clip: Clip) -> None:
+    """It is another clip for the cache, is read at its size, and measured at it."""
+    small = Clip.open(clip.path, lines=33)
+    assert (small.width, small.height) == (32, 32)
+    assert small.sha256 != clip.sha256 == Clip.open(clip.path, lines=64).sha256
+    assert next(small.pictures()).shape == (32, 32, 3)
+    assert next(small.originals()).shape == (64, 64, 3)
+    assert Scorer(PLAIN).score(small, small.pictures())[1]["psnr_rgb_db"].mean == 100
+
+
+@pytest.mark.data
+def test_faces_of_a_whole_picture(data: Path, tmp_path: Path) -> None:
+    """The source against itself and against its frozen first frame, at both sizes."""
+    if "TORCH_HOME" not in os.environ:
+        pytest.skip("set TORCH_HOME to a folder with the LPIPS backbones")
+    path = tmp_path / "news.mkv"
+    with av.open(str(data / "wide" / "wide_val_news.mp4")) as source, av.open(path, "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = (packet for packet in source.demux(video=0) if packet.dts is not None)
+        for packet in islice(packets, 25):
+            packet.stream = stream
+            target.mux(packet)
+    scorer = Scorer(ScoreOptions(("face_lpips_alex", "face_psnr_rgb_db", "face_motion_error")))
+    for lines, height in ((None, 720), (256, 256)):
+        clip = Clip.open(path, lines=lines)
+        assert clip.height == height
+        frames, equal = scorer.score(clip, clip.pictures())
+        assert frames >= 20
+        assert [equal[name].mean for name in scorer._names] == [0, 100, 0]
+        frozen = scorer.score(clip, iter([next(clip.pictures())] * frames))[1]
+        assert frozen["face_motion_error"].mean == 1
+        assert 0.05 < frozen["face_lpips_alex"].mean < 0.5
+        assert frozen["face_psnr_rgb_db"].mean < 30
+
+
 class TestRegions:
     """With a face that is always at the same place, and no detector."""
 
-    NAMES = ("eyes_psnr_rgb_db", "mouth_psnr_rgb_db", "eyes_motion_error", "mouth_motion_error")
+    NAMES = tuple(
+        f"{region}_{metric}"
+        for region in ("face", "eyes", "mouth")
+        for metric in ("psnr_rgb_db", "motion_error")
+    )
 
     @pytest.fixture
     def scorer(self, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> Scorer:
         landmarks = np.array([[22.0, 16], [42, 16], [32, 30], [24, 48], [40, 48]])
-        track = FaceTrack(np.repeat(landmarks[None], clip.frames, 0), 64, 64, 20.0)
+        every = np.repeat(landmarks[None], clip.frames, 0)
+        self.tracks = [FaceTrack(every, every[:, 2], 64, 64, 20.0, 60.0)]
         self.searches = 0
 
-        def follow(pictures: object, finder: object) -> FaceTrack:
+        def follow(pictures: object, finder: object, size: object) -> list[FaceTrack]:
             self.searches += 1
-            return track
+            return self.tracks
 
         monkeypatch.setattr(scoring, "_finder", object)
-        monkeypatch.setattr(scoring, "follow_face", follow)
+        monkeypatch.setattr(scoring, "follow_faces", follow)
         return Scorer(ScoreOptions(self.NAMES))
 
     def test_each_sees_its_own_part(self, clip: Clip, scorer: Scorer) -> None:
@@ -233,6 +293,22 @@ class TestRegions:
         assert scores["mouth_psnr_rgb_db"].mean < 60
         assert scores["eyes_motion_error"].mean == 0
         assert scores["mouth_motion_error"].mean == 1
+        assert 0 < scores["face_motion_error"].mean < 1
+        assert scores["mouth_psnr_rgb_db"].mean < scores["face_psnr_rgb_db"].mean < 100
+
+    def test_people_count_alike(self, clip: Clip, scorer: Scorer) -> None:
+        def left_frozen() -> Iterator[Picture]:
+            first = next(clip.pictures())
+            for picture in clip.pictures():
+                picture[:, :32] = first[:, :32]
+                yield picture
+
+        (one,) = self.tracks
+        sides = [dataclasses.replace(one, middles=one.middles * 0 + (x, 30)) for x in (16, 48)]
+        self.tracks[:] = [dataclasses.replace(track, side=32.0) for track in sides]
+        _, scores = scorer.score(clip, left_frozen())
+        assert scores["face_motion_error"].mean == 0.5
+        assert scores["face_psnr_rgb_db"].mean > 50
 
     def test_the_face_is_looked_for_once_per_clip(self, clip: Clip, scorer: Scorer) -> None:
         for _ in range(3):
@@ -245,6 +321,6 @@ class TestRegions:
     def test_a_clip_without_a_face(
         self, clip: Clip, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(scoring, "follow_face", lambda pictures, finder: None)
+        monkeypatch.setattr(scoring, "follow_faces", lambda pictures, finder, size: [])
         frames, scores = scorer.score(clip, clip.pictures())
         assert (frames, scores) == (clip.frames, {})

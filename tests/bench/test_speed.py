@@ -81,6 +81,7 @@ def test_report_shows_the_speed(tmp_path: Path) -> None:
     assert ">13.50</td>" in page
 
 
+@pytest.mark.usefixtures("portrait")
 def test_our_commands_account_for_their_time(
     small_video: Path, tmp_path: Path, tiny_weights: str
 ) -> None:

@@ -38,6 +38,7 @@ def test_constants() -> None:
         ("key configuration", LIMITS.max_key_config_bytes),
         ("audio extradata", LIMITS.max_audio_extradata_bytes),
         ("frames in a token packet", LIMITS.max_frames_per_packet),
+        ("frames in a run packet", LIMITS.max_frames_per_packet),
         ("codec packets in an audio packet", LIMITS.max_audio_per_packet),
         ("key pictures in a chain", LIMITS.max_key_chain),
     ],

@@ -266,10 +266,10 @@ KEY_PAYLOAD = bytes.fromhex("28147804 09010201c001a1d1d2")
     ("payload", "mark", "reason"),
     [
         (b"", b"", "the data ends"),
-        (b"\x02\x02\x01\x00", b"", "layer 0 of 2"),
+        (b"\x02\x02\x01\x00", b"", "a packet of kind 2 in layer 0"),
         (b"\x32\x02\x01\x00", b"", "layer 3 of 2"),
         (b"\x10", b"", "a packet of type 0 in a layer"),
-        (b"\x13\x00", b"", "a packet of type 3 in a layer"),
+        (b"\x13\x00", SYNC_MARK, "a packet of type 3 in a layer"),
         (b"\x14\x12", b"", "a packet of type 4 in a layer"),
         (b"\x17\x00", b"", "a packet of type 7 in a layer"),
         (b"\x15", b"", "the data ends"),

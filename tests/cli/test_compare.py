@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imfcodec.bench.results import METRICS
+from imfcodec.bench.results import METRICS, REGIONS
 from imfcodec.cli.compare import compare
 
 from .conftest import FRAMES, Invoke, write_clip
@@ -84,6 +84,7 @@ def test_different_sizes(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert result.exit_code == 6
     assert "32x48" in result.stderr
     assert "64x64" in result.stderr
+    assert invoke("compare", clip, clip, *PLAIN, "--lines", 8).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -107,8 +108,7 @@ def test_a_missing_file(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
 
 def test_help_names_every_metric() -> None:
     text = compare.help or ""
-    regions = ("eyes_", "mouth_")
     for metric in METRICS:
-        if not metric.name.startswith(regions):
+        if not metric.name.startswith(REGIONS):
             assert metric.name in text
-    assert "eyes_lpips_alex" in text
+    assert "face_lpips_alex" in text

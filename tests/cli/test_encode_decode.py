@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,11 @@ def frames_of(path: Path) -> list[PictureFrame]:
 
 def test_there_and_back(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     stream, video = tmp_path / "a.imf", tmp_path / "a.mp4"
-    encoded = invoke("encode", clip, stream, "--measure")
+    encoded = invoke("encode", clip, stream, "--measure", "--layout", "whole")
     assert encoded.exit_code == 0, encoded.output
     assert f"{FRAMES} (1 key frame), 0.40 s" in encoded.stdout
-    assert "PSNR-RGB" in encoded.stdout
+    assert re.search(r"PSNR-RGB [\d.]+ dB at coded size", encoded.stdout)
+    assert re.search("^layout +whole$", encoded.stdout, re.MULTILINE)
     assert "times smaller" in encoded.stdout
     assert encoded.stderr == ""
     decoded = invoke("decode", stream, video)
@@ -35,17 +37,18 @@ def test_there_and_back(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
 
 def test_encode_json(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     stream = tmp_path / "a.imf"
-    result = invoke("encode", clip, stream, "--json", "--measure")
+    result = invoke("encode", clip, stream, "--json", "--measure", "--layout", "whole")
     assert result.stderr == ""
     record = json.loads(result.stdout)
     sizes = record["sizes_bytes"]
-    assert set(sizes) == {"key", "predicted_key", "token", "audio", "container", "total"}
+    assert set(sizes) == {"key", "predicted_key", "run", "token", "audio", "container", "total"}
     assert sizes["total"] == stream.stat().st_size == sum(sizes.values()) - sizes["total"]
     assert record["rate_kbps"] == pytest.approx(8 * sizes["total"] / record["duration_s"] / 1000)
     assert record["source_bytes"] == clip.stat().st_size
     assert record["frames"] == FRAMES
     assert record["key_frames"] == 1
     assert record["psnr_rgb_db"] > 0
+    assert (record["layout"], record["layer_bytes"]) == ("whole", {})
     assert "token encoder" in record["stages_ms"]
 
 
@@ -56,6 +59,7 @@ def test_decode_json(invoke: Invoke, stream: Path, tmp_path: Path) -> None:
     assert (record["key_frames"], record["predicted_key_frames"]) == (3, 1)
     assert record["lost"] == []
     assert record["truncated"] is False
+    assert (record["windows"], record["layer_bytes"]) == ({}, {})
 
 
 def test_options_arrive(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
@@ -70,13 +74,14 @@ def test_options_arrive(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
 
 def test_no_limit_of_the_interval(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     stream = tmp_path / "a.imf"
-    assert invoke("encode", clip, stream, "--keyframe-interval", "none").exit_code == 0
+    given = ["--keyframe-interval", "none", "--layout", "whole"]
+    assert invoke("encode", clip, stream, *given).exit_code == 0
     assert invoke("encode", clip, tmp_path / "b.imf", "--keyframe-interval", "x").exit_code == 2
     assert len(json.loads(invoke("info", stream, "--json").stdout)["key_frames"]) == 1
 
 
 def test_without_predicted_key_frames(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
-    given = ["--keyframe-interval", 0.16, "--no-predict-keys", "--json"]
+    given = ["--keyframe-interval", 0.16, "--no-predict-keys", "--layout", "whole", "--json"]
     record = json.loads(invoke("encode", clip, tmp_path / "a.imf", *given).stdout)
     assert (record["key_frames"], record["predicted_key_frames"]) == (3, 0)
     assert record["sizes_bytes"]["predicted_key"] == 0

@@ -16,7 +16,7 @@ from imfcodec.cli.decode import decode
 from imfcodec.cli.encode import encode
 from imfcodec.cli.main import COMMANDS, imfcodec
 from imfcodec.cli.options import options_of
-from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.config import LAYOUTS, DecodeOptions, EncodeOptions
 from imfcodec.errors import ERRORS
 from imfcodec.media import CONTAINERS, AudioMode
 
@@ -111,6 +111,7 @@ def test_options_made_from_a_dataclass() -> None:
 def test_choices_are_those_of_the_package() -> None:
     for option, wanted in (
         (options(encode)["audio"], list(AudioMode)),
+        (options(encode)["layout"], list(LAYOUTS)),
         (options(decode)["format"], list(CONTAINERS)),
     ):
         assert isinstance(option.type, click.Choice)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from fractions import Fraction
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -20,40 +21,96 @@ import imfcodec
 from imfcodec import weights
 from imfcodec.bitstream import (
     KeyPacket,
+    LayerPacket,
     PredictedKeyPacket,
     StreamReader,
     TokenPacket,
     low_bits,
 )
-from imfcodec.codec.tokens import EntropyModel
+from imfcodec.codec.tokens import EntropyModel, TokenCoder
 from imfcodec.errors import WeightsMissing
 from imfcodec.media import MediaWriter
+from imfcodec.sender.layout import heads
 from imfcodec.training.fit_tables import fit_tables
 from tests.conftest import moving_picture
+from tests.heads import OPTIONS, FakeFinder, Place, coded
 from tests.tiny import random_walks, tiny_model
 
 HERE = Path(__file__).parent
 
+WINDOWS = "windows"
+"""Name of the stream with windows and runs."""
+
 
 def tokens_of(stream: bytes, tables: EntropyModel) -> np.ndarray:
-    """Every token of a stream whose token packets all decode: int32 [frames, d_m]."""
+    """Every token of a stream whose token packets all decode, layer by layer: int32 [n, d_m]."""
     reader = StreamReader(io.BytesIO(stream))
-    coder = tables.coder(reader.header.quantiser)
-    tokens, keys, key = [], {}, None
+    layers = [_Tokens(tables.coder(reader.header.quantiser)) for _ in range(5)]
     for packet in reader:
+        if isinstance(packet, LayerPacket):
+            layers[packet.layer].take(packet.packet)
+        else:
+            layers[0].take(packet)
+    return np.concatenate([some for layer in layers for some in layer.tokens])
+
+
+class _Tokens:
+    """The tokens of one layer, or of the base."""
+
+    def __init__(self, coder: TokenCoder) -> None:
+        self.tokens: list[np.ndarray] = []
+        self._coder, self._keys, self._key = coder, {}, None
+
+    def take(self, packet: object) -> None:
+        coder = self._coder
         if isinstance(packet, KeyPacket | PredictedKeyPacket):
             predicted = isinstance(packet, PredictedKeyPacket)
-            coder.reset(keys[packet.origin] if predicted else None)
+            coder.reset(self._keys[packet.origin] if predicted else None)
             some = coder.decode(packet.token, 1 + len(packet.lead))
-            key = some[:1]
-            keys[low_bits(packet.frame_number)] = key[0]
-            coder.start_after(key[0])
-            tokens.append(some[::-1])
+            self._key = some[0]
+            self._keys[low_bits(packet.frame_number)] = some[0]
+            coder.start_after(some[0])
+            self.tokens.append(some[::-1])
         elif isinstance(packet, TokenPacket):
             if not packet.chained:
-                coder.reset(key[0])
-            tokens.append(coder.decode(packet.payload, len(packet.pts)))
-    return np.concatenate(tokens)
+                coder.reset(self._key)
+            self.tokens.append(coder.decode(packet.payload, len(packet.pts)))
+
+
+def two_heads(n: int) -> list[Place]:
+    """One sits still, and the other one moves once."""
+    return [(20, 32, 26), (44 + 2 * min(max(0, n - 10), 19), 30, 24)]
+
+
+def encoded(name: str) -> bytes:
+    """A disc that circles, in one piece."""
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / "a.mkv"
+        with MediaWriter(
+            video, width=64, height=64, time_base=Fraction(1, 25), rate=Fraction(25)
+        ) as writer:
+            for n in range(32):
+                writer.write(n, moving_picture(n * 2))
+        stream = io.BytesIO()
+        imfcodec.encode(
+            video,
+            stream,
+            weights=name,
+            quantiser=2,
+            key_crf=20,
+            keyframe_interval_s=0.48,
+            layout="whole",
+        )
+        return stream.getvalue()
+
+
+def encoded_in_windows(name: str) -> bytes:
+    """Two heads in windows over AV1 runs."""
+    options = dataclasses.replace(
+        OPTIONS, weights=name, quantiser=2, key_crf=20, keyframe_interval_s=0.48, max_windows=2
+    )
+    with mock.patch.object(heads, "FaceFinder", return_value=FakeFinder(two_heads)):
+        return coded(None, two_heads, 32, options, (100, 64))
 
 
 def main(name: str, stream_name: str) -> None:
@@ -64,22 +121,12 @@ def main(name: str, stream_name: str) -> None:
         tables = fit_tables(np.full(16, 0.2, np.float32), random_walks(6, 60, 16))
         few = dataclasses.replace(tables, scales=tables.scales[:3], levels=tables.levels[:3])
         file = weights.write(HERE, name, tiny_model(), few)
-    with tempfile.TemporaryDirectory() as folder:
-        video = Path(folder) / "a.mkv"
-        with MediaWriter(
-            video, width=64, height=64, time_base=Fraction(1, 25), rate=Fraction(25)
-        ) as writer:
-            for n in range(32):
-                writer.write(n, moving_picture(n * 2))
-        stream = io.BytesIO()
-        imfcodec.encode(
-            video, stream, weights=name, quantiser=2, key_crf=20, keyframe_interval_s=0.48
-        )
-    (HERE / f"{stream_name}.imf").write_bytes(stream.getvalue())
-    frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream.getvalue()))]
+    stream = encoded_in_windows(name) if stream_name == WINDOWS else encoded(name)
+    (HERE / f"{stream_name}.imf").write_bytes(stream)
+    frames = [f.rgb for f in imfcodec.Decoder(io.BytesIO(stream))]
     save_file(
         {
-            "tokens": tokens_of(stream.getvalue(), weights.load(file).tables),
+            "tokens": tokens_of(stream, weights.load(file).tables),
             "frames": np.stack(frames[::8]),
         },
         HERE / f"{stream_name}-expected.safetensors",

@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 
 import imfcodec
 from imfcodec import weights
-from imfcodec.bitstream import PredictedKeyPacket, StreamReader
-from tests.golden.regenerate import tokens_of
+from imfcodec.bitstream import LayerPacket, PredictedKeyPacket, RunPacket, StreamReader
+from tests.golden.regenerate import WINDOWS, tokens_of
 
 HERE = Path(__file__).parent
 
@@ -20,9 +20,10 @@ KEYS = {
     "tiny": [(5, False), (14, True), (21, True)],
     "restored": [(5, False), (14, True), (21, True)],
     "chained": [(3, False), (21, True), (29, True)],
+    WINDOWS: [],
 }
-"""Key frames of each stream: number, whether predicted. The first one's network has no R, the last
-one's last key frame is coded from both before it."""
+"""Key frames of the base of each stream: number, whether predicted. The network of `tiny` has no R,
+the last key frame of `chained` is coded from both before it. The base of `windows` is a run."""
 
 PEAK_LEVELS = 2  # FORMAT.md, section 10
 RMS_LEVELS = 0.25
@@ -72,6 +73,17 @@ def test_every_byte_is_accounted_for(name: str, stream: bytes) -> None:
     assert summary.sizes.total_bytes == len(stream)
 
 
+def test_windows_and_runs_are_in_one_of_them() -> None:
+    """One window stays, one moves, and each picture of the run is shown for two frames."""
+    items = list(StreamReader(io.BytesIO((HERE / f"{WINDOWS}.imf").read_bytes())))
+    places = [
+        {p.window for p in items if isinstance(p, LayerPacket) and p.layer == n} for n in (1, 2)
+    ]
+    assert [len(windows - {None}) for windows in places] == [1, 2]
+    [run] = [p for p in items if isinstance(p, RunPacket)]
+    assert (run.hold, len(run.pts), run.restoration) == (2, 32, 0)
+
+
 def test_restoration_and_a_chain_are_in_some_of_them(name: str, stream: bytes) -> None:
     model = weights.load(
         weights.find_by_id(imfcodec.inspect(io.BytesIO(stream)).header.weights_id)
@@ -79,4 +91,4 @@ def test_restoration_and_a_chain_are_in_some_of_them(name: str, stream: bytes) -
     assert (model.restoration is None) == (name == "tiny")
     packets = StreamReader(io.BytesIO(stream))
     origins = [p.origin for p in packets if isinstance(p, PredictedKeyPacket)]
-    assert origins == ([3, 21] if name == "chained" else [5, 5])
+    assert origins == {"chained": [3, 21], WINDOWS: []}.get(name, [5, 5])

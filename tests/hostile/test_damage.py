@@ -42,6 +42,7 @@ def stream(small_video: Path, tiny_weights: str) -> bytes:
         choose_keys=False,
         look_ahead=False,
         quantiser=5,
+        layout="whole",
     )
     return file.getvalue()
 

@@ -8,7 +8,7 @@ import pytest
 
 from imfcodec.errors import OptionError
 from imfcodec.media.faces import Face, FaceFinder
-from imfcodec.metrics.face_boxes import MIN_BOX, FaceTrack, follow_face
+from imfcodec.metrics.face_boxes import MAX_PEOPLE, MIN_BOX, FaceTrack, follow_faces
 
 SIDE = 200
 LANDMARKS = np.array([[-20.0, -15], [20, -15], [0, 5], [-14, 30], [14, 30]])
@@ -31,9 +31,13 @@ class Faces(FaceFinder):
         return next(self.frames)
 
 
+def tracks(frames: list[list[Face]], side: int = SIDE, shown: int = SIDE) -> list[FaceTrack]:
+    pictures = np.zeros((len(frames), shown, shown, 3), np.uint8)
+    return follow_faces(pictures, Faces(frames), (side, side))
+
+
 def track(frames: list[list[Face]]) -> FaceTrack | None:
-    pictures = np.zeros((len(frames), SIDE, SIDE, 3), np.uint8)
-    return follow_face(pictures, Faces(frames))
+    return next(iter(tracks(frames)), None)
 
 
 def test_boxes_follow_the_face_and_keep_their_size() -> None:
@@ -45,6 +49,38 @@ def test_boxes_follow_the_face_and_keep_their_size() -> None:
     assert found.eyes(3) == (slice(67, 103), slice(48, 138))
     mouths = [found.mouth(n) for n in range(5)]
     assert {(r.stop - r.start, c.stop - c.start) for r, c in mouths} == {(45, 63)}
+
+
+def test_the_square_around_a_face_has_the_median_size_and_stays_in_the_picture() -> None:
+    found = track([[face(90, 100)], [face(150, 90, 0.9)], [face(20, 100, 1.1)]])
+    assert found is not None
+    # 1.3 times the height of 100.
+    assert found.face(0) == (slice(35, 165), slice(25, 155))
+    assert found.face(1) == (slice(25, 155), slice(70, 200))
+    assert found.face(2) == (slice(35, 165), slice(0, 130))
+
+
+def test_a_small_face_has_a_small_square() -> None:
+    found = track([[face(100, 100, size=0.2)]])
+    assert found is not None
+    assert found.face(0) == (slice(87, 113), slice(87, 113))
+
+
+def test_faces_are_looked_up_in_pictures_of_another_size() -> None:
+    # Shown at 1024 pixels, looked for at 512, looked up at 256.
+    (found,) = tracks([[face(200, 300)]], side=256, shown=1024)
+    assert (found.unit, found.side) == (22.5, 65)
+    assert found.landmarks[0, 2].tolist() == [100, 152.5]
+    assert found.face(0) == (slice(118, 183), slice(68, 133))
+
+
+def test_everybody_is_followed_the_largest_first() -> None:
+    faces = [face(40 + 40 * n, 100, 0.2 + 0.05 * n) for n in range(5)]
+    found = tracks([faces, [], faces[::-1], [faces[0]]])
+    assert [round(one.middles[0, 0]) for one in found] == [200, 160, 120, 80][:MAX_PEOPLE]
+    small, large = face(30, 30, 0.3), face(120, 120)
+    assert len(tracks([[small, large]])) == 1  # a photograph on the wall
+    assert len(tracks([[large], [large], [face(30, 30, 0.5), large]])) == 1  # a passer-by
 
 
 def test_boxes_stay_in_the_picture_and_keep_their_size_there() -> None:
@@ -103,8 +139,7 @@ def test_a_real_face(data: Path) -> None:
     with av.open(str(data / "val" / "classic_akiyo_0.mp4")) as container:
         frames = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
         pictures = [next(frames) for _ in range(4)]
-    found = follow_face(pictures, FaceFinder())
-    assert found is not None
+    (found,) = follow_faces(pictures, FaceFinder(), (256, 256))
     left_eye, right_eye, nose, left_corner, right_corner = found.landmarks[0]
     assert left_eye[0] < nose[0] < right_eye[0]
     assert left_eye[1] < nose[1] < left_corner[1]

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from imfcodec.errors import OptionError
 from imfcodec.media.faces import FaceFinder
-from imfcodec.metrics.face_boxes import follow_face
+from imfcodec.metrics.face_boxes import follow_faces
 from imfcodec.metrics.identity import SIDE, Recogniser, alignment
 
 pytest.importorskip("cv2")
@@ -100,8 +100,7 @@ def test_same_and_different_people(data: Path, metrics_folder: Path) -> None:
     for clip in sorted((data / "val").glob("*.mp4"))[:3]:
         with av.open(str(clip)) as container:
             frames = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)][::60]
-        track = follow_face(frames, finder)
-        assert track is not None
+        (track,) = follow_faces(frames, finder, (256, 256))
         pairs = zip(frames, track.landmarks, strict=True)
         people.append(np.stack([recogniser.embed(*pair) for pair in pairs]))
     same = min(float((person @ person[0]).min()) for person in people)

@@ -14,7 +14,7 @@ from imfcodec.config import EncodeOptions
 from imfcodec.errors import NoFrames, OptionError, OutputExists, UnsupportedVideo, WeightsMissing
 from tests.conftest import moving_picture
 
-TINY = EncodeOptions(weights="tiny", refine=0, key_preset=8)
+TINY = EncodeOptions(weights="tiny", refine=0, key_preset=8, layout="whole")
 
 
 @pytest.mark.usefixtures("tiny_weights")
@@ -113,7 +113,7 @@ def test_encode_counts_what_is_coded(small_video: Path, tiny_weights: str) -> No
     report = encode(
         small_video,
         io.BytesIO(),
-        EncodeOptions(weights=tiny_weights, keyframe_interval_s=0.2),
+        EncodeOptions(weights=tiny_weights, keyframe_interval_s=0.2, layout="whole"),
         lambda *done: calls.append(done),
     )
     assert calls[-1] == (report.frames, pytest.approx(report.duration_s))
@@ -122,7 +122,7 @@ def test_encode_counts_what_is_coded(small_video: Path, tiny_weights: str) -> No
 def test_large_video_is_refused_before_anything_is_coded(
     tmp_path: Path, tiny_weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imfcodec.sender.settings.planner_of", None)  # would be called
+    monkeypatch.setattr("imfcodec.sender.settings.Parts", None)  # would be called
     for width, height in ((16 * 64 + 64, 64), (8192, 500)):
         with pytest.raises(UnsupportedVideo):
             imfcodec.Encoder(io.BytesIO(), width=width, height=height, options=TINY)

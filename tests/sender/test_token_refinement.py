@@ -147,10 +147,11 @@ def test_a_stream_with_and_without(
     small_video: Path, tiny_weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same frames, other tokens; without steps nothing is prepared for them."""
+    fixed = {"weights": tiny_weights, "layout": "whole", "audio": "none"}
     streams = []
     for steps in (0, 2, 2):
         target = io.BytesIO()
-        imfcodec.encode(small_video.open("rb"), target, weights="tiny", refine=steps, audio="none")
+        imfcodec.encode(small_video.open("rb"), target, refine=steps, **fixed)
         streams.append(target.getvalue())
     assert streams[1] == streams[2]
     assert streams[0] != streams[1]
@@ -161,4 +162,4 @@ def test_a_stream_with_and_without(
         raise AssertionError
 
     monkeypatch.setattr(latent_tokens, "TokenRefiner", never)
-    imfcodec.encode(small_video.open("rb"), io.BytesIO(), weights="tiny", refine=0, audio="none")
+    imfcodec.encode(small_video.open("rb"), io.BytesIO(), refine=0, **fixed)

@@ -50,6 +50,17 @@ def test_flow_follows_the_picture() -> None:
         assert error[n][inside].mean() < 0.1 * still[n][inside].mean(), n
 
 
+def test_weights_stay_on_their_pixels() -> None:
+    """A bright patch with a weight has it afterwards as well."""
+    picture = torch.full((len(LOOKS), 3, SIDE, SIDE), 0.2)
+    weights = torch.ones(len(LOOKS), 1, SIDE, SIDE)
+    picture[..., 20:32, 12:28], weights[..., 20:32, 12:28] = 0.8, 5.0
+    bright = Look.apply(LOOKS, picture)[:, :1] > 0.5
+    heavy = Look.apply_to_weights(LOOKS, weights) > 3
+    assert bright.sum((1, 2, 3)).min() > 100
+    assert (bright != heavy).float().mean() < 0.005
+
+
 def test_share_of_the_moved() -> None:
     rng = np.random.default_rng(0)
     assert not any(Look.draw(rng, 0.0).affine for _ in range(50))

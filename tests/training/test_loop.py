@@ -223,6 +223,49 @@ def test_landmarks_reach_the_optical_flow(
     assert max(seen) < 1
 
 
+def with_face(shard: Path, target: Path) -> Path:
+    """A copy with a face in the middle of its even frames, and none in the others."""
+    shutil.copytree(shard, target)
+    known = np.full((json.loads((shard / "index.json").read_text())["frames"], 10), np.nan)
+    known[::2] = [0.4, 0.4, 0.6, 0.4, 0.5, 0.5, 0.45, 0.6, 0.55, 0.6]
+    known.astype(np.float32).tofile(target / landmarks.FILE)
+    return target
+
+
+def test_eyes_and_mouth_are_heavier(shard: Path, tmp_path: Path) -> None:
+    source = Shard(with_face(shard, tmp_path / "shard"))
+    config = small_run(affine=0.0)
+    sampler = pairs.PairSampler(source, config)
+    plan = sampler.plan(0, 16, 64, flow=False)
+    weights = sampler.load(plan).weights
+    assert weights.shape == (16, 1, 64, 64)
+    assert torch.allclose(weights.mean((1, 2, 3)), torch.ones(16))
+    faces = torch.tensor([p.current.frame % 2 == 0 for p in plan.picks])
+    assert 0 < faces.sum() < 16
+    assert (weights[~faces] == 1).all()
+    assert torch.allclose(weights[faces, 0, 26, 20], 5 * weights[faces, 0, 5, 5])
+    assert torch.allclose(weights[faces, 0, 38, 32], 5 * weights[faces, 0, 5, 5])
+    # Plain weights leave the losses bit for bit as they are.
+    plain = pairs.PairSampler(source, small_run(face_weight=1.0)).draw(0, 16, 64, flow=False)
+    assert (plain.weights == 1).all()
+
+
+@pytest.mark.parametrize("weight", [1.0, 5.0])
+def test_it_trains_with_weights_of_faces(shard: Path, tmp_path: Path, weight: float) -> None:
+    folder = with_face(shard, tmp_path / "shard")
+    config = small_run(face_weight=weight, motion=5.0)
+    figures = train(config, folder, None, tmp_path / "run", device="cpu")
+    assert 0 < figures["l1"] < 1
+    assert figures["motion"] > 0
+
+
+def test_a_configuration_without_face_weight(shard: Path, tmp_path: Path) -> None:
+    """Its run is resumed with the loss that it began with."""
+    fields = json.loads(small_run().to_json())
+    del fields["face_weight"]
+    assert TrainConfig.from_json(json.dumps(fields)).face_weight == 1
+
+
 def test_weights_and_biases(shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records go to the project that was asked for; without the package it is said so."""
     logged = []
@@ -298,7 +341,14 @@ def test_it_learns(shard: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"stages": ()}, {"precision": "fp8"}, {"accumulate": 3}, {"perceptual_net": "x"}]
+    "change",
+    [
+        {"stages": ()},
+        {"precision": "fp8"},
+        {"accumulate": 3},
+        {"perceptual_net": "x"},
+        {"face_weight": 0.5},
+    ],
 )
 def test_bad_configuration(change: dict) -> None:
     with pytest.raises(OptionError):

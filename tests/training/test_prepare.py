@@ -303,6 +303,16 @@ def test_other_options_are_refused(videos: Path, tmp_path: Path) -> None:
     assert report.splits["train"].frames == 4 + 5 + 5 + 6
 
 
+def test_a_folder_with_other_crops_is_refused(videos: Path, tmp_path: Path) -> None:
+    """Format 1 cropped every face alike."""
+    out = tmp_path / "out"
+    run(videos, out)
+    journal = out / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"format": 2', '"format": 1', 1))
+    with pytest.raises(OutputExists, match="another version"):
+        run(videos, out)
+
+
 def test_a_changed_identity_is_refused(videos: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     run(videos, tmp_path / "out")

@@ -9,10 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from imfcodec.training.prepare import plan as plan_module
 from imfcodec.training.prepare.faces import Box, FaceDetector, FaceTracks
 from imfcodec.training.prepare.options import PrepareOptions
-from imfcodec.training.prepare.plan import face_crop, plan_shot
-from imfcodec.training.prepare.records import Crop, Dropped
+from imfcodec.training.prepare.plan import FACE_SHARES, face_crop, face_share, plan_shot
+from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
 from imfcodec.training.prepare.run import prepare
 from imfcodec.training.prepare.scan import CutDetector, Shot
 from imfcodec.training.shards import Shard
@@ -46,6 +47,16 @@ def shot_of(frames: list[list[Box]]) -> Shot:
     return shot
 
 
+def planned(shot: Shot, size: tuple[int, int] = SIZE, name: str = "clip.mp4") -> ShotRecord:
+    return plan_shot(shot, size, SIZE, OPTIONS, name)
+
+
+@pytest.fixture
+def half(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every face is half as high as its crop."""
+    monkeypatch.setattr(plan_module, "FACE_SHARES", (0.5, 0.5))
+
+
 def test_overlap() -> None:
     box = Box(10, 10, 20, 20)
     assert box.overlap(box) == 1
@@ -77,23 +88,51 @@ def test_flicker_is_not_steady() -> None:
     assert tracked([[face(200, 180)], [], []] * 6).largest_steady() is None
 
 
-def test_the_crop_has_the_face_at_half_its_side() -> None:
-    plan = plan_shot(shot_of([[face(300 + n % 3, 180)] for n in range(10)]), SIZE, SIZE, OPTIONS)
+def test_faces_of_all_sizes() -> None:
+    """The name of the shot decides, so that a second run gives the same data."""
+    names = [f"{n}.mp4#0" for n in range(200)]
+    shares = [face_share(name, 200, OPTIONS) for name in names]
+    assert shares == [face_share(name, 200, OPTIONS) for name in names]
+    assert FACE_SHARES[0] <= min(shares) < 0.37
+    assert 0.67 < max(shares) <= FACE_SHARES[1]
+    assert np.median(shares) == pytest.approx(0.5, abs=0.04)
+    # A crop of fewer than 128 pixels would be enlarged more than twice.
+    small = [face_share(name, 64, PrepareOptions(size=256)) for name in names]
+    assert min(small) < 0.37
+    assert max(small) == 0.5
+
+
+def test_the_crop_follows_the_share_of_its_shot() -> None:
+    def side(name: str, start: int) -> int:
+        shot = shot_of([[face(300, 180)]] * 10)
+        shot.start = start
+        crop = planned(shot, name=name).crop
+        assert crop is not None
+        assert crop.side == round(80 / face_share(f"{name}#{start}", 80, OPTIONS))
+        return crop.side
+
+    assert len({side("a.mp4", 0), side("a.mp4", 50), side("b.mp4", 0)}) == 3
+
+
+@pytest.mark.usefixtures("half")
+def test_the_crop_stands_around_the_face() -> None:
+    plan = planned(shot_of([[face(300 + n % 3, 180)] for n in range(10)]))
     assert plan.dropped is None
     assert plan.crop == Crop(221, 100, 160)
     assert (plan.first, plan.kept) == (0, 10)
 
 
+@pytest.mark.usefixtures("half")
 def test_faces_are_scaled_back_to_the_source() -> None:
     large = SIZE[0] * 3, SIZE[1] * 3
-    plan = plan_shot(shot_of([[face(300, 180)]] * 10), large, SIZE, OPTIONS)
+    plan = planned(shot_of([[face(300, 180)]] * 10), large)
     assert plan.crop == Crop(660, 300, 480)
     assert plan.face_px == 240
 
 
 @pytest.mark.parametrize(("x", "y"), [(10, 10), (630, 350), (320, 0), (0, 180)])
 def test_the_crop_stays_inside(x: float, y: float) -> None:
-    crop = face_crop([face(x, y)], 80, SIZE)
+    crop = face_crop([face(x, y)], 80, 0.5, SIZE)
     assert crop is not None
     assert crop.side == 160
     assert 0 <= crop.x <= SIZE[0] - crop.side
@@ -101,12 +140,12 @@ def test_the_crop_stays_inside(x: float, y: float) -> None:
 
 
 def test_a_close_up_gets_the_whole_height() -> None:
-    assert face_crop([face(320, 180, 300)], 300, SIZE) == Crop(140, 0, 360)
+    assert face_crop([face(320, 180, 300)], 300, 0.5, SIZE) == Crop(140, 0, 360)
 
 
 def test_frames_without_the_face_are_left_out() -> None:
     frames = [[] if n < 4 or n > 20 else [face(300, 180)] for n in range(24)]
-    plan = plan_shot(shot_of(frames), SIZE, SIZE, OPTIONS)
+    plan = planned(shot_of(frames))
     assert (plan.first, plan.kept) == (4, 17)
 
 
@@ -122,13 +161,13 @@ def test_frames_without_the_face_are_left_out() -> None:
     ids=lambda value: value.name if isinstance(value, Dropped) else "",
 )
 def test_shots_without_a_usable_face(frames: list[list[Box]], reason: Dropped) -> None:
-    assert plan_shot(shot_of(frames), SIZE, SIZE, OPTIONS).dropped == reason
+    assert planned(shot_of(frames)).dropped == reason
 
 
 def test_a_frozen_face_in_a_moving_picture() -> None:
     shot = shot_of([[face(300, 180)]] * 10)
     shot.low[:, 20:60] = shot.high[:, 20:60] = 100
-    assert plan_shot(shot, SIZE, SIZE, OPTIONS).dropped == Dropped.FROZEN
+    assert planned(shot).dropped == Dropped.FROZEN
 
 
 def test_motion_is_no_cut() -> None:
@@ -160,7 +199,7 @@ def framed(clip: Path, target: Path, frames: int, place: tuple[int, int, int]) -
 
 
 @pytest.mark.data
-def test_real_faces_fill_half_of_their_crops(tmp_path: Path, data: Path) -> None:
+def test_real_faces_have_their_share_of_their_crops(tmp_path: Path, data: Path) -> None:
     videos, out = tmp_path / "videos", tmp_path / "out"
     videos.mkdir()
     places = {
@@ -176,12 +215,13 @@ def test_real_faces_fill_half_of_their_crops(tmp_path: Path, data: Path) -> None
     assert report.dropped == {}
     faces = FaceDetector()
     shard = Shard(out / "train")
+    manifest = json.loads((out / "manifest.json").read_text())
+    shots = {source["identity"]: source["shots"][0] for source in manifest["sources"]}
     for clip in shard.clips:
+        shot = shots[clip.identity]
+        share = shot["face_px"] / shot["crop"]["side"]
+        assert 0.34 <= share <= 0.71
         middle = shard.frames[clip.start + clip.count // 2]
         found = max(faces.detect(np.asarray(middle)), key=lambda box: box.height)
-        assert 0.4 <= found.height / shard.size <= 0.6
+        assert found.height / shard.size == pytest.approx(share, abs=0.1)
         assert abs(found.x + found.width / 2 - shard.size / 2) < shard.size / 5
-    manifest = json.loads((out / "manifest.json").read_text())
-    for source in manifest["sources"]:
-        crop = source["shots"][0]["crop"]
-        assert 0.4 <= source["shots"][0]["face_px"] / crop["side"] <= 0.6

@@ -139,7 +139,7 @@ class Detector:
 def portrait(photo: np.ndarray, **changes: int) -> Portrait:
     values = {"size": SIDE, "stride": 1, "min_frames": 4, **changes}
     options = PrepareOptions(**values)  # type: ignore[arg-type]
-    return find_portrait(photo, Detector(), options)  # type: ignore[arg-type]
+    return find_portrait(photo, Detector(), options, "p.png")  # type: ignore[arg-type]
 
 
 def test_portraits() -> None:

@@ -29,6 +29,7 @@ from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.fingerprint import PACKAGE, code_digest
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import DamagedStream, ImfcodecError, OptionError
+from imfcodec.media import resize
 from imfcodec.receiver.decoder import Decoder
 from imfcodec.sender import encode
 
@@ -116,7 +117,7 @@ class IMF:
         return Encoded(path, path.stat().st_size - report.sizes.audio_bytes, report.key_frames)
 
     def decode(self, encoded: Encoded, clip: Clip) -> Iterator[Picture]:
-        """The decoded frames at display size.
+        """The decoded frames at the clip's size.
 
         Raises:
             DamagedStream: The receiver had to repeat a frame.
@@ -127,7 +128,7 @@ class IMF:
             for frame in Decoder(file, options):
                 if frame.lost:
                     raise DamagedStream(f"{encoded.path}: frame {frame.number} is not in it")
-                yield frame.rgb
+                yield resize(frame.rgb, (clip.width, clip.height))
 
     def _weights_label(self) -> str:
         try:

@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from imfcodec.arrays import Picture
-from imfcodec.bench.clip import Clip
+from imfcodec.bench.clip import Clip, reduced_size
 from imfcodec.errors import UnsupportedVideo
 from imfcodec.media import resize
 
@@ -57,8 +57,7 @@ class Sampling:
             raise UnsupportedVideo(
                 f"{clip.path}: its short side of {short} px is not above {self.short_side} px"
             )
-        scale = Fraction(self.short_side, short)
-        return 2 * round(clip.width * scale / 2), 2 * round(clip.height * scale / 2)
+        return reduced_size(clip.width, clip.height, self.short_side)
 
     def rate(self, clip: Clip) -> Fraction:
         """Coded pictures per second."""

@@ -11,7 +11,13 @@ import av.error
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from imfcodec.codec.pictures.obu import DELIMITER, SEQUENCE_HEADER, TEMPORAL_DELIMITER, split_units
+from imfcodec.codec.pictures.obu import (
+    DELIMITER,
+    SEQUENCE_HEADER,
+    TEMPORAL_DELIMITER,
+    shown_pictures,
+    split_units,
+)
 from imfcodec.codec.pictures.picture_codec import CodedPicture, Picture
 from imfcodec.codec.pictures.scheduling import same_scheduling_class, watched
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
@@ -128,7 +134,7 @@ class Av1PictureEncoder:
                 ),
             }
             for number, picture in enumerate(pictures):
-                packets += coder.encode(_yuv(to_yuv, picture, number))
+                packets += coder.encode(yuv_of(to_yuv, picture, number))
             packets += coder.encode(None)
         except (av.error.FFmpegError, ValueError) as error:
             raise KeyframeCodecError(f"libsvtav1 cannot code the key frame: {error}") from error
@@ -139,7 +145,8 @@ class Av1PictureEncoder:
         return [_coded(bytes(packet)) for packet in packets]
 
 
-def _yuv(to_yuv: VideoReformatter, picture: Picture, number: int) -> av.VideoFrame:
+def yuv_of(to_yuv: VideoReformatter, picture: Picture, number: int) -> av.VideoFrame:
+    """BT.709 4:2:0, limited range, of RGB uint8 [H, W, 3]; ``number`` is its pts."""
     frame = to_yuv.reformat(
         av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
         format="yuv420p",
@@ -150,6 +157,19 @@ def _yuv(to_yuv: VideoReformatter, picture: Picture, number: int) -> av.VideoFra
     )
     frame.pts = number
     return frame
+
+
+def picture_of(to_rgb: VideoReformatter, frame: av.VideoFrame) -> Picture:
+    """RGB uint8 [H, W, 3] of a decoded frame: the inverse of `yuv_of`."""
+    picture: Picture = to_rgb.reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=ACCURATE,
+    ).to_ndarray()  # type: ignore[assignment]
+    return picture
 
 
 def _coded(data: bytes) -> CodedPicture:
@@ -183,27 +203,22 @@ class Av1PictureDecoder:
         }
         frames: list[av.VideoFrame] = []
         try:
+            shown = shown_pictures(coded.config + coded.data)  # those before were asked already
+            if shown != 1:
+                raise CorruptStream(f"key packet holds {shown} pictures instead of 1")
             for link in chain:
                 unit = av.Packet(DELIMITER + link.config + link.data)
                 frames += coder.decode(unit)  # type: ignore[attr-defined]
             frames += coder.decode(None)  # type: ignore[attr-defined]
-        except (av.error.FFmpegError, ValueError) as error:
+        except (av.error.FFmpegError, ValueError, KeyframeCodecError) as error:
             raise CorruptStream(f"key picture does not decode: {error}") from error
         if len(frames) != len(chain):
             raise CorruptStream(
-                f"key packet holds {len(frames) - len(chain) + 1} pictures instead of 1"
+                f"key packet gives {len(frames) - len(chain) + 1} pictures instead of 1"
             )
         for frame in frames:
             if (frame.width, frame.height) != self._size:
                 raise LimitExceeded(
                     f"key picture is {frame.width}x{frame.height}, header says {width}x{height}"
                 )
-        picture: Picture = self._to_rgb.reformat(
-            frames[-1],
-            format="rgb24",
-            src_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=ACCURATE,
-        ).to_ndarray()  # type: ignore[assignment]
-        return picture
+        return picture_of(self._to_rgb, frames[-1])

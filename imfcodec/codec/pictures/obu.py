@@ -6,6 +6,8 @@ from imfcodec.errors import KeyframeCodecError
 
 SEQUENCE_HEADER = 1
 TEMPORAL_DELIMITER = 2
+FRAME_HEADER = 3
+FRAME = 6
 DELIMITER = b"\x12\x00"
 
 
@@ -38,3 +40,31 @@ def split_units(data: bytes) -> list[tuple[int, bytes]]:
         units.append((kind, data[at : cursor + size]))
         at = cursor + size
     return units
+
+
+def shown_pictures(data: bytes) -> int:
+    """Number of pictures that a temporal unit shows.
+
+    A decoder gives one picture for each of a few bytes, so it must not see too many.
+
+    Raises:
+        KeyframeCodecError: The data is no such unit, or its frames do not say whether they are
+            shown (reduced_still_picture_header).
+    """
+    shown = 0
+    for kind, unit in split_units(data):
+        first = _payload(unit)[:1]
+        if kind == SEQUENCE_HEADER and first and first[0] >> 3 & 1:
+            raise KeyframeCodecError("AV1 sequence header of a still picture")
+        if kind in (FRAME_HEADER, FRAME) and first:
+            shows_existing, shows_frame = first[0] >> 7, first[0] >> 4 & 1
+            shown += shows_existing or shows_frame
+    return shown
+
+
+def _payload(unit: bytes) -> bytes:
+    """What follows the header and the size of a unit."""
+    start = 1 + (unit[0] >> 2 & 1)
+    while unit[start] > 127:
+        start += 1
+    return unit[start + 1 :]

@@ -14,7 +14,7 @@ from pathlib import Path
 from imfcodec.errors import OutputExists, OutputFailed
 from imfcodec.training.prepare.records import Json, SourceRecord
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Journal:

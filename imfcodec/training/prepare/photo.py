@@ -17,7 +17,7 @@ from imfcodec.training.landmarks import Landmarks
 from imfcodec.training.prepare.extract import cropped
 from imfcodec.training.prepare.faces import FaceDetector
 from imfcodec.training.prepare.options import PrepareOptions
-from imfcodec.training.prepare.plan import MAX_ENLARGEMENT, MIN_FACE_PX, face_crop
+from imfcodec.training.prepare.plan import MAX_ENLARGEMENT, MIN_FACE_PX, face_crop, face_share
 from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
 from imfcodec.training.prepare.scan import CELL, scan_size
 from imfcodec.training.prepare.synthetic_motion import FRAMES, Face
@@ -44,8 +44,13 @@ class Portrait(NamedTuple):
     landmarks: Landmarks | None = None
 
 
-def find_portrait(photo: Pictures, detector: FaceDetector, options: PrepareOptions) -> Portrait:
-    """Look for the largest face of a photograph, RGB uint8 [H, W, 3], and cut it out."""
+def find_portrait(
+    photo: Pictures, detector: FaceDetector, options: PrepareOptions, name: str
+) -> Portrait:
+    """Look for the largest face of a photograph, RGB uint8 [H, W, 3], and cut it out.
+
+    How much of the crop it fills depends on the photograph's name.
+    """
     kept = min(FRAMES, options.max_frames_per_shot or FRAMES)
     if kept < options.min_frames:
         return Portrait(photo_shot(Dropped.SHORT))
@@ -56,7 +61,7 @@ def find_portrait(photo: Pictures, detector: FaceDetector, options: PrepareOptio
     if box is None:
         return Portrait(photo_shot(Dropped.NO_FACE))
     box = box.scaled(size[0] / small[0], size[1] / small[1])
-    crop = face_crop([box], box.height, size)
+    crop = face_crop([box], box.height, face_share(name, box.height, options), size)
     if crop is None or crop.side * MAX_ENLARGEMENT < options.size or box.height < MIN_FACE_PX:
         return Portrait(photo_shot(Dropped.SMALL, crop, box.height))
     picture = cropped(photo, crop, options.size)

@@ -11,10 +11,11 @@ from imfcodec.training.prepare.faces import Box, median_height
 from imfcodec.training.prepare.options import PrepareOptions
 from imfcodec.training.prepare.records import Crop, Dropped, ShotRecord
 from imfcodec.training.prepare.scan import CELL, Shot, Size
+from imfcodec.training.shards import name_hash
 
-FACE_SHARE: Final = 0.5
-"""Height of the face over the side of the crop, where the picture leaves room: hair, neck and
-shoulders are in it, as in a video call."""
+FACE_SHARES: Final = (0.35, 0.7)
+"""Smallest and largest height of the face over the side of the crop, where the picture leaves room.
+A sender's windows begin at 0.5 and stay while the face comes nearer and goes away."""
 
 MIN_FACE_SHARE: Final = 0.25
 """Smallest share of the face in the crop: a face that moves so far that a crop around all its
@@ -36,7 +37,9 @@ FROZEN_LEVELS: Final = 6.0
 a still picture reaches 3; a head that hardly moves, 100."""
 
 
-def plan_shot(shot: Shot, size: Size, small: Size, options: PrepareOptions) -> ShotRecord:
+def plan_shot(
+    shot: Shot, size: Size, small: Size, options: PrepareOptions, name: str
+) -> ShotRecord:
     """A shot's record, with a crop or with the reason why there is none.
 
     Args:
@@ -44,6 +47,7 @@ def plan_shot(shot: Shot, size: Size, small: Size, options: PrepareOptions) -> S
         size: (width, height) of the source's pictures.
         small: (width, height) of the scanned pictures, in which the faces are.
         options: Of the run.
+        name: Of the source.
     """
     first, end = shot.start, shot.start + shot.count
     face_px: float | None = None
@@ -79,7 +83,8 @@ def plan_shot(shot: Shot, size: Size, small: Size, options: PrepareOptions) -> S
             return record(Dropped.SHORT)
         if face_px < MIN_FACE_PX:
             return record(Dropped.SMALL)
-        found = face_crop([box.scaled(*zoom) for _, box in within], face_px, size)
+        share = face_share(f"{name}#{shot.start}", face_px, options)
+        found = face_crop([box.scaled(*zoom) for _, box in within], face_px, share, size)
         if found is None:
             return record(Dropped.MOVING)
         crop = found
@@ -90,10 +95,21 @@ def plan_shot(shot: Shot, size: Size, small: Size, options: PrepareOptions) -> S
     return record(None, crop)
 
 
-def face_crop(boxes: Sequence[Box], face_px: float, size: Size) -> Crop | None:
+def face_share(name: str, face_px: float, options: PrepareOptions) -> float:
+    """Height of a face over the side of its crop, for a shot of this name the same in every run.
+
+    A small face gets a smaller share if the crop would otherwise be enlarged too much.
+    """
+    smallest, largest = FACE_SHARES
+    drawn = smallest * (largest / smallest) ** (name_hash(name) / 2**64)
+    return min(drawn, max(smallest, face_px * MAX_ENLARGEMENT / options.size))
+
+
+def face_crop(boxes: Sequence[Box], face_px: float, share: float, size: Size) -> Crop | None:
     """A square around all places of a face, inside of a picture of (width, height).
 
-    ``face_px`` is the face's usual height. None if the face moves too far for a crop.
+    ``face_px`` is the face's usual height, and ``share`` that height over the side of the square
+    if the picture and the face's motion allow it. None if the face moves too far for a crop.
     """
     width, height = size
     left = max(0.0, min(box.x for box in boxes))
@@ -101,7 +117,7 @@ def face_crop(boxes: Sequence[Box], face_px: float, size: Size) -> Crop | None:
     right = min(float(width), max(box.x + box.width for box in boxes))
     bottom = min(float(height), max(box.y + box.height for box in boxes))
     reach = max(right - left, bottom - top)
-    wanted = max(face_px / FACE_SHARE, reach)
+    wanted = max(face_px / share, reach)
     side = min(round(wanted), *size)
     if reach > side + 1 or face_px < MIN_FACE_SHARE * side:
         return None

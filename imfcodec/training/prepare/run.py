@@ -143,7 +143,9 @@ def _prepare_video(
 ) -> SourceRecord:
     scan = Scan(source.path, detector, options.detect_every)
     seen = meter.watching(scan.duration_s, 0)
-    shots = tuple(plan_shot(s, scan.size, scan.small, options) for s in scan.shots(seen))
+    shots = tuple(
+        plan_shot(s, scan.size, scan.small, options, source.name) for s in scan.shots(seen)
+    )
     record = replace(
         record,
         width=scan.size[0],
@@ -186,7 +188,7 @@ def _prepare_photo(
     if record.split == "val":
         return replace(record, frames=1, shots=(photo_shot(Dropped.HELD_OUT),))
     photo = read_photo(source.path)
-    shot, portrait, landmarks = find_portrait(photo, detector, options)
+    shot, portrait, landmarks = find_portrait(photo, detector, options, source.name)
     height, width = photo.shape[:2]
     record = replace(record, width=width, height=height, frames=1, shots=(shot,))
     if portrait is None or landmarks is None:

@@ -21,13 +21,17 @@ def codec(tiny_weights: str) -> IMF:
     return IMF(tiny_weights)
 
 
+@pytest.mark.usefixtures("portrait")
 def test_round_trip(clip: Clip, codec: IMF, tmp_path: Path) -> None:
     encoded = codec.encode(clip, "crf34-q2", tmp_path)
     assert encoded.size_bytes == encoded.path.stat().st_size
     assert encoded.key_frames == 1
     assert [p.shape for p in codec.decode(encoded, clip)] == [(64, 64, 3)] * 12
+    reduced = Clip.open(clip.path, lines=48)
+    assert [p.shape for p in codec.decode(encoded, reduced)] == [(48, 48, 3)] * 12
 
 
+@pytest.mark.usefixtures("portrait")
 def test_a_setting_is_obeyed(clip: Clip, codec: IMF, tmp_path: Path) -> None:
     fine = codec.encode(clip, "crf20-q2", tmp_path)
     coarse = codec.encode(clip, "crf60-q2", tmp_path)
@@ -44,11 +48,13 @@ def test_what_is_no_setting(clip: Clip, codec: IMF, tmp_path: Path, setting: str
         codec.encode(clip, setting, tmp_path)
 
 
+@pytest.mark.usefixtures("portrait")
 def test_the_ladder_is_made_of_settings(clip: Clip, codec: IMF, tmp_path: Path) -> None:
     for setting in codec.settings:
         assert codec.encode(clip, setting, tmp_path).size_bytes > 0
 
 
+@pytest.mark.usefixtures("portrait")
 def test_a_repeated_frame_is_no_result(clip: Clip, codec: IMF, tmp_path: Path) -> None:
     encoded = codec.encode(clip, "crf34-q2", tmp_path)
     data = bytearray(encoded.path.read_bytes())

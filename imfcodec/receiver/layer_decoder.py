@@ -1,0 +1,128 @@
+"""Key frames and tokens of one layer to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from imfcodec.arrays import Picture, Tokens
+from imfcodec.bitstream import Limits, PredictedKeyPacket, TokenPacket, VideoPacket
+from imfcodec.codec.network import Network
+from imfcodec.codec.pictures import PictureDecoder
+from imfcodec.codec.tokens import TokenCoder
+from imfcodec.receiver.key_frames import KeyFrames
+from imfcodec.receiver.report import DecodeReport
+
+
+class LayerDecoder:
+    """Decodes the packets of one layer, one after the other.
+
+        key packet ─ picture ─ R ─ reference ─┐
+        tokens ───────────────────────────────┴─ network ─ pictures
+
+    Attributes:
+        key_number: Number of the last key frame; -1 before any.
+    """
+
+    def __init__(
+        self,
+        pictures: PictureDecoder,
+        coder: TokenCoder,
+        config: bytes,
+        network: Network,
+        limits: Limits,
+        report: DecodeReport,
+    ) -> None:
+        """Set up.
+
+        Args:
+            pictures: Decoder of pictures of the layer's coded size.
+            coder: The layer's token coder.
+            config: The key codec's configuration from the stream header.
+            network: Rebuilds the frames.
+            limits: Largest sizes to accept.
+            report: Takes the number of key frames, and the time of each stage.
+        """
+        self._coder = coder
+        self._keys = KeyFrames(pictures, coder, config, limits.max_key_chain)
+        self._network = network
+        self._report = report
+        self._holds = False  # whether the last packet was decoded, so that one may be chained to it
+        self._next_frame = -1
+        self._token: Tokens | None = None  # of the last picture
+        self._picture = np.empty((0, 0, 3), np.uint8)
+        self.key_number = -1
+
+    def lose(self) -> None:
+        """Note that packets were lost."""
+        self._holds = False
+
+    def forget(self) -> None:
+        """Note that something else than key frames has taken the layer's place."""
+        self._keys.forget()
+        self._holds = False
+
+    def lacks(self, packet: VideoPacket) -> bool:
+        """Whether a token packet depends on something that was lost. Key packets tell by `take`."""
+        if not isinstance(packet, TokenPacket):
+            return False
+        if packet.first_frame != self._next_frame:
+            self._holds = False
+        if packet.key is None:
+            return not self._holds
+        return self._keys.token_of(packet.key) is None
+
+    def take(self, packet: VideoPacket) -> Iterator[Picture]:
+        """Decode the next packet.
+
+        Args:
+            packet: The packet; `lacks` was asked, and does not hold.
+
+        Returns:
+            The pictures of its frames in display order, RGB uint8 [H, W, 3] at coded size. They are
+            rebuilt as they are asked for. A picture that is held is the same array as before.
+
+        Raises:
+            CorruptStream: It does not decode, or depends on lost packets.
+            LimitExceeded: Its picture has another size than the layer, or it is in too long a
+                chain.
+        """
+        self._holds = False
+        tokens = self._tokens(packet) if isinstance(packet, TokenPacket) else self._key(packet)
+        self._holds = True
+        self._next_frame = packet.first_frame + len(tokens)
+        return self._rebuilt(tokens)
+
+    def _key(self, packet: VideoPacket) -> Tokens:
+        assert not isinstance(packet, TokenPacket)
+        with self._report.stages.timed("key frame"):
+            key = self._keys.decode(packet)
+        with self._report.stages.timed("network"):
+            reference = self._network.restore(key.picture, packet.restoration)
+            self._network.set_reference(reference, key.token)
+        self.key_number = packet.frame_number
+        self._token = None
+        self._report.key_frames += 1
+        self._report.predicted_key_frames += isinstance(packet, PredictedKeyPacket)
+        return np.concatenate([key.lead, key.token[None]])
+
+    def _tokens(self, packet: TokenPacket) -> Tokens:
+        with self._report.stages.timed("entropy"):
+            if packet.key is not None:
+                self._coder.reset(self._keys.token_of(packet.key))
+            return self._coder.decode(packet.payload, len(packet.pts))
+
+    def _rebuilt(self, tokens: Tokens) -> Iterator[Picture]:
+        """Pictures of consecutive frames from their tokens, int32 [n, d_m]."""
+        step = self._network.batch
+        for begin in range(0, len(tokens), step):
+            batch = tokens[begin : begin + step]
+            before = batch[:1] - 1 if self._token is None else self._token[None]
+            changed = (batch != np.concatenate([before, batch[:-1]])).any(1)
+            with self._report.stages.timed("network"):
+                rebuilt = iter(self._network.rebuild(batch[changed]) if changed.any() else ())
+            for token, new in zip(batch, changed, strict=True):
+                if new:
+                    self._token, self._picture = token, next(rebuilt)
+                yield self._picture

@@ -1,0 +1,80 @@
+"""AV1 runs of the base to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from imfcodec.arrays import Picture
+from imfcodec.bitstream import RunPacket
+from imfcodec.codec.lasting_detail import LastingDetail
+from imfcodec.codec.network import STRENGTHS, Network
+from imfcodec.codec.pictures.av1_video import VideoDecoder
+from imfcodec.receiver.report import DecodeReport
+
+
+class RunDecoder:
+    """Decodes the packets of runs, one after the other.
+
+    Attributes:
+        key_number: Number of the first frame of the last run; -1 before any.
+    """
+
+    def __init__(self, size: tuple[int, int], network: Network, report: DecodeReport) -> None:
+        """Set up.
+
+        Args:
+            size: Coded width and height in pixels.
+            network: Restores the first picture of a run.
+            report: Takes the time of each stage.
+        """
+        self._size, self._network, self._report = size, network, report
+        self._video: VideoDecoder | None = None
+        self._detail: LastingDetail | None = None
+        self._next_frame = -1
+        self.key_number = -1
+
+    def lose(self) -> None:
+        """Note that packets were lost, so that the run cannot go on."""
+        self._video = None
+
+    def lacks(self, packet: RunPacket) -> bool:
+        """Whether a packet depends on something that was lost."""
+        goes_on = self._video is not None and packet.first_frame == self._next_frame
+        return not (packet.begins or goes_on)
+
+    def take(self, packet: RunPacket) -> Iterator[Picture]:
+        """Decode the next packet, of which `lacks` does not hold.
+
+        Returns:
+            The pictures of its frames, RGB uint8 [H, W, 3] at coded size. They are decoded as they
+            are asked for; then `CorruptStream` or `LimitExceeded` may arise. A picture that is
+            held is the same array as before.
+        """
+        if packet.begins:
+            self._video, self._detail = VideoDecoder(*self._size), None
+            self.key_number = packet.first_frame
+        self._next_frame = packet.first_frame + len(packet.pts)
+        return self._pictures(packet)
+
+    def _pictures(self, packet: RunPacket) -> Iterator[Picture]:
+        assert self._video is not None
+        left = len(packet.pts)
+        for number, unit in enumerate(packet.units):
+            with self._report.stages.timed("AV1 run"):
+                picture = self._video.decode(unit)
+            if packet.begins and number == 0:
+                picture = self._first(picture, packet.restoration)
+            elif self._detail:
+                with self._report.stages.timed("AV1 run"):
+                    picture = self._detail.add(picture)
+            for _ in range(min(packet.hold, left)):
+                yield picture
+            left -= packet.hold
+
+    def _first(self, picture: Picture, restoration: int) -> Picture:
+        if not STRENGTHS[restoration]:
+            return picture
+        with self._report.stages.timed("network"):
+            restored = self._network.restore(picture, restoration)
+        self._detail = LastingDetail(picture, restored)
+        return restored

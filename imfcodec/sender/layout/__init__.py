@@ -1,0 +1,1 @@
+"""What is coded where: the heads of a picture, and their windows."""

@@ -1,0 +1,113 @@
+"""What encode and decode say about windows over AV1."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from imfcodec.bitstream import SizeLedger
+from imfcodec.cli.text import layout_text, windows_text
+from imfcodec.media import MediaWriter
+from imfcodec.receiver.report import DecodeReport
+from imfcodec.sender.report import EncodeReport
+from tests.conftest import MiddleFace, moving_picture
+
+from .conftest import Invoke
+
+WIDTH, HEIGHT, FRAMES = 192, 144, 40
+FAST = ("--refine", "0", "--key-preset", "8")
+
+
+@pytest.fixture
+def wide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clip with one moving head, much smaller than the picture."""
+    monkeypatch.setattr("imfcodec.sender.layout.heads.FaceFinder", lambda: MiddleFace(0.2))
+    path = tmp_path / "wide.mkv"
+    with MediaWriter(
+        path, width=WIDTH, height=HEIGHT, time_base=Fraction(1, 25), rate=Fraction(25)
+    ) as writer:
+        for n in range(FRAMES):
+            writer.write(n, moving_picture(n, WIDTH, HEIGHT))
+    return path
+
+
+def rows(text: str) -> dict[str, str]:
+    """Printed values by their label."""
+    return {line.split()[0]: line.partition(" ")[2].strip() for line in text.splitlines()}
+
+
+def test_a_head_gets_a_window(invoke: Invoke, wide: Path, tmp_path: Path) -> None:
+    stream, back = tmp_path / "a.imf", tmp_path / "a.mp4"
+    said = rows(invoke("encode", wide, stream, "--measure", *FAST).stdout)
+    assert said["layout"].startswith("1 window over AV1: ")
+    assert said["quality"].endswith(" dB in windows")
+    said = rows(invoke("decode", stream, back).stdout)
+    assert said["windows"].startswith("layer 1 in ")
+
+
+@pytest.mark.usefixtures("portrait")
+def test_a_head_that_fills_the_picture_gets_none(
+    invoke: Invoke, clip: Path, tmp_path: Path
+) -> None:
+    said = rows(invoke("encode", clip, tmp_path / "a.imf", *FAST).stdout)
+    assert said["layout"] == "whole"
+
+
+def test_windows_as_json(invoke: Invoke, wide: Path, tmp_path: Path) -> None:
+    stream, back = tmp_path / "a.imf", tmp_path / "a.mp4"
+    encoded = json.loads(invoke("encode", wide, stream, "--json", *FAST).stdout)
+    sizes = encoded["sizes_bytes"]
+    assert encoded["layout"] == "windows"
+    assert sizes["key"] + sizes["token"] < encoded["layer_bytes"]["1"] < sizes["total"]
+    assert 0 < sizes["run"] < sizes["total"]
+    decoded = json.loads(invoke("decode", stream, back, "--json").stdout)
+    assert decoded["frames"] == FRAMES
+    assert 0 < decoded["windows"]["1"] <= FRAMES
+    assert decoded["layer_bytes"] == encoded["layer_bytes"]
+    assert decoded["sizes_bytes"] == sizes
+
+
+@pytest.mark.parametrize(
+    ("options", "layout", "runs"),
+    [
+        (("--layout", "whole"), "whole", False),
+        (("--latency", "low"), "whole", False),
+        (("--layout", "windows", "--max-windows", "1"), "windows", True),
+    ],
+)
+def test_the_user_decides(
+    invoke: Invoke, wide: Path, tmp_path: Path, options: tuple[str, ...], layout: str, runs: bool
+) -> None:
+    result = invoke("encode", wide, tmp_path / "a.imf", "--json", *FAST, *options)
+    record = json.loads(result.stdout)
+    assert record["layout"] == layout
+    assert (record["sizes_bytes"]["run"] > 0) == runs
+    assert (record["layer_bytes"] != {}) == runs
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--layout", "tiles"), ("--max-windows", "5"), ("--layout", "windows", "--latency", "low")],
+)
+def test_no_layout(invoke: Invoke, clip: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    assert invoke("encode", clip, tmp_path / "a.imf", *options).exit_code == 2
+    assert not (tmp_path / "a.imf").exists()
+
+
+def test_without_heads_all_is_the_base(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "a.imf"
+    said = rows(invoke("encode", clip, stream, "--measure", *FAST).stdout)
+    assert said["layout"].startswith("0 windows over AV1: base ")
+    assert "quality" not in said
+    assert "windows" not in rows(invoke("decode", stream, tmp_path / "a.mp4").stdout)
+
+
+def test_texts() -> None:
+    sizes = SizeLedger(run_bytes=13_700, layer_bytes={2: 1800, 1: 11_740})
+    report = EncodeReport("w", sizes, (1280, 720), (448, 256), "windows")
+    assert layout_text(report) == "2 windows over AV1: 11.7 kB, 1800 B, base 13.7 kB"
+    decoded = DecodeReport("w", sizes, windows={2: 1, 1: 250})
+    assert windows_text(decoded) == "layer 1 in 250 frames, layer 2 in 1 frame"
