@@ -124,6 +124,9 @@ class FrozenNetwork:
     def set_reference(self, picture: np.ndarray, token: np.ndarray) -> None:
         self._picture = picture
 
+    def beside(self) -> FrozenNetwork:
+        return FrozenNetwork()
+
     def rebuild(self, tokens: np.ndarray) -> np.ndarray:
         return np.stack([self._picture] * len(tokens))
 

@@ -59,6 +59,10 @@ class Network(Protocol):
         """Token integers [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
         ...
 
+    def beside(self) -> Network:
+        """The same network for another layer: it has a reference of its own."""
+        ...
+
 
 def to_tensor(pictures: Pictures, device: str = "cpu") -> Tensor:
     """RGB uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0..1, channels last."""
@@ -144,6 +148,12 @@ class TorchNetwork:
             with own_threads(self._threads):
                 parts.append(self._rebuild(batch))
         return np.concatenate(parts)
+
+    def beside(self) -> TorchNetwork:
+        """See `Network.beside`."""
+        other = copy.copy(self)
+        other._reference = None
+        return other
 
     @torch.inference_mode()
     def _rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:

@@ -27,7 +27,7 @@ from imfcodec.bitstream import (
     TokenPacket,
     frame_pts,
 )
-from imfcodec.codec.network import ENGINES, Network
+from imfcodec.codec.network import ENGINES
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import (
@@ -165,8 +165,9 @@ class Decoder:
             raise OptionError(f"device {options.device!r} is not available") from error
         self.report = DecodeReport(loaded.file.label, self._reader.sizes)
         self._options, self._limits, self._loaded = options, limits, loaded
+        self._network = ENGINES[options.engine](loaded, header.quantiser, options)
         self._layer = self._decoder_of(self.geometry.coded, header.key_config)
-        self._runs = RunDecoder(self.geometry.coded, self._network(), self.report)
+        self._runs = RunDecoder(self.geometry.coded, self._network, self.report)
         self._windows = {
             layer: WindowTrack(lambda side: self._decoder_of((side, side), b""), self._damage)
             for layer in range(1, header.windows + 1)
@@ -289,13 +290,10 @@ class Decoder:
             codec.decoder(*size),
             self._loaded.tables.coder(self.header.quantiser),
             config,
-            self._network(),
+            self._network.beside(),
             self._limits,
             self.report,
         )
-
-    def _network(self) -> Network:
-        return ENGINES[self._options.engine](self._loaded, self.header.quantiser, self._options)
 
     def _repeat(self, until_frame: int, until_pts: int) -> Iterator[DecodedFrame]:
         """Repeat the last frame in place of those missing before ``until_frame``."""

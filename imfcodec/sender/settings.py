@@ -82,6 +82,9 @@ class Parts:
         self._settings, self._stages = settings, stages
         self._advance, self._plan = advance, plan
         self._live = options.latency == "low"
+        self._network = ENGINES["torch"](
+            weights, options.quantiser, DecodeOptions(threads=options.threads)
+        )
         self.monitors: list[Monitor] = []
 
     def layout(self) -> Layout:
@@ -151,9 +154,7 @@ class Parts:
 
     def _coder(self, size: tuple[int, int]) -> SegmentCoder:
         options, weights, live = self._options, self._weights, self._live
-        network = ENGINES["torch"](
-            weights, options.quantiser, DecodeOptions(threads=options.threads)
-        )
+        network = self._network.beside()
         monitor = Monitor(network) if options.measure else None
         if monitor:
             self.monitors.append(monitor)

@@ -75,6 +75,9 @@ class Simple:
     def set_reference(self, picture: np.ndarray, token: np.ndarray) -> None:
         self._picture = picture
 
+    def beside(self) -> Simple:
+        return Simple()
+
     def rebuild(self, tokens: np.ndarray) -> np.ndarray:
         return np.stack([self._picture + np.uint8(token[0] & 0x1F) for token in tokens])
 
