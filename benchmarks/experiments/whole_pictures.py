@@ -44,7 +44,7 @@ from imfcodec.config import EncodeOptions
 from imfcodec.media import MediaWriter, resize
 
 LINES, CRF = 256, range(20, 71)
-MOMENTS, SHOWN_SIDE, SHOWN_CRF = 4, 640, 30
+MOMENTS, SHOWN_SIDE, SHOWN_CRF, JPEG_QUALITY = 4, 640, 30, 75
 SAME_RATE = 0.1
 """Share by which two rates may differ and count as equal."""
 WHOLE = ("psnr_rgb_db", "lpips_alex")
@@ -134,7 +134,8 @@ def beside(name: Path, clip: Clip, decodes: Sequence[Callable[[], Iterator[Pictu
             if number * MOMENTS // clip.frames == len(rows):
                 rows.append(row)
         writer.close()
-    cv2.imwrite(str(name.with_suffix(".jpg")), np.concatenate(rows)[..., ::-1])
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    cv2.imwrite(str(name.with_suffix(".jpg")), np.concatenate(rows)[..., ::-1], quality)
 
 
 @cache

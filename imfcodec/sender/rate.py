@@ -30,22 +30,30 @@ CRF_PER_HALVING: Final = 10
 """A window whose side is half of this share of the picture's short side gets so much more CRF: what
 is shown small needs less detail."""
 
+CRF_PER_WINDOW: Final = 3
+"""Each further window at the same time takes so much more CRF, so that enough is left for the
+base."""
+
 USUAL_FACE_WEIGHT: Final = 5.0
 CRF_PER_DOUBLING: Final = 3
 """A face weight of twice as much takes so much off the CRF of windows."""
 
 
-def window_settings(settings: SegmentSettings, share: float, face_weight: float) -> SegmentSettings:
+def window_settings(
+    settings: SegmentSettings, share: float, windows: int, face_weight: float
+) -> SegmentSettings:
     """Settings of a window's segment.
 
     Args:
         settings: Of a whole picture at this time.
         share: Side of the window over the short side of the picture.
+        windows: How many there are.
         face_weight: Of the user.
     """
     smaller = CRF_PER_HALVING * max(0.0, math.log2(USUAL_SHARE / share))
     finer = CRF_PER_DOUBLING * math.log2(face_weight / USUAL_FACE_WEIGHT)
-    crf = round(settings.key_crf + WINDOW_COARSER + smaller - finer)
+    further = CRF_PER_WINDOW * (windows - 1)
+    crf = round(settings.key_crf + WINDOW_COARSER + smaller + further - finer)
     return replace(settings, key_crf=min(max(crf, MIN_CRF), MAX_CRF))
 
 

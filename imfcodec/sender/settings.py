@@ -116,13 +116,13 @@ class Parts:
         """A layer of key frames and tokens, with pictures of this size."""
         return Layer(self._planner(), self._coder(size), settings, self._stages)
 
-    def _window(self, window: Window) -> Layer:
-        """The layer of a window: its face counts more than the base."""
+    def _window(self, window: Window, windows: int) -> Layer:
+        """The layer of a window, one of so many: its face counts more than the base."""
         share = window.side / min(self._geometry.display)
         weight = self._options.face_weight
         return self._layer(
             (window.coded_side, window.coded_side),
-            lambda segment: window_settings(self._settings(segment), share, weight),
+            lambda segment: window_settings(self._settings(segment), share, windows, weight),
         )
 
     def _planner(self) -> Planner:

@@ -61,7 +61,7 @@ class Windowed:
         placer: WindowPlacer,
         most: int,
         base: RunCoder,
-        layer_of: Callable[[Window], Layer],
+        layer_of: Callable[[Window, int], Layer],
         shots: ShotDetector | None,
         whole: Callable[[], Layout] | None,
     ) -> None:
@@ -72,7 +72,7 @@ class Windowed:
             placer: Finds the heads.
             most: Largest number of windows at a time.
             base: Codes the base.
-            layer_of: Makes the layer of a window.
+            layer_of: Makes the layer of a window, given how many windows there are.
             shots: Finds where shots begin; None never looks.
             whole: Makes the layout for a head that fills the picture; None goes on with windows.
         """
@@ -141,7 +141,7 @@ class Windowed:
         frame = placed.frame
         for number in sorted(self._open.keys() | placed.windows.keys()):
             window = placed.windows.get(number)
-            yield from self._turn_to(number, window, frame.number)
+            yield from self._turn_to(number, window, frame.number, len(placed.windows))
             if window is not None:
                 self._given += 1
                 crop = replace(frame, picture=cropped(frame.picture, window))
@@ -154,8 +154,13 @@ class Windowed:
         self._held.extend(self._base.push(base, cut=placed.cut))
         yield from self._ready()
 
-    def _turn_to(self, number: int, window: Window | None, frame: int) -> Iterator[LayerPacket]:
-        """Close a layer whose window is another one from this frame on, and open the next."""
+    def _turn_to(
+        self, number: int, window: Window | None, frame: int, count: int
+    ) -> Iterator[LayerPacket]:
+        """Close a layer whose window is another one from this frame on, and open the next.
+
+        ``count`` is the number of windows in the frame.
+        """
         known = self._open.get(number)
         if known and known.window == window:
             return
@@ -165,7 +170,7 @@ class Windowed:
             if window is None:
                 yield LayerPacket(number, WindowEnd(frame))
         if window is not None:
-            self._open[number] = _Open(self._layer_of(window), window, frame)
+            self._open[number] = _Open(self._layer_of(window, count), window, frame)
 
     def _packets(self, number: int, packets: Iterator[PicturePacket]) -> Iterator[LayerPacket]:
         """The packets of a layer as such: their pts are frame numbers."""
