@@ -4,10 +4,9 @@
        ▲                                           │
        └───────────────────────────────────────────┘
 
-1. Find a quality whose stream has about the right size.
-2. Keep its quantiser and its time between key frames, and vary the CRF alone. The number of key
-   frames then stays as it is; in a short video, one more is a large step.
-3. Steps 1 and 2 leave out what improves tokens. Encode with all options, and correct the CRF.
+1. Find a quality whose stream has about the right size. Tokens are not improved: that is slow.
+2. Encode with all options. Keep the quantiser and the time between key frames, and vary the CRF
+   alone. The number of key frames then stays as it is; in a short video, one more is a large step.
 
 Excess is the logarithm of the bytes over those that the target allows. It is nearly linear in
 quality.
@@ -33,8 +32,8 @@ PASSES: Final = 8
 """Largest number of passes. The last one is for the lowest quality, if nothing else is small
 enough."""
 
-ROUGH_PASSES, QUICK_PASSES = 4, 6
-"""So many passes at most have been made after step 1, and after step 2 if there is a step 3."""
+ROUGH_PASSES: Final = 4
+"""Largest number of them in step 1."""
 
 ROUGH: Final = 0.2
 """Excess, up or down, that ends step 1."""
@@ -44,6 +43,9 @@ NEAR_ENOUGH: Final = math.log(0.95)
 
 AIM: Final = math.log(0.98)
 """The excess that the search aims at."""
+
+IMPROVED: Final = 0.05
+"""Improved tokens usually add this to the excess."""
 
 RATE_TOLERANCE: Final = math.log(1.02)
 """Largest excess of a rate, if nothing nearer was found. A size has none."""
@@ -107,14 +109,10 @@ def meet_target(
     passes.search(lambda q: _at(quick, q, q), tried, SLOPE, (-ROUGH, ROUGH), ROUGH_PASSES)
 
     base = quality = _nearest(tried)
-    tried = {quality: tried[quality]}
-    most = PASSES - 1 if quick == final else QUICK_PASSES
-    passes.search(lambda q: _at(quick, q, base), tried, CRF_SLOPE, (NEAR_ENOUGH, 0), most)
-
     if quick != final:
-        quality = _nearest(tried)
-        tried = {quality: passes.excess(_at(final, quality, base))}
-        passes.search(lambda q: _at(final, q, base), tried, CRF_SLOPE, (NEAR_ENOUGH, 0), PASSES - 1)
+        quality = next_quality({base: tried[base] + IMPROVED}, CRF_SLOPE)
+    tried = {quality: passes.excess(_at(final, quality, base))}
+    passes.search(lambda q: _at(final, q, base), tried, CRF_SLOPE, (NEAR_ENOUGH, 0), PASSES - 1)
 
     fitting = {q: excess for q, excess in tried.items() if excess <= passes.tolerance}
     if fitting:

@@ -109,7 +109,7 @@ def test_only_the_last_passes_improve_tokens() -> None:
     met(source, bitrate=2500, measure=True)
     quick = [not options.refine_steps for options in source.passes]
     assert quick == sorted(quick, reverse=True)
-    assert 1 <= quick.count(False) <= 2
+    assert 1 <= quick.count(False) <= 3
     assert quick == [not options.measure for options in source.passes]
 
 
