@@ -1,7 +1,7 @@
 """imfcodec: a neural video codec for talking heads.
 
 cli -> bench, training -> sender -> receiver -> codec -> model, bitstream, media
--> config, errors
+-> config -> quality, errors
 
     encode(src, dst, **options) -> EncodeReport      fields of `EncodeOptions`
     decode(src, dst, **options) -> DecodeReport      fields of `DecodeOptions`

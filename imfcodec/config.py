@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from imfcodec.errors import OptionError, WeightsCorrupt
+from imfcodec.quality import MAX_QUALITY, OperatingPoint, point_of
 
 MAX_THREADS = 1024
 
@@ -17,6 +18,12 @@ MAX_NUMBER = 1e15
 
 MAX_MODEL_SIZE = 4096
 """Largest number of channels, blocks or pixels that the configuration of a network may name."""
+
+NO_LIMIT_S = 1e12
+"""A key-frame interval of so many seconds means that there is no limit."""
+
+MAX_TARGET = 10**12
+"""Largest target of a rate in bit/s, or of a size in bytes."""
 
 REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 MAX_FACE_WEIGHT = 100
@@ -203,14 +210,25 @@ class EncodeOptions:
         format: Allow a name of OUT that does not end in .imf. Default: such a name is refused.
         weights: Weights of the network: name, id or path. Default: those with a star in
             `imfcodec weights list`.
-        quantiser: Quantiser step of the tokens, 0 to 7 with the released weights. A higher step
-            takes fewer bits and reproduces motion less exactly.
-        key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63. Predicted key frames are coded
-            slightly coarser. With windows, the quality of these and of the base follows from it.
+        quality: Quality, 0 (smallest stream) to 100 (best). It sets `key_crf`, `quantiser` and
+            the time between key frames. With `bitrate` or `max_size`, the search begins here.
+        bitrate: Rate to meet in bit/s, of all but the sound. The video is encoded several times.
+            IN must be a file, and `latency` normal.
+        max_size: Largest size of the stream in bytes, sound included. The video is encoded several
+            times. IN must be a file, and `latency` normal.
+        best_effort: If even `quality` 0 is larger than `bitrate` or `max_size` allows, write that
+            and warn. Default: fail.
+        quantiser: Quantiser step of the tokens; 4 to 7 are useful with the released weights. A
+            higher step takes fewer bits and reproduces motion less exactly. Default: set by
+            `quality`.
+        key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63, in quarters. Predicted key frames
+            are coded slightly coarser. With windows, the quality of these and of the base follows
+            from it. Default: set by `quality`.
         key_preset: SVT-AV1 preset of key frames and of plain AV1, -1 (slowest, fewest bytes) to 13
             (fastest). Default: 0, or 2 with `latency` low.
         keyframe_interval_s: Time between key frames in seconds, above 0: the average if they are
-            planned (`choose_keys` with `look_ahead`), otherwise the longest. None sets no limit.
+            planned (`choose_keys` with `look_ahead`), otherwise the longest. Without limit: none,
+            in Python ``NO_LIMIT_S``. Default: set by `quality`.
         choose_keys: Place key frames where they serve best, or at the end of each interval. With
             `look_ahead`, the key frames of four intervals are planned together.
         predict_keys: Code the key frames inside a scene from earlier key frames: fewer bytes, but
@@ -245,10 +263,14 @@ class EncodeOptions:
 
     format: str | None = None
     weights: str | None = None
-    quantiser: int = 4
-    key_crf: int = 34
+    quality: float = 60.0
+    bitrate: int | None = None
+    max_size: int | None = None
+    best_effort: bool = False
+    quantiser: int | None = None
+    key_crf: float | None = None
     key_preset: int | None = None
-    keyframe_interval_s: float | None = 3.0
+    keyframe_interval_s: float | None = None
     choose_keys: bool = True
     predict_keys: bool = True
     chain_keys: bool = True
@@ -269,6 +291,22 @@ class EncodeOptions:
     overwrite: bool = False
 
     @property
+    def point(self) -> OperatingPoint:
+        """What ``quality`` sets, less what is set by other options."""
+        named = {
+            "key_crf": self.key_crf,
+            "quantiser": self.quantiser,
+            "keyframe_interval_s": self.keyframe_interval_s,
+        }
+        own: Any = {name: value for name, value in named.items() if value is not None}
+        return dataclasses.replace(point_of(self.quality), **own)
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the stream must meet a rate or a size."""
+        return self.bitrate is not None or self.max_size is not None
+
+    @property
     def preset(self) -> int:
         """``key_preset`` with its default filled in."""
         if self.key_preset is not None:
@@ -286,7 +324,9 @@ class EncodeOptions:
         check_types(self)
         if self.begin_s < 0 or (self.end_s is not None and self.end_s <= self.begin_s):
             raise OptionError(f"the part from {self.begin_s} s to {self.end_s} s is empty")
-        if not 1 <= self.key_crf <= 63:
+        if not 0 <= self.quality <= MAX_QUALITY:
+            raise OptionError(f"the quality must be 0 to {MAX_QUALITY}, not {self.quality}")
+        if self.key_crf is not None and not 1 <= self.key_crf <= 63:
             raise OptionError(f"the key-frame CRF must be 1 to 63, not {self.key_crf}")
         if not -1 <= self.preset <= 13:
             raise OptionError(f"the key-frame preset must be -1 to 13, not {self.preset}")
@@ -308,7 +348,21 @@ class EncodeOptions:
             raise OptionError(f"the face weight is 1 to {MAX_FACE_WEIGHT}, not {self.face_weight}")
         if self.keyframe_interval_s is not None and not self.keyframe_interval_s > 0:
             raise OptionError("the key-frame interval must be above 0 seconds")
+        self._check_target()
         _check_threads(self.threads)
+
+    def _check_target(self) -> None:
+        for target in (self.bitrate, self.max_size):
+            if target is not None and not 1 <= target <= MAX_TARGET:
+                raise OptionError(f"a rate or a size must be 1 to {MAX_TARGET}, not {target}")
+        if not self.has_target:
+            return
+        names = ("bitrate", "max_size", "key_crf", "quantiser", "keyframe_interval_s")
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise OptionError(f"{' and '.join(given)} contradict each other: give one of them")
+        if self.latency == "low":
+            raise OptionError("a rate or a size needs latency 'normal'")
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ class OutputFailed(ImfcodecError):
     exit_code = 8
 
 
+class TargetMissed(ImfcodecError):
+    """The stream cannot be as small as the rate or the size that was asked for."""
+
+    exit_code = 9
+
+
 class NotImfStream(ImfcodecError):
     """The input has no .imf signature, or its signature was damaged by a text-mode copy."""
 
@@ -138,6 +144,7 @@ ERRORS: tuple[type[ImfcodecError], ...] = (
     UnsupportedVideo,
     OutputExists,
     OutputFailed,
+    TargetMissed,
     NotImfStream,
     UnsupportedVersion,
     CorruptStream,

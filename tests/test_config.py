@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import imfcodec
-from imfcodec.config import EncodeOptions
+from imfcodec.config import NO_LIMIT_S, EncodeOptions
 from imfcodec.errors import OptionError
+from imfcodec.quality import OperatingPoint
 
 
 def test_key_preset_of_options() -> None:
@@ -24,7 +26,10 @@ def test_key_preset_of_options() -> None:
     [
         ("quantiser", "4"),
         ("quantiser", True),
-        ("key_crf", 34.5),
+        ("key_crf", "34.5"),
+        ("quality", float("nan")),
+        ("bitrate", 5000.0),
+        ("max_size", float("nan")),
         ("keyframe_interval_s", "3"),
         ("keyframe_interval_s", float("nan")),
         ("choose_keys", 1),
@@ -37,6 +42,39 @@ def test_key_preset_of_options() -> None:
 def test_a_value_of_a_wrong_type_names_its_field(field: str, value: object) -> None:
     with pytest.raises(OptionError, match=field):
         EncodeOptions(**{field: value})
+
+
+def test_quality_sets_what_no_other_option_sets() -> None:
+    assert EncodeOptions().point == OperatingPoint(34.0, 4, 3.0)
+    assert EncodeOptions(quality=20).point == OperatingPoint(46.0, 6, 5.0)
+    options = EncodeOptions(quality=20, quantiser=4)
+    assert options.point == OperatingPoint(46.0, 4, 5.0)
+    options = EncodeOptions(key_crf=30.25, keyframe_interval_s=NO_LIMIT_S)
+    assert options.point == OperatingPoint(30.25, 4, NO_LIMIT_S)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quality": -0.1},
+        {"quality": 100.5},
+        {"bitrate": 0},
+        {"bitrate": -5000},
+        {"bitrate": 10**13},
+        {"max_size": 0},
+        {"max_size": 10**400},
+        {"bitrate": 5000, "max_size": 10**6},
+        {"bitrate": 5000, "key_crf": 34},
+        {"bitrate": 5000, "quantiser": 4},
+        {"max_size": 5000, "keyframe_interval_s": 3.0},
+        {"bitrate": 5000, "latency": "low"},
+        {"max_size": 5000, "latency": "low"},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_met(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        EncodeOptions(**options)
 
 
 def test_an_unknown_option_names_what_may_be_meant(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ EXIT_CODES = {
     "UnsupportedVideo": 6,
     "OutputExists": 7,
     "OutputFailed": 8,
+    "TargetMissed": 9,
     "NotImfStream": 10,
     "UnsupportedVersion": 11,
     "CorruptStream": 12,

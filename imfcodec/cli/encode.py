@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,13 +18,14 @@ from imfcodec.cli.text import (
     bytes_text,
     frames_text,
     layout_text,
+    quality_text,
     rate_text,
     size_text,
     sizes_text,
     speed_text,
     stages_text,
 )
-from imfcodec.config import LAYOUTS, EncodeOptions
+from imfcodec.config import LAYOUTS, NO_LIMIT_S, EncodeOptions
 from imfcodec.sources import SUFFIXES
 
 if TYPE_CHECKING:
@@ -33,16 +34,27 @@ if TYPE_CHECKING:
 
 def bit_rate(value: str | int) -> int:
     """A bit rate in bit/s; a trailing k means thousands: 12k, 12000."""
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(k?)", str(value).strip().lower(), re.ASCII)
+    return _with_unit(value, "k", "bit rate such as 12k or 12000")
+
+
+def size(value: str | int) -> int:
+    """A number of bytes; a trailing k, M or G means powers of 1000: 2M, 2000000."""
+    return _with_unit(value, "kmg", "size such as 2M or 2000000")
+
+
+def _with_unit(value: str | int, units: str, what: str) -> int:
+    text = str(value).strip().lower()
+    match = re.fullmatch(rf"(\d{{1,9}}(?:\.\d{{1,9}})?)([{units}]?)", text, re.ASCII)
     if not match:
-        raise click.BadParameter(f"{value!r} is not a bit rate such as 12k or 12000")
-    return round(float(match[1]) * (1000 if match[2] else 1))
+        raise click.BadParameter(f"{value!r} is not a {what}")
+    thousands = 1 + units.index(match[2]) if match[2] else 0
+    return round(float(match[1]) * float(1000**thousands))
 
 
-def interval(value: str | float) -> float | None:
+def interval(value: str | float) -> float:
     """A number of seconds, or none for no limit."""
     if str(value).strip().lower() == "none":
-        return None
+        return NO_LIMIT_S
     try:
         return float(value)
     except ValueError:
@@ -60,7 +72,40 @@ def time(value: str | float) -> float:
     return seconds
 
 
-@click.command(short_help="Encode videos into .imf streams.")
+EXPERTS: Final = (
+    "quantiser",
+    "key_crf",
+    "key_preset",
+    "keyframe_interval_s",
+    "choose_keys",
+    "predict_keys",
+    "chain_keys",
+    "look_ahead",
+    "refine",
+    "face_weight",
+    "scene_cut",
+    "short_side",
+    "max_windows",
+)
+"""Options that most people need not read about."""
+
+
+class EncodeCommand(click.Command):
+    """A command whose help lists the options of experts apart."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help of all options."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Experts": []}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None and isinstance(parameter, click.Option):
+                sections["Experts" if parameter.name in EXPERTS else "Options"].append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.command(cls=EncodeCommand, short_help="Encode videos into .imf streams.")
 @click.argument("names", metavar="IN... [OUT.imf]", nargs=-1, required=True, type=click.Path())
 @batch_options
 @options_of(
@@ -80,6 +125,19 @@ def time(value: str | float) -> float:
     },
     format={"type": click.Choice(("imf",))},
     weights={"metavar": "NAME|ID|PATH"},
+    quality={"metavar": "0..100"},
+    bitrate={
+        "type": bit_rate,
+        "metavar": "RATE",
+        "help": "Rate to meet in bit/s, of all but the sound; for example 5k or 5000. IN must be a "
+        "file: it is encoded several times.",
+    },
+    max_size={
+        "type": size,
+        "metavar": "SIZE",
+        "help": "Largest size of OUT.imf in bytes, sound included; for example 2M or 2000000. IN "
+        "must be a file: it is encoded several times.",
+    },
     key_preset={"metavar": "PRESET"},
     keyframe_interval_s={
         "flag": "--keyframe-interval",
@@ -128,6 +186,7 @@ def _rows(source: str, report: EncodeReport) -> Iterator[Row]:
     yield "frames", frames_text(report)
     yield "picture", f"{size_text(report.display)}, coded at {size_text(report.coded)}"
     yield "layout", layout_text(report)
+    yield "quality", quality_text(report)
     yield "weights", report.weights
     yield "rate", rate_text(report)
     yield "tokens", f"{report.token_bits_per_frame:.1f} bits per frame"
@@ -137,7 +196,7 @@ def _rows(source: str, report: EncodeReport) -> Iterator[Row]:
         yield "size", against_text(report.sizes.total_bytes, source_bytes)
     if report.psnr_db is not None:
         where = "at coded size" if report.layout == "whole" else "in windows"
-        yield "quality", f"PSNR-RGB {report.psnr_db:.2f} dB {where}"
+        yield "measured", f"PSNR-RGB {report.psnr_db:.2f} dB {where}"
     yield "speed", speed_text(report)
     yield "stages ms", stages_text(report.stages)
 

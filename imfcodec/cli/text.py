@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imfcodec.config import NO_LIMIT_S
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -58,6 +60,15 @@ def layout_text(report: EncodeReport) -> str:
     windows = [size_bytes for _, size_bytes in sorted(sizes.layer_bytes.items())]
     layers = ", ".join([*map(bytes_text, windows), f"base {bytes_text(sizes.run_bytes)}"])
     return f"{plural(len(windows), 'window')} over AV1: {layers}"
+
+
+def quality_text(report: EncodeReport) -> str:
+    """The quality and what it stands for; if it was searched for, in how many passes."""
+    point, found = report.point, f", found in {report.passes} passes" if report.passes > 1 else ""
+    interval = point.keyframe_interval_s
+    apart = f"{interval:.3g} s apart" if interval < NO_LIMIT_S else "of scenes only"
+    crf = f"CRF {round(4 * point.key_crf) / 4:g}"
+    return f"{report.quality:.4g}{found}: {crf}, quantiser {point.quantiser}, key frames {apart}"
 
 
 def windows_text(report: DecodeReport) -> str:

@@ -11,7 +11,7 @@ LEAVE_BELOW_CRF = (14, 28, 38)
 three quarters. benchmarks/LOG.md has the LPIPS of restored pictures that decided this."""
 
 
-def restoration_field(crf: int, *, predicted: bool) -> int:
+def restoration_field(crf: float, *, predicted: bool) -> int:
     """The field ``restoration`` of a key packet, 0 (R at full strength) to 3 (R switched off).
 
     Args:

@@ -1,6 +1,7 @@
 """The sender: frames -> segments -> packets.
 
 encode.py           the spine: video in, stream out
+target.py           the video encoded several times, to meet a rate or a size
 encoder.py          Encoder: pictures in, stream out
 settings.py         from the options to a planner and a segment coder
 source_frame.py     one frame of the source

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+from imfcodec import weights
 from imfcodec.bitstream import ColourTags
 from imfcodec.codec.stages import Progress, StageTimes
 from imfcodec.config import EncodeOptions
-from imfcodec.media import AudioPacketOut, MediaReader, PictureFrame, check_files
+from imfcodec.media import AudioPacketOut, MediaReader, PictureFrame, check_files, writing
 from imfcodec.media.timing import exact
-from imfcodec.sender.encoder import Encoder, check_target
+from imfcodec.sender.encoder import Encoder, check_target, open_target
 from imfcodec.sender.report import EncodeReport
+from imfcodec.sender.target import check_source, meet_target
 from imfcodec.weights import Weights
 
 
@@ -40,6 +45,46 @@ def encode(
     begun = time.perf_counter()
     check_target(target, options.format)
     check_files(source, target, overwrite=options.overwrite)
+    if options.has_target:
+        report = _encode_to_target(source, target, options, progress, loaded)
+    else:
+        report = _encode(source, target, options, progress, loaded)
+    report.wall_s = time.perf_counter() - begun
+    return report
+
+
+def _encode_to_target(
+    source: str | Path | BinaryIO,
+    target: str | Path | BinaryIO,
+    options: EncodeOptions,
+    progress: Progress | None,
+    loaded: Weights | None,
+) -> EncodeReport:
+    """Encode into temporary files until the rate or the size is met."""
+    check_source(source)
+    loaded = loaded or weights.load_weights(options.weights)
+    with writing("output"), ExitStack() as stack:
+        file = open_target(target, options.overwrite, stack)
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="imfcodec-")))
+        path, report = meet_target(
+            lambda path, options, progress: _encode(source, path, options, progress, loaded),
+            options,
+            folder,
+            progress,
+        )
+        with path.open("rb") as stream:
+            shutil.copyfileobj(stream, file)
+            file.flush()
+    return report
+
+
+def _encode(
+    source: str | Path | BinaryIO,
+    target: str | Path | BinaryIO,
+    options: EncodeOptions,
+    progress: Progress | None,
+    loaded: Weights | None,
+) -> EncodeReport:
     with MediaReader(
         source,
         audio=options.audio,
@@ -71,7 +116,6 @@ def encode(
                     encoder.write(event.rgb, event.pts, event.duration)
             report = encoder.close()
     report.warnings = reader.warnings
-    report.wall_s = time.perf_counter() - begun
     return report
 
 

@@ -99,7 +99,8 @@ class Encoder:
             height: Of the pictures, in pixels.
             fps: Nominal frames per second.
             options: See `EncodeOptions`; those about reading a file have no effect: ``begin_s``,
-                ``end_s``, ``audio`` and ``audio_bitrate``.
+                ``end_s``, ``audio`` and ``audio_bitrate``. ``bitrate`` and ``max_size`` are
+                refused: they need a source that can be read again, as `imfcodec.encode` takes.
             time_base: Seconds per tick of the pictures' pts. Default: the duration of one frame.
             sample_aspect_ratio: Width of a pixel over its height.
             colour: Colour description of the source, which the header repeats; None if unknown.
@@ -120,15 +121,17 @@ class Encoder:
         rate = _rate(fps)
         self._time_base = 1 / rate if time_base is None else _positive("time_base", time_base)
         self._nominal = 1 / (rate * self._time_base)
+        if options.has_target:
+            raise OptionError("an Encoder cannot meet a rate or a size; imfcodec.encode can")
         check_target(target, options.format)
         self._geometry = CodingGeometry.fit(width, height, options.short_side)
         self._aspect, self._colour, self._audio = sample_aspect_ratio, colour, audio
         self._progress = progress
         self._stack = ExitStack()
         try:
-            self._file = _open_target(target, options.overwrite, self._stack)
+            self._file = open_target(target, options.overwrite, self._stack)
             self._weights = loaded or weights.load_weights(options.weights)
-            self._weights.tables.quantiser(options.quantiser)
+            self._weights.tables.quantiser(options.point.quantiser)
             self._check_header()
             self.stages = StageTimes()
             self._rate = settings.rate_of(options)
@@ -265,6 +268,8 @@ class Encoder:
             display=self._geometry.display,
             coded=self._geometry.coded,
             layout=self._layout.name,
+            quality=self._options.quality,
+            point=self._options.point,
             frames=self._frames,
             key_frames=self._key_frames,
             predicted_key_frames=self._predicted_key_frames,
@@ -347,7 +352,7 @@ class Encoder:
             weights_id=self._weights.file.id,
             geometry=Geometry(*geometry.coded, *geometry.scaled, *geometry.display),
             token_size=self._weights.model.config.token_size,
-            quantiser=self._options.quantiser,
+            quantiser=self._options.point.quantiser,
             time_base=self._time_base,
             nominal_duration=self._nominal,
             key_codec=settings.KEY_CODEC,
@@ -404,7 +409,7 @@ def _positive(name: str, value: Fraction) -> Fraction:
     return value
 
 
-def _open_target(target: str | Path | BinaryIO, overwrite: bool, stack: ExitStack) -> BinaryIO:
+def open_target(target: str | Path | BinaryIO, overwrite: bool, stack: ExitStack) -> BinaryIO:
     """Open a file for the stream; a named file appears only when the stream is complete."""
     if not isinstance(target, str | Path):
         return target

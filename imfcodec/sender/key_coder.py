@@ -60,11 +60,11 @@ class KeyCoder:
         """
         self._encoder = codec.encoder(*size, preset)
         self._decoder = codec.decoder(*size)
-        self._crf = 0  # of the base
+        self._crf = 0.0  # of the base
         self._chains = chains
         self._chain: list[_Link] = []
 
-    def code(self, frame: SourceFrame, kind: KeyKind, crf: int) -> KeyPicture:
+    def code(self, frame: SourceFrame, kind: KeyKind, crf: float) -> KeyPicture:
         """Code one frame's picture.
 
         A picture of kind PREDICTED is coded independently if prediction gains nothing.

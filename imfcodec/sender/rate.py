@@ -19,7 +19,7 @@ class SegmentSettings:
             follows from its base's.
     """
 
-    key_crf: int
+    key_crf: float
 
 
 WINDOW_COARSER: Final = 6
@@ -53,7 +53,7 @@ def window_settings(
     smaller = CRF_PER_HALVING * max(0.0, math.log2(USUAL_SHARE / share))
     finer = CRF_PER_DOUBLING * math.log2(face_weight / USUAL_FACE_WEIGHT)
     further = CRF_PER_WINDOW * (windows - 1)
-    crf = round(settings.key_crf + WINDOW_COARSER + smaller + further - finer)
+    crf = settings.key_crf + WINDOW_COARSER + smaller + further - finer
     return replace(settings, key_crf=min(max(crf, MIN_CRF), MAX_CRF))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from imfcodec.bitstream import SizeLedger
 from imfcodec.codec.stages import StageTimes
+from imfcodec.quality import LADDER, OperatingPoint
 from imfcodec.receiver.report import stream_rate_kbps
 
 
@@ -14,6 +15,9 @@ class EncodeReport:
     """Result of encoding one video.
 
     Attributes:
+        quality: Of the options, or found for a rate or a size. Then it gives the CRF of ``point``.
+        point: What was used.
+        passes: How often the video was encoded to meet a rate or a size.
         frames: Frames coded.
         key_frames: Key frames of the whole picture or of all windows.
         predicted_key_frames: How many of those are coded from earlier key frames.
@@ -24,7 +28,7 @@ class EncodeReport:
         layout: "whole", or "windows" over AV1 runs. What each window layer takes is in ``sizes``.
         psnr_db: PSNR-RGB at coded size, in dB: the mean over the frames of the whole picture, or
             over those of all windows. AV1 runs are not measured. None if nothing was measured.
-        stages: Time per stage.
+        stages: Time per stage, of the pass whose stream was kept.
         wall_s: Wall-clock time of the whole command in seconds.
         warnings: Properties of the source that could not be kept.
     """
@@ -34,6 +38,9 @@ class EncodeReport:
     display: tuple[int, int]
     coded: tuple[int, int]
     layout: str
+    quality: float = 60.0
+    point: OperatingPoint = LADDER[60]
+    passes: int = 1
     frames: int = 0
     key_frames: int = 0
     predicted_key_frames: int = 0

@@ -10,7 +10,7 @@ from imfcodec.bitstream import KEY_CODEC_AV1, Window
 from imfcodec.codec.network import ENGINES
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
-from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.config import NO_LIMIT_S, DecodeOptions, EncodeOptions
 from imfcodec.media.geometry import CodingGeometry
 from imfcodec.sender.face_emphasis import RENEW, FaceEmphasis
 from imfcodec.sender.key_coder import KeyCoder
@@ -83,7 +83,7 @@ class Parts:
         self._advance, self._plan = advance, plan
         self._live = options.latency == "low"
         self._network = ENGINES["torch"](
-            weights, options.quantiser, DecodeOptions(threads=options.threads)
+            weights, options.point.quantiser, DecodeOptions(threads=options.threads)
         )
         self.monitors: list[Monitor] = []
 
@@ -127,8 +127,8 @@ class Parts:
 
     def _planner(self) -> Planner:
         options, time_base = self._options, self._time_base
-        interval, live = options.keyframe_interval_s, self._live
-        ticks = float(interval / time_base) if interval else None
+        interval, live = options.point.keyframe_interval_s, self._live
+        ticks = float(interval / time_base) if interval < NO_LIMIT_S else None
         looks_ahead = options.look_ahead and ticks is not None and not live
         plans = ticks if looks_ahead and options.choose_keys else None
         policy = KeyframePolicy(
@@ -154,14 +154,15 @@ class Parts:
 
     def _coder(self, size: tuple[int, int]) -> SegmentCoder:
         options, weights, live = self._options, self._weights, self._live
+        level = options.point.quantiser
         network = self._network.beside()
         monitor = Monitor(network) if options.measure else None
         if monitor:
             self.monitors.append(monitor)
         return SegmentCoder(
             weights.model,
-            weights.tables.quantiser(options.quantiser),
-            weights.tables.coder(options.quantiser),
+            weights.tables.quantiser(level),
+            weights.tables.coder(level),
             KeyCoder(
                 PICTURE_CODECS[KEY_CODEC],
                 size,
@@ -188,4 +189,4 @@ class Parts:
 
 def rate_of(options: EncodeOptions) -> RateControl:
     """The rate control that the options ask for."""
-    return ConstantQuality(SegmentSettings(options.key_crf))
+    return ConstantQuality(SegmentSettings(options.point.key_crf))

@@ -99,6 +99,63 @@ def test_no_audio_bitrate(invoke: Invoke, clip: Path, tmp_path: Path, text: str)
     assert result.exit_code == 2
 
 
+def test_quality(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    given = ["--quality", 20, "--quantiser", 5, "--layout", "whole", "--key-preset", 8]
+    said = invoke("encode", clip, tmp_path / "a.imf", *given).stdout
+    assert re.search("^quality +20: CRF 46, quantiser 5, key frames 5 s apart$", said, re.MULTILINE)
+    given = ["--key-crf", 30.25, "--keyframe-interval", "none", "--layout", "whole"]
+    said = invoke("encode", clip, tmp_path / "b.imf", *given).stdout
+    assert "60: CRF 30.25, quantiser 4, key frames of scenes only" in said
+
+
+TARGET = ("--refine", 0, "--key-preset", 8, "--layout", "whole", "--overwrite")
+
+
+def test_max_size(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.imf"
+    record = json.loads(invoke("encode", clip, path, *TARGET, "--max-size", "1G", "--json").stdout)
+    assert (record["quality"], record["passes"]) == (100, 2)
+    assert record["point"] == {"key_crf": 22, "quantiser": 4, "keyframe_interval_s": 1}
+    limit = record["sizes_bytes"]["total"] - 1
+    said = invoke("encode", clip, path, *TARGET, "--max-size", limit).stdout
+    assert re.search(r"^quality +[\d.]+, found in \d passes: CRF", said, re.MULTILINE)
+    assert path.stat().st_size <= limit
+
+
+def test_a_rate_that_cannot_be_met(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.imf"
+    missed = invoke("encode", clip, path, *TARGET, "--bitrate", "0.1k")
+    assert missed.exit_code == 9
+    assert "even quality 0 takes" in missed.stderr
+    assert not path.exists()
+    done = invoke("encode", clip, path, *TARGET, "--bitrate", "0.1k", "--best-effort")
+    assert done.exit_code == 0
+    assert "imfcodec: warning: even quality 0 takes" in done.stderr
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--bitrate", "5M"),
+        ("--bitrate", "0"),
+        ("--max-size", "2T"),
+        ("--max-size", "-1"),
+        ("--max-size", "nan"),
+        ("--quality", "nan"),
+        ("--quality", "101"),
+        ("--bitrate", "5k", "--max-size", "2M"),
+        ("--bitrate", "5k", "--key-crf", "30"),
+        ("--bitrate", "5k", "--latency", "low"),
+    ],
+    ids=str,
+)
+def test_no_target(invoke: Invoke, clip: Path, tmp_path: Path, given: tuple[str, ...]) -> None:
+    assert invoke("encode", clip, tmp_path / "a.imf", *given).exit_code == 2
+    assert invoke("encode", "-", tmp_path / "a.imf", "--bitrate", "5k").exit_code == 2
+    assert not (tmp_path / "a.imf").exists()
+
+
 def test_quiet_says_nothing(invoke: Invoke, stream: Path, tmp_path: Path) -> None:
     result = invoke("decode", stream, tmp_path / "a.mkv", "--quiet")
     assert (result.exit_code, result.output) == (0, "")

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from imfcodec.cli.decode import decode
-from imfcodec.cli.encode import encode
+from imfcodec.cli.encode import EXPERTS, encode
 from imfcodec.cli.main import COMMANDS, imfcodec
 from imfcodec.cli.options import options_of
 from imfcodec.config import LAYOUTS, DecodeOptions, EncodeOptions
@@ -55,6 +55,15 @@ def test_every_command_has_help(words: tuple[str, ...], invoke: Invoke) -> None:
 def test_every_option_has_help(words: tuple[str, ...]) -> None:
     for name, option in options(ALL[words]).items():
         assert (option.help or "").endswith((".", ")", "k or 12000")), name
+
+
+def test_options_for_experts_are_apart(invoke: Invoke) -> None:
+    shown = {str(name) for name in options(encode)}
+    assert set(EXPERTS) <= shown
+    usual, experts = invoke("encode", "--help").stdout.split("Experts:\n")
+    for name, option in options(encode).items():
+        place = experts if name in EXPERTS else usual
+        assert f"\n  {option.opts[0]}" in "\n" + place
 
 
 def test_all_commands_are_there() -> None:

@@ -43,7 +43,7 @@ def test_a_head_gets_a_window(invoke: Invoke, wide: Path, tmp_path: Path) -> Non
     stream, back = tmp_path / "a.imf", tmp_path / "a.mp4"
     said = rows(invoke("encode", wide, stream, "--measure", *FAST).stdout)
     assert said["layout"].startswith("1 window over AV1: ")
-    assert said["quality"].endswith(" dB in windows")
+    assert said["measured"].endswith(" dB in windows")
     said = rows(invoke("decode", stream, back).stdout)
     assert said["windows"].startswith("layer 1 in ")
 
@@ -101,7 +101,7 @@ def test_without_heads_all_is_the_base(invoke: Invoke, clip: Path, tmp_path: Pat
     stream = tmp_path / "a.imf"
     said = rows(invoke("encode", clip, stream, "--measure", *FAST).stdout)
     assert said["layout"].startswith("0 windows over AV1: base ")
-    assert "quality" not in said
+    assert "measured" not in said
     assert "windows" not in rows(invoke("decode", stream, tmp_path / "a.mp4").stdout)
 
 

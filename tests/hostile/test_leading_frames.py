@@ -13,6 +13,7 @@ import pytest
 
 import imfcodec
 from imfcodec.bitstream import Damage, KeyPacket, Packet, PredictedKeyPacket, StreamReader
+from imfcodec.config import NO_LIMIT_S
 from imfcodec.media import MediaWriter
 from imfcodec.sender import EncodeReport
 from tests.conftest import moving_picture
@@ -76,7 +77,7 @@ def test_the_report_is_what_the_receiver_sees(jumping_video: Path, tiny_weights:
 
 
 def test_without_look_ahead_there_are_none(jumping_video: Path, tiny_weights: str) -> None:
-    for options in ({"look_ahead": False}, {"latency": "low"}, {"keyframe_interval_s": None}):
+    for options in ({"look_ahead": False}, {"latency": "low"}, {"keyframe_interval_s": NO_LIMIT_S}):
         plain = packets(encoded(jumping_video, tiny_weights, **options)[1])
         keys = [p for p in plain if isinstance(p, KeyPacket | PredictedKeyPacket)]
         assert not any(key.lead for key in keys)

@@ -28,7 +28,7 @@ from imfcodec.bitstream.packets import TYPE_END, TYPE_KEY, TYPE_PREDICTED_KEY, T
 from imfcodec.bitstream.payloads import write_end, write_key, write_predicted_key, write_tokens
 from imfcodec.bitstream.timeline import Timeline
 from imfcodec.codec.pictures import Av1PictureEncoder
-from imfcodec.config import EncodeOptions
+from imfcodec.config import NO_LIMIT_S, EncodeOptions
 from imfcodec.errors import CorruptStream, DamagedStream
 from imfcodec.receiver.decoder import DecodedFrame
 from tests.conftest import moving_picture
@@ -382,7 +382,7 @@ def test_gaps_ask_for_few_pictures(stream: bytes) -> None:
 def long_stream(weights: str) -> list[bytes]:
     """Header and packets of 500 frames at low latency; a key packet, then a token packet each."""
     file = io.BytesIO()
-    options = EncodeOptions(weights=weights, latency="low", keyframe_interval_s=None)
+    options = EncodeOptions(weights=weights, latency="low", keyframe_interval_s=NO_LIMIT_S)
     with imfcodec.Encoder(file, width=64, height=64, options=options) as encoder:
         for n in range(500):
             encoder.write(moving_picture(n // 40))

@@ -27,7 +27,7 @@ from imfcodec.arrays import Picture
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.fingerprint import PACKAGE, code_digest
-from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.config import NO_LIMIT_S, DecodeOptions, EncodeOptions
 from imfcodec.errors import DamagedStream, ImfcodecError, OptionError
 from imfcodec.media import resize
 from imfcodec.receiver.decoder import Decoder
@@ -151,7 +151,7 @@ def with_setting(options: EncodeOptions, setting: str) -> EncodeOptions:
         options,
         key_crf=int(match["key_crf"]),
         quantiser=int(match["quantiser"]),
-        keyframe_interval_s=None if interval_s is None else float(interval_s),
+        keyframe_interval_s=NO_LIMIT_S if interval_s is None else float(interval_s),
         refine=None if refine is None else int(refine),
     )
 

@@ -36,15 +36,21 @@ PREDICTED_CRF_STEP = 14
 it. benchmarks/LOG.md has the LPIPS of restored pictures that decided this."""
 
 _QINDEX_PER_CRF = 4
+"""SVT-AV1 takes CRFs in quarters, and its quantiser index is that fine."""
 
 PATIENCE_S, PATIENCE_S_PER_MEGAPIXEL = 10.0, 150.0
 """Time for SVT-AV1 to code pictures before it counts as stuck. On a busy machine, noise at preset 0
 takes a sixth of it."""
 
 
-def predicted_crf(crf: int) -> int:
+def predicted_crf(crf: float) -> float:
     """CRF of pictures that are predicted from a base of this CRF."""
     return min(crf + PREDICTED_CRF_STEP, MAX_CRF)
+
+
+def in_quarters(crf: float) -> float:
+    """The nearest CRF that SVT-AV1 takes."""
+    return round(_QINDEX_PER_CRF * crf) / _QINDEX_PER_CRF
 
 
 class Av1PictureEncoder:
@@ -66,13 +72,13 @@ class Av1PictureEncoder:
         self._size = (width, height)
         self._preset = preset
 
-    def encode(self, picture: Picture, crf: int) -> CodedPicture:
+    def encode(self, picture: Picture, crf: float) -> CodedPicture:
         """See `PictureEncoder.encode`."""
         (coded,) = self._video([picture], crf)
         return coded
 
     def predict(
-        self, earlier: Sequence[tuple[Picture, CodedPicture]], picture: Picture, crf: int
+        self, earlier: Sequence[tuple[Picture, CodedPicture]], picture: Picture, crf: float
     ) -> CodedPicture | None:
         """See `PictureEncoder.predict`.
 
@@ -84,7 +90,7 @@ class Av1PictureEncoder:
         return predicted if tuple(again) == coded and not predicted.config else None
 
     def encode_pair(
-        self, base: Picture, picture: Picture, crf: int
+        self, base: Picture, picture: Picture, crf: float
     ) -> tuple[CodedPicture, CodedPicture | None]:
         """Code one independent picture, as `encode` does, and one predicted from it.
 
@@ -102,19 +108,19 @@ class Av1PictureEncoder:
         coded_base, predicted = self._video([base, picture], crf)
         return coded_base, None if predicted.config else predicted
 
-    def _video(self, pictures: Sequence[Picture], crf: int) -> list[CodedPicture]:
+    def _video(self, pictures: Sequence[Picture], crf: float) -> list[CodedPicture]:
         """Code a low-delay video of one key picture and predicted pictures; watched."""
         megapixels = len(pictures) * self._size[0] * self._size[1] / 1e6
         patience_s = PATIENCE_S + PATIENCE_S_PER_MEGAPIXEL * megapixels
         with same_scheduling_class():
             return watched(lambda: self._unwatched(pictures, crf), patience_s)
 
-    def _unwatched(self, pictures: Sequence[Picture], crf: int) -> list[CodedPicture]:
+    def _unwatched(self, pictures: Sequence[Picture], crf: float) -> list[CodedPicture]:
         os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
         # The CRF holds for the pictures after the first; an offset makes the first one finer.
-        key_crf = min(max(crf, MIN_CRF), MAX_CRF)
+        key_crf = in_quarters(min(max(crf, MIN_CRF), MAX_CRF))
         video_crf = predicted_crf(key_crf)
-        offset = _QINDEX_PER_CRF * (key_crf - video_crf)
+        offset = int(_QINDEX_PER_CRF * (key_crf - video_crf))
         packets = []
         to_yuv = VideoReformatter()  # its own, as an attempt left behind may still use another
         try:
@@ -125,9 +131,9 @@ class Av1PictureEncoder:
             coder.framerate = Fraction(25)
             coder.options = {
                 "preset": str(self._preset),
-                "crf": str(video_crf),
+                # Libav's own crf is an integer.
                 "svtav1-params": (
-                    "tune=1:lp=1:pred-struct=1:lookahead=0:enable-tf=0"
+                    f"crf={video_crf:g}:tune=1:lp=1:pred-struct=1:lookahead=0:enable-tf=0"
                     ":enable-variance-boost=1:variance-boost-strength=1"
                     f":use-fixed-qindex-offsets=1:key-frame-qindex-offset={offset}"
                     ":qindex-offsets=[0,0,0,0,0,0]"

@@ -12,7 +12,7 @@ import av.error
 from av.video.reformatter import VideoReformatter
 
 from imfcodec.arrays import Picture
-from imfcodec.codec.pictures.av1 import picture_of, yuv_of
+from imfcodec.codec.pictures.av1 import in_quarters, picture_of, yuv_of
 from imfcodec.codec.pictures.obu import (
     DELIMITER,
     TEMPORAL_DELIMITER,
@@ -31,13 +31,15 @@ PATIENCE_S, PATIENCE_S_PER_MEGAPIXEL = 20.0, 20.0
 """Time for SVT-AV1 to code a video before it counts as stuck."""
 
 
-def encode_video(pictures: Sequence[Picture], rate: Fraction, crf: int, preset: int) -> list[bytes]:
+def encode_video(
+    pictures: Sequence[Picture], rate: Fraction, crf: float, preset: int
+) -> list[bytes]:
     """Code a video of one shot with libsvtav1, random access.
 
     Args:
         pictures: RGB uint8 [H, W, 3], in order.
         rate: Pictures per second.
-        crf: Quality (CRF), 1 (best) to 70.
+        crf: Quality (CRF), 1 (best) to 70, in quarters.
         preset: SVT-AV1 preset, 0 (slowest) to 13.
 
     Returns:
@@ -52,7 +54,7 @@ def encode_video(pictures: Sequence[Picture], rate: Fraction, crf: int, preset: 
         return watched(lambda: _encode(pictures, rate, crf, preset), patience_s)
 
 
-def _encode(pictures: Sequence[Picture], rate: Fraction, crf: int, preset: int) -> list[bytes]:
+def _encode(pictures: Sequence[Picture], rate: Fraction, crf: float, preset: int) -> list[bytes]:
     os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
     to_yuv = VideoReformatter()
     packets = []
@@ -64,8 +66,8 @@ def _encode(pictures: Sequence[Picture], rate: Fraction, crf: int, preset: int) 
         coder.framerate, coder.time_base = rate, 1 / rate
         coder.options = {
             "preset": str(preset),
-            # Libav's own crf ends at 63.
-            "svtav1-params": f"crf={crf}:keyint=-1:pred-struct=2:lp=1",
+            # Libav's own crf is an integer and ends at 63.
+            "svtav1-params": f"crf={in_quarters(crf):g}:keyint=-1:pred-struct=2:lp=1",
         }
         for number, picture in enumerate(pictures):
             packets += coder.encode(yuv_of(to_yuv, picture, number))

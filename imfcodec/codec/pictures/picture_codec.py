@@ -26,12 +26,12 @@ class CodedPicture:
 class PictureEncoder(Protocol):
     """Codes pictures of one size; the same pictures and settings give the same bytes."""
 
-    def encode(self, picture: Picture, crf: int) -> CodedPicture:
+    def encode(self, picture: Picture, crf: float) -> CodedPicture:
         """Code one independent picture.
 
         Args:
             picture: RGB uint8 [H, W, 3].
-            crf: Quality (CRF), 1 (best) to 63.
+            crf: Quality (CRF), 1 (best) to 63, in quarters.
 
         Raises:
             KeyframeCodecError: The coder is missing or refuses.
@@ -39,7 +39,7 @@ class PictureEncoder(Protocol):
         ...
 
     def predict(
-        self, earlier: Sequence[tuple[Picture, CodedPicture]], picture: Picture, crf: int
+        self, earlier: Sequence[tuple[Picture, CodedPicture]], picture: Picture, crf: float
     ) -> CodedPicture | None:
         """Code one picture predicted from others.
 

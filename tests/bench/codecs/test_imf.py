@@ -7,7 +7,7 @@ import pytest
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.imf import IMF, with_setting
 from imfcodec.bitstream import StreamReader, TokenPacket
-from imfcodec.config import EncodeOptions
+from imfcodec.config import NO_LIMIT_S, EncodeOptions
 from imfcodec.errors import DamagedStream, OptionError
 
 
@@ -95,7 +95,7 @@ def test_a_setting_changes_what_it_names() -> None:
     options = with_setting(given, "crf41-q3-k2.5")
     assert (options.key_crf, options.quantiser, options.keyframe_interval_s) == (41, 3, 2.5)
     assert (options.audio, options.threads) == ("none", 1)
-    assert with_setting(given, "crf41-q3").keyframe_interval_s is None
+    assert with_setting(given, "crf41-q3").keyframe_interval_s == NO_LIMIT_S
 
 
 @pytest.mark.parametrize(

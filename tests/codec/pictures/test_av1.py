@@ -47,6 +47,13 @@ def test_quality_follows_crf() -> None:
     assert qualities == sorted(qualities, reverse=True)
 
 
+def test_a_quality_between_two_integers() -> None:
+    encoder = Av1PictureEncoder(64, 64)
+    sizes = [len(encoder.encode(moving_picture(0), crf).data) for crf in (10, 10.5, 11)]
+    assert sizes[0] > sizes[1] > sizes[2]
+    assert encoder.encode(moving_picture(0), 10.6) == encoder.encode(moving_picture(0), 10.5)
+
+
 def test_same_bytes_twice(coded: CodedPicture) -> None:
     assert Av1PictureEncoder(64, 64).encode(moving_picture(3), 20) == coded
 

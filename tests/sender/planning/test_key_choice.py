@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, StreamReader
-from imfcodec.config import EncodeOptions
+from imfcodec.config import NO_LIMIT_S, EncodeOptions
 from imfcodec.receiver.decoder import Decoder
 from imfcodec.sender import encode
 from imfcodec.sender.planning import planner
@@ -110,7 +110,7 @@ def test_an_interval_is_the_mean_distance_of_key_frames(tmp_path, tiny_weights) 
     "fixed", [{"look_ahead": False}, {"choose_keys": False}, {"latency": "low"}]
 )
 def test_a_scene_begins_with_its_first_frame_otherwise(fixed, tmp_path, tiny_weights) -> None:
-    keys = key_packets(tmp_path, tiny_weights, keyframe_interval_s=None, **fixed)
+    keys = key_packets(tmp_path, tiny_weights, keyframe_interval_s=NO_LIMIT_S, **fixed)
     assert [(k.frame_number, len(k.lead)) for k in keys] == [(0, 0), (10, 0)]
 
 

@@ -1,0 +1,238 @@
+"""Encoding to a rate or a size."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+import imfcodec
+from imfcodec.bitstream import SizeLedger
+from imfcodec.config import EncodeOptions
+from imfcodec.errors import InputUnreadable, OptionError, OutputExists, TargetMissed
+from imfcodec.quality import point_of
+from imfcodec.sender import EncodeReport, encode, target
+from imfcodec.sender.target import meet_target
+from tests.conftest import moving_picture
+
+
+class Source:
+    """Stands in for an encode of eight seconds: takes about as many bytes as a real one."""
+
+    def __init__(self, scale: float = 1.0, slope: float = 0.055, refined: float = 1.0) -> None:
+        self.scale, self.slope, self.refined = scale, slope, refined
+        self.passes: list[EncodeOptions] = []
+
+    def encode(self, path: Path, options: EncodeOptions, progress: object) -> EncodeReport:
+        self.passes.append(options)
+        assert not options.has_target
+        point = options.point
+        keys = math.ceil(8 / point.keyframe_interval_s)
+        key_bytes = keys * 1800 * math.exp(self.slope * (34 - point.key_crf))
+        token_bytes = 1800 / point.quantiser * (self.refined if options.refine_steps else 1)
+        sizes = SizeLedger(round(self.scale * key_bytes), token_bytes=round(token_bytes))
+        sizes.audio_bytes = 500
+        return EncodeReport(
+            "w", sizes, (2, 2), (2, 2), "whole", options.quality, point, duration_s=8.0
+        )
+
+
+def met(source: Source, **options: Any) -> EncodeReport:
+    given = EncodeOptions(**options)
+    _, report = meet_target(source.encode, given, Path(), None)
+    assert report.passes == len(source.passes) <= target.PASSES
+    assert source.passes[-1].refine_steps == given.refine_steps
+    return report
+
+
+@pytest.mark.parametrize("refined", [1.0, 0.8, 1.2])
+@pytest.mark.parametrize("rate_bps", [1500, 2000, 2800, 4000, 5500, 7000, 9000, 15_000, 24_000])
+def test_a_rate_is_met(rate_bps: int, refined: float) -> None:
+    for options in ({}, {"refine": 0}, {"quality": 10}, {"quality": 95}):
+        report = met(Source(refined=refined), bitrate=rate_bps, **options)
+        assert 0.95 * rate_bps <= 1000 * report.rate_kbps <= 1.02 * rate_bps
+
+
+def test_a_size_counts_sound() -> None:
+    report = met(Source(), max_size=4000, refine=0)
+    assert 3800 <= report.sizes.total_bytes <= 4000
+
+
+@pytest.mark.parametrize(("scale", "slope"), [(1, 0.01), (30, 0.03), (3, 0.1)])
+def test_unusual_videos(scale: float, slope: float) -> None:
+    low, high = (
+        1000 * met(Source(scale, slope), bitrate=rate, best_effort=True, refine=0).rate_kbps
+        for rate in (1, 10**9)
+    )
+    for share in (0.2, 0.5, 0.8):
+        rate_bps = round(low ** (1 - share) * high**share)
+        report = met(Source(scale, slope), bitrate=rate_bps)
+        assert 0.9 * rate_bps <= 1000 * report.rate_kbps <= 1.02 * rate_bps
+
+
+def test_what_cannot_be_met_is_missed_downwards() -> None:
+    class Coarse(Source):
+        def encode(self, path: Path, options: EncodeOptions, progress: object) -> EncodeReport:
+            report = super().encode(path, options, progress)
+            report.sizes.key_bytes = 2 ** (report.sizes.key_bytes.bit_length() - 1)
+            return report
+
+    for rate_bps in (3000, 4000, 6000):
+        report = met(Coarse(), bitrate=rate_bps, refine=0)
+        assert 0.45 * rate_bps <= 1000 * report.rate_kbps <= 1.02 * rate_bps
+        size = met(Coarse(), max_size=rate_bps + 500, refine=0).sizes.total_bytes
+        assert 0.45 * rate_bps <= size <= rate_bps + 500
+
+
+def test_the_lowest_and_the_highest() -> None:
+    assert met(Source(), bitrate=10**6).quality == 100
+    with pytest.raises(TargetMissed, match=r"quality 0 takes 1\.37 kbit/s, not 0\.90 kbit/s"):
+        met(Source(), bitrate=900)
+    with pytest.raises(TargetMissed, match="1874 bytes, not 1500 bytes"):
+        met(Source(), max_size=1500)
+    report = met(Source(), bitrate=900, best_effort=True)
+    assert (report.quality, report.point) == (0, point_of(0))
+    assert report.warnings == ["even quality 0 takes 1.37 kbit/s, not 0.90 kbit/s"]
+    assert not met(Source(), bitrate=1400, best_effort=True).warnings
+
+
+def test_only_the_last_passes_improve_tokens() -> None:
+    source = Source(refined=0.8)
+    met(source, bitrate=2500, measure=True)
+    quick = [not options.refine_steps for options in source.passes]
+    assert quick == sorted(quick, reverse=True)
+    assert 1 <= quick.count(False) <= 3
+    assert quick == [not options.measure for options in source.passes]
+
+
+def test_the_search_begins_at_the_quality() -> None:
+    rate_bps = round(1000 * met(Source(), bitrate=10**6, quality=70, refine=0).rate_kbps)
+    assert met(Source(), bitrate=rate_bps, quality=100, refine=0).passes == 1
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """A second of a disc that circles over blocks, with sound."""
+    path = tmp_path / "in.mp4"
+    blocks = np.random.default_rng(0).integers(0, 80, (16, 16, 1), np.uint8)
+    blocks = blocks.repeat(4, 0).repeat(4, 1)
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libx264", rate=25, options={"crf": "12"})
+        pictures.width = pictures.height = 64
+        pictures.pix_fmt = "yuv420p"
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        for n in range(25):
+            picture = moving_picture(n) // 2 + blocks
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(pictures.encode(frame))
+        noise = np.random.default_rng(0).uniform(-0.3, 0.3, (1, 48000)).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+        container.mux(pictures.encode(None))
+    return path
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for temporary files."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def files(folder: Path) -> set[Path]:
+    """What lies in a folder, except what torch puts there."""
+    return {path for path in folder.rglob("*") if "torchinductor" not in str(path)}
+
+
+QUICK: Any = {"weights": "tiny", "refine": 0, "key_preset": 10, "layout": "whole"}
+
+
+@pytest.mark.usefixtures("tiny_weights")
+@pytest.mark.parametrize("options", [{"bitrate": 5000}, {"max_size": 2400}])
+def test_a_real_video(video: Path, temporary: Path, options: dict[str, int]) -> None:
+    path = video.with_suffix(".imf")
+    report = imfcodec.encode(video, path, **QUICK, **options)
+    limit = next(iter(options.values()))
+    taken = 1000 * report.rate_kbps if "bitrate" in options else path.stat().st_size
+    assert 0.95 * limit <= taken <= 1.02 * limit
+    assert report.sizes.total_bytes == path.stat().st_size
+    assert report.sizes.audio_bytes > 0
+    assert report.passes > 1
+    assert imfcodec.inspect(path).header.quantiser == report.point.quantiser
+    assert len(list(imfcodec.Decoder(path.open("rb")))) == report.frames == 25
+    assert not files(temporary)
+
+    again = io.BytesIO()
+    imfcodec.encode(video, again, **QUICK, **dataclasses.asdict(report.point))
+    assert again.getvalue() == path.read_bytes()
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_a_target_that_is_missed_writes_nothing(small_video: Path, temporary: Path) -> None:
+    path = temporary.parent / "a.imf"
+    path.write_bytes(b"before")
+    before = files(path.parent)
+    with pytest.raises(TargetMissed):
+        imfcodec.encode(small_video, path, **QUICK, max_size=100, overwrite=True)
+    assert path.read_bytes() == b"before"
+    assert files(path.parent) == before
+    with pytest.raises(OutputExists):
+        imfcodec.encode(small_video, path, **QUICK, max_size=10_000)
+    report = imfcodec.encode(
+        small_video, path, **QUICK, max_size=100, best_effort=True, overwrite=True
+    )
+    assert report.sizes.total_bytes == path.stat().st_size > 100
+    assert "even quality 0 takes" in report.warnings[0]
+    assert files(path.parent) == before
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_a_failure_between_passes_leaves_nothing(
+    small_video: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(target, "next_quality", fail)
+    before = files(temporary.parent)
+    with pytest.raises(KeyboardInterrupt):
+        imfcodec.encode(small_video, temporary.parent / "a.imf", **QUICK, bitrate=2000)
+    assert files(temporary.parent) == before
+
+
+def test_what_cannot_be_read_again(small_video: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    sources: list[Any] = ["-", io.BytesIO(small_video.read_bytes()), tmp_path / "fifo", tmp_path]
+    for source in sources:
+        with pytest.raises(OptionError, match="needs a file as input"):
+            imfcodec.encode(source, tmp_path / "a.imf", bitrate=5000)
+    with pytest.raises(InputUnreadable):
+        imfcodec.encode(tmp_path / "nothing.mp4", tmp_path / "a.imf", bitrate=5000)
+    with pytest.raises(OptionError, match=r"imfcodec\.encode can"):
+        imfcodec.Encoder(
+            tmp_path / "a.imf", width=64, height=64, options=EncodeOptions(bitrate=5000)
+        )
+    assert not (tmp_path / "a.imf").exists()
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_progress_only_grows(small_video: Path) -> None:
+    said: list[tuple[int, float]] = []
+    options = EncodeOptions(**QUICK, bitrate=9000)
+    report = encode(small_video, io.BytesIO(), options, lambda *done: said.append(done))
+    assert report.passes > 1
+    assert said == sorted(said)
+    assert said[-1][0] == 12 * report.passes
+    assert said[-1][1] == pytest.approx(0.48 * report.passes / target.PASSES)
