@@ -30,6 +30,10 @@ LEAST_FACE: Final = 24
 SAME_HEAD: Final = 0.2
 """Least overlap, as intersection over union, of two successive sightings of a head."""
 
+STAYS: Final = 0.6
+"""A head whose overlap with the sighting before is as large as this has not moved: no shot begins
+there. Fast hands look like a cut otherwise, and a needless key picture costs most of a second."""
+
 CELLS: Final = 8
 """A face is compared with itself in so many cells by so many."""
 
@@ -121,8 +125,17 @@ class HeadTracker:
         self.heads: list[Head] = []
         self.looks: list[int] = []
 
-    def look(self, pts: int, picture: Picture) -> None:
-        """Search a frame, RGB uint8 [H, W, 3] at display size."""
+    def look(self, pts: int, picture: Picture, *, cut: bool = False) -> bool:
+        """Search a frame.
+
+        Args:
+            pts: Of the frame.
+            picture: RGB uint8 [H, W, 3] at display size.
+            cut: Whether a shot seems to begin.
+
+        Returns:
+            Whether a shot begins: no head is where it was.
+        """
         scale = min(1.0, LONG_SIDE / max(picture.shape[:2]))
         if scale < 1:
             size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
@@ -131,6 +144,11 @@ class HeadTracker:
         faces = [f for f in self._finder.find(picture) if _height(f) >= LEAST_FACE * scale]
         known = [head for head in self.heads if head.end_pts is None]
         pairs = _paired([head.face for head in known], faces)
+        cut = cut and all(known[h].face.overlap(faces[f]) < STAYS for f, h in pairs.items())
+        if cut:
+            pairs = {}
+            for head in known:
+                head.end_pts = pts
         for f, face in enumerate(faces):
             left, top, right, bottom = (edge / scale for edge in face.box)
             sighting = Sighting(pts, (left + right) / 2, (top + bottom) / 2, bottom - top)
@@ -139,11 +157,7 @@ class HeadTracker:
             else:
                 self.heads.append(Head(face, sighting, luma))
         self.looks.append(pts)
-
-    def cut(self, pts: int) -> None:
-        """Note that a new shot begins, so that no head goes on."""
-        for head in self.heads:
-            head.end_pts = pts if head.end_pts is None else head.end_pts
+        return cut
 
     def forget(self, pts: int) -> None:
         """Drop what lies before a time, and the heads that were last seen before it."""

@@ -116,13 +116,11 @@ class WindowPlacer:
 
         Args:
             frame: The frame; it is kept.
-            cut: Whether it begins a shot.
+            cut: Whether a shot seems to begin.
         """
-        if cut:
-            self._tracker.cut(frame.pts)
         looks = self._tracker.looks
         if cut or not looks or frame.pts - looks[-1] >= self._look:
-            self._tracker.look(frame.pts, frame.picture)
+            cut = self._tracker.look(frame.pts, frame.picture, cut=cut)
         self._waiting.append((frame, cut))
         while self._waiting and (
             len(self._waiting) > self._room or frame.pts - self._waiting[0][0].pts >= self._ahead

@@ -95,13 +95,16 @@ def test_small_faces_do_not_count(scale: int) -> None:
     assert head.sightings[0].x == pytest.approx(150 * max(1, scale / 2))
 
 
-def test_a_cut_ends_heads() -> None:
-    tracker = tracked(lambda n: [PLACE], 3)
-    tracker.cut(3)
-    tracker.look(3, picture_of(3, [PLACE]))
-    tracker.cut(5)
-    assert [head.end_pts for head in tracker.heads] == [3, 5]
-    assert [len(head.sightings) for head in tracker.heads] == [3, 1]
+@pytest.mark.parametrize("shift", [0, 5, 40])
+def test_a_shot_begins_where_no_head_stays(shift: int) -> None:
+    """Fast hands look like a cut, but the head is where it was."""
+    x, y, height = PLACE
+    places = [PLACE] * 3 + [(x + shift, y, height)]
+    tracker = HeadTracker(FakeFinder(lambda n: [places[n]]))  # type: ignore[arg-type]
+    cuts = [tracker.look(n, picture_of(n, [places[n]]), cut=n == 3) for n in range(4)]
+    assert cuts == [False, False, False, shift == 40]
+    assert [len(head.sightings) for head in tracker.heads] == ([3, 1] if shift == 40 else [4])
+    assert tracker.heads[0].end_pts == (3 if shift == 40 else None)
 
 
 def test_what_is_old_is_forgotten() -> None:
