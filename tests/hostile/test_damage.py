@@ -101,7 +101,7 @@ def test_bit_flips_in_layers(stream: bytes) -> None:
     layered = with_layers(stream)
     assert survive(layered) == 12
     rng = np.random.default_rng(2)
-    for position in range(0, len(layered), 4):
+    for position in range(0, len(layered), 10):
         data = bytearray(layered)
         data[position] ^= 1 << int(rng.integers(8))
         survive(bytes(data))

@@ -156,7 +156,13 @@ def files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if "torchinductor" not in str(path)}
 
 
-QUICK: Any = {"weights": "tiny", "refine": 0, "key_preset": 10, "layout": "whole"}
+QUICK: Any = {
+    "weights": "tiny",
+    "refine": 0,
+    "key_preset": 10,
+    "layout": "whole",
+    "face_weight": 1.0,
+}
 
 
 @pytest.mark.usefixtures("tiny_weights")
