@@ -56,8 +56,8 @@ def compare(source: Path, coded: Path, **scoring: Any) -> None:
     Metrics are lpips_alex, lpips_squeeze, psnr_rgb_db, psnr_y_db, ssim, ms_ssim, xpsnr_db, vmaf,
     motion_error, identity, and LPIPS (AlexNet), PSNR-RGB and motion error of the face, the eyes
     and the mouth, called face_lpips_alex and so on; these and identity are means over people, at
-    most four. A metric that cannot be measured is left out with a
-    warning; it is an error if --metrics names it.
+    most four. A metric that cannot be measured is left out with a warning; it is an error if
+    --metrics names it.
     """
     from imfcodec.bench.clip import Clip
     from imfcodec.bench.scoring import Scorer

@@ -1,7 +1,9 @@
 """Detail that the restoration of a run's first picture adds to the pictures after it.
 
-k ─ R ─ D = R(k) - k ─┐
-p ────────────────────┴─ p + m D      m: 1 where p still looks like k, 0 where it has changed
+    k ─ R ─ D = R(k) - k ─┐
+    p ────────────────────┴─ p + m D
+
+The weight m is 1 where p still looks like k, and 0 where it has changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Windows over the base, at display size (FORMAT.md, section 10).
 
-base ── scale ────────────────────────┬─► picture to show
-window ── scale ── mask ── cross-fade ┘
+    base ─── scale ───────────────────────┬─► picture to show
+    window ─ scale ─ mask ─ cross-fade ───┘
+
+A window fades in and out over a few frames, except where a shot begins.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -18,7 +19,7 @@ from imfcodec.media import AudioPacketOut, MediaReader, PictureFrame, check_file
 from imfcodec.media.timing import exact
 from imfcodec.sender.encoder import Encoder, check_target, open_target
 from imfcodec.sender.report import EncodeReport
-from imfcodec.sender.target import check_source, meet_target
+from imfcodec.sender.target import Pass, check_source, meet_target
 from imfcodec.weights import Weights
 
 
@@ -46,32 +47,28 @@ def encode(
     check_target(target, options.format)
     check_files(source, target, overwrite=options.overwrite)
     if options.has_target:
-        report = _encode_to_target(source, target, options, progress, loaded)
+        check_source(source)
+        loaded = loaded or weights.load_weights(options.weights)  # once for all passes
+    one_pass = partial(_encode, source, loaded)
+    if options.has_target:
+        report = _encode_to_target(one_pass, target, options, progress)
     else:
-        report = _encode(source, target, options, progress, loaded)
+        report = one_pass(target, options, progress)
     report.wall_s = time.perf_counter() - begun
     return report
 
 
 def _encode_to_target(
-    source: str | Path | BinaryIO,
+    one_pass: Pass,
     target: str | Path | BinaryIO,
     options: EncodeOptions,
     progress: Progress | None,
-    loaded: Weights | None,
 ) -> EncodeReport:
     """Encode into temporary files until the rate or the size is met."""
-    check_source(source)
-    loaded = loaded or weights.load_weights(options.weights)
     with writing("output"), ExitStack() as stack:
         file = open_target(target, options.overwrite, stack)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="imfcodec-")))
-        path, report = meet_target(
-            lambda path, options, progress: _encode(source, path, options, progress, loaded),
-            options,
-            folder,
-            progress,
-        )
+        path, report = meet_target(one_pass, options, folder, progress)
         with path.open("rb") as stream:
             shutil.copyfileobj(stream, file)
             file.flush()
@@ -80,10 +77,10 @@ def _encode_to_target(
 
 def _encode(
     source: str | Path | BinaryIO,
+    loaded: Weights | None,
     target: str | Path | BinaryIO,
     options: EncodeOptions,
     progress: Progress | None,
-    loaded: Weights | None,
 ) -> EncodeReport:
     with MediaReader(
         source,

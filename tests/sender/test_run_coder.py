@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imfcodec.bitstream import RunPacket
-from imfcodec.codec.pictures.av1_video import decoded
+from imfcodec.codec.pictures.av1_video import VideoDecoder
 from imfcodec.codec.stages import StageTimes
 from imfcodec.sender import run_coder
 from imfcodec.sender.rate import SegmentSettings
@@ -45,7 +45,7 @@ def test_pictures_are_held(fps: int, hold: int) -> None:
     assert hold_of(Fraction(fps)) == hold
     packets = runs(coder_of(fps, crf=1), moving(11))
     assert {p.hold for p in packets} == {hold}
-    pictures = list(decoded([unit for p in packets for unit in p.units], (64, 64)))
+    pictures = list(map(VideoDecoder(64, 64).decode, [unit for p in packets for unit in p.units]))
     shown = [picture for picture in pictures for _ in range(hold)][:11]
     for n, picture in enumerate(shown):
         assert np.abs(picture.astype(int) - moving_picture(n - n % hold)).mean() < 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -22,7 +22,7 @@ from imfcodec.codec.pictures.obu import (
 from imfcodec.codec.pictures.scheduling import same_scheduling_class, watched
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
 
-MIN_VIDEO_CRF, MAX_VIDEO_CRF = 1, 70
+MAX_VIDEO_CRF: Final = 70
 
 MAX_RATE: Final = 240
 """libsvtav1 takes no more pictures per second; a faster video is coded as if it had these."""
@@ -130,9 +130,3 @@ class VideoDecoder:
                 f"AV1 picture is {frames[0].width}x{frames[0].height}, not {width}x{height}"
             )
         return picture_of(self._to_rgb, frames[0])
-
-
-def decoded(units: Sequence[bytes], size: tuple[int, int]) -> Iterator[Picture]:
-    """The pictures of a whole video of this width and height."""
-    decoder = VideoDecoder(*size)
-    return map(decoder.decode, units)

@@ -1,7 +1,9 @@
 """Windows around heads: still for as long as the head stays inside.
 
-frames ─┬─ wait ──────────────────────────► frames with their windows
-└─ some ─ HeadTracker ─ heads ──────┘
+    frames ─┬─ wait ────────────────────────┬─► frames with their windows
+            └─ some ─ HeadTracker ─ heads ──┘
+
+A window that moves needs a new key picture, so it moves only when the head leaves it.
 """
 
 from __future__ import annotations
@@ -79,8 +81,8 @@ class WindowPlacer:
     """Gives each head a window while it lasts.
 
     Attributes:
-        whole: Whether a head fills so much of the first picture that it needs no window; known
-            when the first frame comes out.
+        whole: Whether a head fills so much of the picture in the first second that it needs no
+            window; known when the first frame comes out.
     """
 
     def __init__(

@@ -1,7 +1,9 @@
 """Heads in windows of their own, over a base that is plain AV1.
 
-frames ─ shots ─ WindowPlacer ─┬─ crop ── Layer of a window ─┬─► packets
-└─ cover ─ RunCoder ──────────┘
+    frames ─ shots ─ WindowPlacer ─┬─ crop ── Layer of a window ─┬─► packets
+                                   └─ cover ─ RunCoder ──────────┘
+
+A packet of the base waits until every window has come as far.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from imfcodec.codec.pictures.av1_video import VideoDecoder, decoded, encode_video
+from imfcodec.codec.pictures.av1_video import VideoDecoder, encode_video
 from imfcodec.codec.pictures.obu import DELIMITER, split_units
 from imfcodec.errors import CorruptStream, LimitExceeded
 from tests.conftest import moving_picture
@@ -26,7 +26,7 @@ def units() -> list[bytes]:
 def test_round_trip(units: list[bytes]) -> None:
     assert len(units) == len(PICTURES)
     assert not any(unit[:2] == DELIMITER for unit in units)
-    pictures = list(decoded(units, SIZE))
+    pictures = list(map(VideoDecoder(*SIZE).decode, units))
     for picture, source in zip(pictures, PICTURES, strict=True):
         assert picture.shape == (64, 96, 3)
         assert np.abs(picture.astype(int) - source).mean() < 4
@@ -37,7 +37,7 @@ def test_round_trip(units: list[bytes]) -> None:
 @pytest.mark.parametrize("rate", [Fraction(1, 10_000), Fraction(30_000, 1001), Fraction(12_500)])
 def test_any_length_and_rate(count: int, rate: Fraction) -> None:
     pictures = [moving_picture(n, *SIZE) for n in range(count)]
-    assert len(list(decoded(encode_video(pictures, rate, 60, 10), SIZE))) == count
+    assert len(list(map(VideoDecoder(*SIZE).decode, encode_video(pictures, rate, 60, 10)))) == count
 
 
 def test_a_picture_of_another_size_is_refused(units: list[bytes]) -> None:
