@@ -89,6 +89,13 @@ class ModelConfig:
             None: there is no R, and key frames are used as AV1 decodes them (the paper).
         restoration_blocks: Residual blocks of R at each scale, on the way down and up.
         restoration_passes: Passes of R over a key frame, each with its own weights.
+        attention_pooling: Side in cells of the squares over which keys and values of the finest
+            attention are averaged.
+        narrow_up: Channels to which the decoder narrows its maps at scales 32, 16, 8, 4 before
+            they enter the next finer scale. None: they are not narrowed.
+        narrow_inner: Likewise for its maps at scales 8 and 4, before they enter convolutions of
+            their own scale, and for the motion at scale 8, which is narrowed like the map there.
+        narrow_features: Likewise for f^8, f^4 and f^2, once per key frame.
     """
 
     preset: str
@@ -114,6 +121,10 @@ class ModelConfig:
     restoration_channels: tuple[int, int, int] | None = None
     restoration_blocks: int = 2
     restoration_passes: int = 1
+    attention_pooling: int = 1
+    narrow_up: tuple[int, int, int, int] | None = None
+    narrow_inner: tuple[int, int] | None = None
+    narrow_features: tuple[int, int, int] | None = None
 
     def to_json(self) -> str:
         """One line of JSON, stable key order."""
@@ -164,8 +175,8 @@ PAPER = ModelConfig(
 )
 """Sizes from the paper's supplement (CVPR 2024, Implicit Motion Function)."""
 
-FAST = ModelConfig(
-    preset="fast",
+WIDE = ModelConfig(
+    preset="wide",
     token_size=32,
     stem_channels=16,
     stem_kernel=5,
@@ -189,9 +200,21 @@ FAST = ModelConfig(
     restoration_blocks=5,
     restoration_passes=2,
 )
+"""Sizes of the teacher of the released weights."""
+
+FAST = dataclasses.replace(
+    WIDE,
+    preset="fast",
+    attention_blocks=(1, 1, 0),
+    decoder_channels=(96, 56, 24),
+    attention_pooling=4,
+    narrow_up=(64, 64, 48, 16),
+    narrow_inner=(32, 24),
+    narrow_features=(32, 16, 8),
+)
 """The preset of the released weights: its first constraint is real time on two CPU cores."""
 
-PRESETS = {"paper": PAPER, "fast": FAST}
+PRESETS = {"paper": PAPER, "wide": WIDE, "fast": FAST}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from imfcodec import weights
-from imfcodec.config import FAST
+from imfcodec.config import FAST, ModelConfig
 from imfcodec.model.imf import IMF
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.weights import WeightsFile
@@ -30,6 +30,10 @@ TINY = dataclasses.replace(
     restoration_channels=(4, 8, 8),
     restoration_blocks=1,
     restoration_passes=1,
+    attention_pooling=2,
+    narrow_up=(12, 12, 12, 6),
+    narrow_inner=(12, 6),
+    narrow_features=(12, 6, 4),
 )
 
 
@@ -48,10 +52,10 @@ def random_walks(clips: int, frames: int, size: int, seed: int = 0) -> list[np.n
     return walks
 
 
-def tiny_model(seed: int = 0) -> IMF:
+def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> IMF:
     """The network with every parameter random, so that no path is silent."""
     torch.manual_seed(seed)
-    model = IMF(TINY).eval().requires_grad_(False)
+    model = IMF(config).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         if name.split(".")[-2] in ("last", "painting"):
             parameter.normal_(std=0.02)
@@ -61,7 +65,7 @@ def tiny_model(seed: int = 0) -> IMF:
     return model
 
 
-def write_tiny_weights(folder: Path) -> WeightsFile:
+def write_tiny_weights(folder: Path, config: ModelConfig = TINY) -> WeightsFile:
     """Store the tiny model with tables fitted on random walks."""
     tables = fit_tables(np.full(TINY.token_size, 0.2, np.float32), random_walks(6, 60, 16))
-    return weights.write(folder, "tiny", tiny_model(), tables)
+    return weights.write(folder, "tiny", tiny_model(config=config), tables)

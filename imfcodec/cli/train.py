@@ -96,6 +96,11 @@ workers_option = click.option(
     "installed weights.",
 )
 @click.option(
+    "--teacher",
+    metavar="PATH|NAME|ID",
+    help="Train a cheaper decoder for the tokens of these weights, from what it shares with them.",
+)
+@click.option(
     "--restoration",
     type=PATH,
     help="Network that restores decoded key frames: a file that `train restoration` wrote.",
@@ -141,7 +146,8 @@ def run_command(
         base = TrainConfig(legs, model, precision=natural_precision(options["device"]))
         fields = json.loads(base.to_json())
         config = TrainConfig.from_json(json.dumps(_changed(fields, settings)))
-    options["initial"] = _initial(options["initial"])
+    for name in ("initial", "teacher"):
+        options[name] = _initial(options[name])
     figures = train_loop(config, shard, run=run, say=_say, **options)
     _show(figures, f"averaged weights: {run / 'ema.safetensors'}")
 
@@ -292,7 +298,12 @@ def tokens_command(
 
 @train.command("export", short_help="Turn a run's averaged weights into a weights file.")
 @click.argument("run", type=PATH)
-@click.argument("clips", type=PATH)
+@click.argument("clips", type=PATH, required=False)
+@click.option(
+    "--tables",
+    metavar="PATH|NAME|ID",
+    help="Take the entropy tables of these weights, the run's teacher, instead of fitting them.",
+)
 @click.option(
     "--to",
     "folder",
@@ -310,19 +321,29 @@ def tokens_command(
     help="Number of training clips from CLIPS to fit the entropy tables on.",
 )
 @json_option
-def export_command(run: Path, clips: Path, folder: Path, name: str, count: int) -> None:
+def export_command(
+    run: Path, clips: Path | None, tables: str | None, folder: Path, name: str, count: int
+) -> None:
     """Write RUN's weights as NAME-SHA8.safetensors, with tables fitted on the videos in CLIPS.
+
+    A run that had a teacher takes its tables with --tables and needs no CLIPS.
 
     The weights become the default in the folder's manifest.json, and its MODEL_CARD.md gets an
     entry to fill in.
     """
+    from imfcodec.errors import OptionError
     from imfcodec.sources import find_sources
     from imfcodec.training.export import export_run
+    from imfcodec.weights import load_weights
 
-    paths = [source.path for source in find_sources([clips])]
+    if (clips is None) == (tables is None):
+        raise OptionError("export needs CLIPS to fit tables on, or --tables, not both")
+    given = load_weights(tables).tables if tables else None
+    paths = [source.path for source in find_sources([clips])] if clips else []
     # Clips at even distances, so that all kinds are included.
     chosen = paths[:: max(1, math.ceil(len(paths) / count))]
     with job_progress("export") as advance:
-        file = export_run(run, chosen, folder, name, advance or (lambda done, total: None))
+        say = advance or (lambda done, total: None)
+        file = export_run(run, chosen, folder, name, say, given)
     record = {"name": file.name, "id": file.id.hex(), "path": str(file.path)}
     _show(record, str(file.path))

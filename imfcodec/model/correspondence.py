@@ -75,10 +75,10 @@ class Correspondence(nn.Module):
     The layer marked (0) starts at zero, so that an untrained network returns its reference.
     """
 
-    def __init__(self, feature_channels: int, dim: int, heads: int, hidden: int = 64) -> None:
+    def __init__(self, channels: int, heads: int, hidden: int = 64) -> None:
+        """``channels`` are those of features and motions together."""
         super().__init__()
-        found = 3 * heads
-        self.first = convolution(feature_channels + 2 * dim + found, hidden)
+        self.first = convolution(channels + 3 * heads, hidden)
         self.second = convolution(hidden, hidden)
         self.last = zero_convolution(hidden, 3)
 

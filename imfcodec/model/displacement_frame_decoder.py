@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,7 +11,14 @@ from torch import Tensor, nn
 from imfcodec.config import ModelConfig
 from imfcodec.model.correspondence import Correspondence, Refinement, Warp, sample, visibility_of
 from imfcodec.model.implicit_motion_alignment import Alignment
-from imfcodec.model.layers import activation, convolution, resize, unfold_pixels, zero_convolution
+from imfcodec.model.layers import (
+    Projection,
+    activation,
+    convolution,
+    resize,
+    unfold_pixels,
+    zero_convolution,
+)
 
 
 class DisplacementFrameDecoder(nn.Module):
@@ -24,6 +33,9 @@ class DisplacementFrameDecoder(nn.Module):
     Convolutions run at half the picture's size and below; the sampled picture enters them, and
     the painting leaves them, with 2x2 pixels folded into channels. Painting and displacement start
     at zero, so an untrained network returns its reference.
+
+    Where the configuration says so, linear maps narrow what enters a convolution: what comes from
+    the coarser scale (up), the decoder's own map and the motion (inner), and the reference.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -31,17 +43,35 @@ class DisplacementFrameDecoder(nn.Module):
         coarse, middle, fine = config.attention_dims
         wide, half, quarter = config.decoder_channels
         f2, f4, f8 = config.feature_channels[:3]
-        self.fuse16 = convolution(coarse + middle, middle)
-        self.fuse8 = convolution(middle + fine, wide)
-        self.correspondence = Correspondence(wide, fine, config.attention_heads)
-        self.refine8 = Refinement(wide, f8, 48)
-        self.conv8 = convolution(wide + f8, wide)
-        self.enter4 = convolution(wide + f4, half)
-        self.refine4 = Refinement(half, f4)
-        self.conv4 = convolution(half + f4, half)
-        self.enter2 = convolution(half + f2 + 12, quarter)
+        ups = (coarse, middle, wide, half)
+        self.up32, self.up16, self.up8, self.up4 = _projections(ups, config.narrow_up)
+        self.inner8, self.inner4 = _projections((wide, half), config.narrow_inner)
+        self.motion, self.reference_motion = _projections(
+            (fine, fine), config.narrow_inner and config.narrow_inner[:1] * 2
+        )
+        self.features = _projections((f8, f4, f2), config.narrow_features)
+        up32, up16, up8, up4 = config.narrow_up or ups
+        inner8, inner4 = config.narrow_inner or (wide, half)
+        motion = config.narrow_inner[0] if config.narrow_inner else fine
+        f8, f4, f2 = config.narrow_features or (f8, f4, f2)
+        self.fuse16 = convolution(up32 + middle, middle)
+        self.fuse8 = convolution(up16 + fine, wide)
+        self.correspondence = Correspondence(inner8 + 2 * motion, config.attention_heads)
+        self.refine8 = Refinement(inner8, f8, 48)
+        self.conv8 = convolution(inner8 + f8, wide)
+        self.enter4 = convolution(up8 + f4, half)
+        self.refine4 = Refinement(inner4, f4)
+        self.conv4 = convolution(inner4 + f4, half)
+        self.enter2 = convolution(up4 + f2 + 12, quarter)
         self.conv2 = convolution(quarter, quarter)
         self.painting = zero_convolution(quarter, 16)
+
+    def narrowed(
+        self, motion: Tensor, fine: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+        """Prepare m_r at scale 8 and f^8, f^4, f^2 of a key frame for `forward`."""
+        f8, f4, f2 = (narrow(f) for narrow, f in zip(self.features, fine, strict=True))
+        return self.reference_motion(motion), (f8, f4, f2)
 
     def forward(
         self,
@@ -56,8 +86,8 @@ class DisplacementFrameDecoder(nn.Module):
         Args:
             aligned: Alignments at scales 32, 16, 8.
             motion: m_c at scale 8 [B, dim, H / 8, W / 8].
-            reference_motion: m_r at scale 8, likewise.
-            fine: f^8, f^4, f^2.
+            reference_motion: m_r at scale 8, from `narrowed`.
+            fine: f^8, f^4, f^2, likewise.
             picture: x_r [B, 3, H, W].
 
         Returns:
@@ -65,30 +95,44 @@ class DisplacementFrameDecoder(nn.Module):
             warp at scale 4.
         """
         h32, h16, h8 = (a.features for a in aligned)
-        h16 = activation(self.fuse16(torch.cat([resize(h32, *h16.shape[-2:]), h16], 1)))
-        h8 = activation(self.fuse8(torch.cat([resize(h16, *h8.shape[-2:]), h8], 1)))
-        warp = self.correspondence(h8, motion, reference_motion, aligned[-1])
+        h16 = activation(self.fuse16(_joined(self.up32(h32), h16)))
+        h8 = activation(self.fuse8(_joined(self.up16(h16), h8)))
+        inner8 = self.inner8(h8)
+        warp = self.correspondence(inner8, self.motion(motion), reference_motion, aligned[-1])
         mass = aligned[-1].mass.mean(1, keepdim=True)
         f8, f4, f2 = fine
 
-        warp = self.refine8(h8, sample(f8, warp.displacement), warp)
+        warp = self.refine8(inner8, sample(f8, warp.displacement), warp)
         sampled8 = _sample_visible(f8, warp, mass)
-        h8 = h8 + activation(self.conv8(torch.cat([h8, sampled8], 1)))
+        h8 = h8 + activation(self.conv8(_joined(inner8, sampled8)))
 
         sampled4 = _sample_visible(f4, warp, mass)
-        h4 = activation(self.enter4(torch.cat([resize(h8, *sampled4.shape[-2:]), sampled4], 1)))
-        warp = self.refine4(h4, sample(f4, warp.displacement), warp).steadied()
+        h4 = activation(self.enter4(_joined(self.up8(h8), sampled4)))
+        inner4 = self.inner4(h4)
+        warp = self.refine4(inner4, sample(f4, warp.displacement), warp).steadied()
         sampled4 = _sample_visible(f4, warp, mass)
-        h4 = h4 + activation(self.conv4(torch.cat([h4, sampled4], 1)))
+        h4 = h4 + activation(self.conv4(_joined(inner4, sampled4)))
 
         sampled2 = _sample_visible(f2, warp, mass)
-        size2 = sampled2.shape[-2:]
         sampled = sample(picture, warp.displacement)
         folded = F.pixel_unshuffle(sampled, 2)
-        h2 = activation(self.enter2(torch.cat([resize(h4, *size2), sampled2, folded], 1)))
+        h2 = activation(self.enter2(_joined(self.up4(h4), sampled2, folded)))
         h2 = h2 + activation(self.conv2(h2))
         painting = unfold_pixels(self.painting(h2))
-        return visibility_of(painting[:, 3:]) * sampled + painting[:, :3], warp
+        visibility = visibility_of(painting[:, 3:])
+        return torch.addcmul(painting[:, :3], visibility, sampled), warp
+
+
+def _projections(channels: Sequence[int], narrow: Sequence[int] | None) -> nn.ModuleList:
+    """One for each number of channels; without numbers to narrow them to, the maps themselves."""
+    if narrow is None:
+        return nn.ModuleList(nn.Identity() for _ in channels)
+    return nn.ModuleList(Projection(i, o) for i, o in zip(channels, narrow, strict=True))
+
+
+def _joined(coarse: Tensor, *others: Tensor) -> Tensor:
+    """Concatenation of a map, resized, with others of one size."""
+    return torch.cat([resize(coarse, *others[0].shape[-2:]), *others], 1)
 
 
 def _sample_visible(features: Tensor, warp: Warp, mass: Tensor) -> Tensor:

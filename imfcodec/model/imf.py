@@ -24,8 +24,9 @@ class Reference(NamedTuple):
 
     Attributes:
         keys_and_values: Input of the attention at each scale, coarse to fine.
-        motion: m_r at the finest attention scale [B, dim, h, w].
-        fine: f^8 [B, C8, H / 8, W / 8], f^4 [B, C4, H / 4, W / 4] and f^2 [B, C2, H / 2, W / 2].
+        motion: m_r at the finest attention scale [B, dim, h, w], as the decoder takes it.
+        fine: f^8 [B, C8, H / 8, W / 8], f^4 [B, C4, H / 4, W / 4] and f^2 [B, C2, H / 2, W / 2],
+            likewise.
         picture: The restored key frame x_r [B, 3, H, W] in 0..1.
     """
 
@@ -81,7 +82,13 @@ class IMF(nn.Module):
         self.latent_token_decoder = LatentTokenDecoder(config)
         channels = dict(zip((2, 4, 8, 16, 32), config.feature_channels, strict=True))
         self.alignments = nn.ModuleList(
-            ImplicitMotionAlignment(dim, channels[scale], config.attention_heads, blocks)
+            ImplicitMotionAlignment(
+                dim,
+                channels[scale],
+                config.attention_heads,
+                blocks,
+                config.attention_pooling if scale == config.attention_scales[-1] else 1,
+            )
             for scale, dim, blocks in zip(
                 config.attention_scales,
                 config.attention_dims,
@@ -134,9 +141,10 @@ class IMF(nn.Module):
             a.keys_and_values(m, features[s])  # type: ignore[operator]
             for a, m, s in zip(self.alignments, motions, self.config.attention_scales, strict=True)
         )
-        return Reference(
-            keys_and_values, motions[-1], (features[8], features[4], features[2]), picture
-        )
+        motion, fine = motions[-1], (features[8], features[4], features[2])
+        if isinstance(self.frame_decoder, DisplacementFrameDecoder):
+            motion, fine = self.frame_decoder.narrowed(motion, fine)
+        return Reference(keys_and_values, motion, fine, picture)
 
     def reconstruct(self, token: Tensor, reference: Reference) -> Reconstruction:
         """Rebuild frames from their tokens t_c [B, d_m] and a reference of batch B."""

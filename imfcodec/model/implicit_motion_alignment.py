@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imfcodec.model.layers import TransformerBlock, coordinates
+from imfcodec.model.layers import TransformerBlock, coordinates, pooled
 
 VECTOR = 8
 """Head sizes are multiples of this."""
@@ -63,24 +63,33 @@ class ImplicitMotionAlignment(nn.Module):
     attention also yields its sum and the position of every query.
     """
 
-    def __init__(self, dim: int, feature_channels: int, heads: int, blocks: int) -> None:
+    def __init__(
+        self, dim: int, feature_channels: int, heads: int, blocks: int, pooling: int = 1
+    ) -> None:
+        """Keys and values are means over squares of ``pooling`` x ``pooling`` cells."""
         super().__init__()
         self.heads = heads
+        self.pooling = pooling
         self.position = PositionalEmbedding(dim)
         self.query = nn.Linear(dim, dim, bias=False)
         self.key = nn.Linear(dim, dim, bias=False)
         self.value = nn.Linear(feature_channels, dim)
         self.out = nn.Linear(dim, dim)
-        self.blocks = nn.ModuleList(TransformerBlock(dim, heads) for _ in range(blocks))
+        self.blocks = nn.ModuleList(TransformerBlock(dim, heads, pooling) for _ in range(blocks))
         nn.init.orthogonal_(self.query.weight)
         with torch.no_grad():
             self.key.weight.copy_(self.query.weight)
 
     def keys_and_values(self, motion: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of a reference: [B, dim, h, w], [B, C, h, w] -> 2 x [B, h * w, dim]."""
+        """Keys and values of a reference: [B, dim, h, w], [B, C, h, w] -> 2 x [B, N, dim].
+
+        N is the number of cells after pooling.
+        """
         height, width = motion.shape[-2:]
         key = motion.flatten(2).transpose(1, 2) + self.position(height, width, motion)
-        return self.key(key), self.value(features.flatten(2).transpose(1, 2))
+        value = features.flatten(2).transpose(1, 2)
+        key, value = (pooled(x, width, self.pooling) for x in (key, value))
+        return self.key(key), self.value(value)
 
     def forward(self, motion: Tensor, keys_and_values: tuple[Tensor, Tensor]) -> Alignment:
         """Align a reference, given by its `keys_and_values`, to m_c [B, dim, h, w]."""
@@ -92,7 +101,8 @@ class ImplicitMotionAlignment(nn.Module):
         def split(x: Tensor) -> Tensor:
             return x.view(b, -1, self.heads, head_dim).transpose(1, 2)
 
-        where = F.pad(coordinates(height, width, motion), (1, 0), value=1.0)
+        cells = (height // self.pooling, width // self.pooling)
+        where = F.pad(coordinates(*cells, motion), (1, 0), value=1.0)
         # All head sizes are equal, as the fused kernels require.
         padding = -(-(head_dim + 3) // VECTOR) * VECTOR - head_dim
         tracers = F.pad(where, (0, padding - 3))
@@ -108,5 +118,5 @@ class ImplicitMotionAlignment(nn.Module):
 
         x = self.out(mixed[..., :head_dim].transpose(1, 2).flatten(2))
         for block in self.blocks:
-            x = block(x)
+            x = block(x, width)
         return Alignment(x.transpose(1, 2).reshape(b, dim, height, width), mass, position)

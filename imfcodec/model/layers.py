@@ -35,6 +35,22 @@ def zero_convolution(inputs: int, outputs: int) -> nn.Conv2d:
     return layer
 
 
+class Projection(nn.Linear):
+    """Linear map of each cell: [B, inputs, H, W] -> [B, outputs, H, W]."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, H, W] -> [B, outputs, H, W], interleaved if x is."""
+        return per_cell(x, self.weight)
+
+
+def per_cell(x: Tensor, weight: Tensor) -> Tensor:
+    """Linear map [outputs, inputs] of each cell of [B, inputs, H, W], in x's memory format."""
+    return F.linear(x.permute(0, 2, 3, 1), weight).permute(0, 3, 1, 2)
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut; stride 2 halves the map.
 
@@ -104,22 +120,29 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Pre-norm multi-head self-attention and feed-forward, both residual."""
+    """Pre-norm multi-head self-attention and feed-forward, both residual.
 
-    def __init__(self, dim: int, heads: int) -> None:
+    Keys and values are means over squares of ``pooling`` x ``pooling`` cells.
+    """
+
+    def __init__(self, dim: int, heads: int, pooling: int = 1) -> None:
         super().__init__()
         self.heads = heads
+        self.pooling = pooling
         self.norm_attention = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
         self.norm_feed = nn.LayerNorm(dim)
         self.feed = FeedForward(dim, 2)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, N, dim] -> [B, N, dim]."""
+    def forward(self, x: Tensor, width: int) -> Tensor:
+        """Cells of a map of this width, row by row: [B, N, dim] -> [B, N, dim]."""
         b, n, c = x.shape
-        qkv = self.qkv(self.norm_attention(x)).view(b, n, 3, self.heads, c // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        cells = self.norm_attention(x)
+        weights, biases = self.qkv.weight, self.qkv.bias
+        q = F.linear(cells, weights[:c], biases[:c]).view(b, n, self.heads, -1).transpose(1, 2)
+        kv = F.linear(pooled(cells, width, self.pooling), weights[c:], biases[c:])
+        k, v = kv.view(b, -1, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, c)
         x = x + self.out(mixed)
         return x + self.feed(self.norm_feed(x))
@@ -130,6 +153,14 @@ def coordinates(height: int, width: int, like: Tensor) -> Tensor:
     y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) / height
     x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) / width
     return torch.stack([x.repeat(height), y.repeat_interleave(width)], -1)
+
+
+def pooled(cells: Tensor, width: int, side: int) -> Tensor:
+    """Means over squares of cells: [B, h * width, C] -> [B, (h / side) * (width / side), C]."""
+    if side == 1:
+        return cells
+    grid = cells.unflatten(1, (-1, width)).permute(0, 3, 1, 2)
+    return F.avg_pool2d(grid, side).flatten(2).transpose(1, 2)
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:
@@ -148,11 +179,12 @@ def unfold_pixels(folded: Tensor) -> Tensor:
     fill areas with it. Therefore the mean over 5x5 folds is made equal for the four pixels of a
     fold.
     """
-    phases = folded.unflatten(1, (-1, 4))
-    uneven = (phases - phases.mean(2, keepdim=True)).flatten(1, 2)
-    rows = F.avg_pool2d(uneven, (5, 1), 1, (2, 0), count_include_pad=False)
-    grid = F.avg_pool2d(rows, (1, 5), 1, (0, 2), count_include_pad=False)
-    return F.pixel_shuffle(folded - grid, 2)
+    rows = F.avg_pool2d(folded, (5, 1), 1, (2, 0), count_include_pad=False)
+    mean = F.avg_pool2d(rows, (1, 5), 1, (0, 2), count_include_pad=False)
+    fold = torch.arange(folded.shape[1], device=folded.device) // 4
+    # Each channel less the mean of its fold, as one product.
+    uneven = torch.eye(len(fold), device=fold.device) - (fold[:, None] == fold) / 4
+    return F.pixel_shuffle(folded - per_cell(mean, uneven.to(mean.dtype)), 2)
 
 
 def interleaved(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from imfcodec import weights
 from imfcodec.codec.network import restored
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.pictures import PICTURE_CODECS
-from imfcodec.codec.tokens import Quantiser
+from imfcodec.codec.tokens import EntropyModel, Quantiser
 from imfcodec.config import REFINE_STEPS
 from imfcodec.errors import InputUnreadable
 from imfcodec.media import AudioMode, CodingGeometry, MediaReader
@@ -44,6 +44,7 @@ def export_run(
     folder: Path,
     name: str,
     advance: Callable[[int, int], None] = lambda done, total: None,
+    tables: EntropyModel | None = None,
 ) -> WeightsFile:
     """Write NAME-SHA8.safetensors, list it in the manifest, and begin its model card.
 
@@ -53,6 +54,7 @@ def export_run(
         folder: Folder of the weights; the new ones become its default.
         name: Name of the weights.
         advance: Called with how many clips are done, of how many.
+        tables: Those of a student's teacher, whose tokens are the same; None fits new ones.
 
     Raises:
         InputUnreadable: The folder is no training run.
@@ -66,13 +68,14 @@ def export_run(
     trainee.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # Tokens as the shipped float16 weights give them, not as the float32 checkpoint does.
     trainee.imf.half().float()
-    step = trainee.quantiser.step.numpy().astype(np.float32)
-    runs: list[RefinedRun] = []
-    for number, clip in enumerate(clips):
-        advance(number, len(clips))
-        runs += _runs_of(trainee.imf, step, clip)
-    advance(len(clips), len(clips))
-    tables = fit_tables(step, [run.tokens for run in runs], [run.integers for run in runs])
+    if tables is None:
+        step = trainee.quantiser.step.numpy().astype(np.float32)
+        runs: list[RefinedRun] = []
+        for number, clip in enumerate(clips):
+            advance(number, len(clips))
+            runs += _runs_of(trainee.imf, step, clip)
+        advance(len(clips), len(clips))
+        tables = fit_tables(step, [run.tokens for run in runs], [run.integers for run in runs])
     file = weights.write(folder, name, trainee.imf, tables)
     add_to_manifest(folder, file, config.model, dataclasses.asdict(config))
     add_to_model_card(folder, file, run, config)

@@ -14,6 +14,7 @@ from imfcodec.errors import OptionError, Stopped
 from imfcodec.training.adversary import Adversary
 from imfcodec.training.checkpoint import STATE_FILE, load_initial, load_state, save_state
 from imfcodec.training.config import TrainConfig
+from imfcodec.training.distillation import SHOWN, SHOWS, Teacher
 from imfcodec.training.losses import (
     flow_distance,
     motion_distance,
@@ -31,6 +32,7 @@ from imfcodec.training.shards import Shard
 from imfcodec.training.trainee import Trainee, reduce_to, token_noise
 from imfcodec.training.utilisation import FlopMeter, peak_flops
 from imfcodec.training.validation import Validation
+from imfcodec.weights import load_weights
 
 FIRST_CHECKPOINT_S = 45.0
 """A run has its first checkpoint after this time, in seconds, whatever its interval."""
@@ -45,6 +47,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     initial: Path | None = None,
+    teacher: Path | None = None,
     restoration: Path | None = None,
     minutes: float | None = None,
     workers: int | None = None,
@@ -62,8 +65,9 @@ def train(
         resume: Continue from the run's last checkpoint. On a CPU, the result is then bit for bit
             that of an uninterrupted run.
         initial: Averaged weights of another run to start from.
-        restoration: R, as written by `train_restoration`; None takes that of ``initial``, if it
-            has one. R is not trained further.
+        teacher: Weights file of a network whose student is trained, see `distillation`.
+        restoration: R, as written by `train_restoration`; None takes that of ``initial`` or
+            ``teacher``, if it has one. R is not trained further.
         minutes: Save and stop after this many minutes.
         workers: Processes that plan batches; None chooses by the device.
         wandb: Project of Weights & Biases to log to as well.
@@ -86,11 +90,35 @@ def train(
     trainee = Trainee(config.model).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if initial is not None:
         load_initial(initial, trainee)
-    if restoration is not None:
-        load_restoration(restoration, trainee.imf.restoration)
+    restored_by = restoration or teacher
+    if restored_by is not None:
+        load_restoration(restored_by, trainee.imf.restoration)
     if trainee.imf.restoration:
         trainee.imf.restoration.requires_grad_(False)
+
+    def shard_of(folder: Path, name: str) -> Shard:
+        """With restored references, which the run keeps in a file of this name."""
+        network = trainee.imf.restoration
+        return restored_shard(folder, run / name, network, device, config.precision, say)
+
+    if processes.first:  # it restores for all
+        shard_of(shard, REFERENCES_FILE)
+    processes.largest(0.0)  # all wait for it
+    sampler = PairSampler(shard_of(shard, REFERENCES_FILE), config, device)
+    check = None
+    if validation and processes.first:
+        held_out = shard_of(validation, f"validation-{REFERENCES_FILE}")
+        check = Validation(held_out, config, device)
+    guide = None
+    if teacher is not None:
+        guide = Teacher(load_weights(str(teacher)), trainee)
+        if not resume:
+            side = _side(config, config.stages[-1].size, sampler.shard.size)
+            guide.begin([sampler.draw(n, SHOWN, side, flow=True) for n in range(SHOWS)])
+
     ema = average_of(trainee)
+    if guide:
+        guide.watch()
     trainee.imf.latent_token_encoder.normalise.mean_over_processes = processes.mean
     trainee.imf.latent_token_encoder.normalise.renormalise = config.renormalise
     optimiser = torch.optim.Adam(trainee.parameters(), config.learning_rate, config.betas)
@@ -122,19 +150,6 @@ def train(
     compiled_pass = torch.compile(plain_pass) if config.compile else plain_pass
     distance = PerceptualLoss(config.perceptual_net).to(device) if config.perceptual else None
 
-    def shard_of(folder: Path, name: str) -> Shard:
-        """With restored references, which the run keeps in a file of this name."""
-        network = trainee.imf.restoration
-        return restored_shard(folder, run / name, network, device, config.precision, say)
-
-    if processes.first:  # it restores for all
-        shard_of(shard, REFERENCES_FILE)
-    processes.largest(0.0)  # all wait for it
-    sampler = PairSampler(shard_of(shard, REFERENCES_FILE), config, device)
-    check = None
-    if validation and processes.first:
-        held_out = shard_of(validation, f"validation-{REFERENCES_FILE}")
-        check = Validation(held_out, config, device)
     flops, peak = FlopMeter(), peak_flops(device, config.precision)
     log = RunLog(run, step, peak, wandb) if processes.first else None
     if workers is None:
@@ -209,8 +224,8 @@ def train(
                         terms["perceptual"] = config.perceptual, distance(picture, target, step)
                     if config.structure:
                         terms["structure"] = config.structure, structure_distance(picture, target)
-                    if batch.flow is not None and len(rebuilt.displacement):
-                        displacement = rebuilt.displacement.float()
+                    if batch.flow is not None and rebuilt.warp:
+                        displacement = rebuilt.warp.displacement.float()
                         terms["flow"] = flow_weight, flow_distance(displacement, batch.flow)
                     if moving:
                         beside = rebuilt.neighbour.float()
@@ -218,6 +233,8 @@ def train(
                         pictures = (picture, beside, target, target_beside)
                         motion = motion_distance(*(x * weights for x in pictures))
                         terms["motion"] = config.motion, motion
+                    if guide:
+                        terms |= guide.terms(rebuilt, weights)
                     if gan_on:
                         terms |= adversary.terms(picture, target)
                     loss = sum((w * x for w, x in terms.values()), picture.new_zeros(()))
@@ -297,12 +314,16 @@ def _requests(
     config: TrainConfig, first: int, largest: int, parts: list[tuple[int, int]]
 ) -> Iterator[tuple[int, int, int, bool, tuple[int, int]]]:
     """Arguments of `PairSampler.plan` from a step on; pictures are at most ``largest`` pixels."""
-    side = min(config.model.token_encoder_side or 0, largest)
     for step in range(first, config.steps):
         stage = config.stage_at(step)
         flow = config.flow > 0 and step / config.steps < config.flow_end
         for part in parts:
-            yield step, stage.batch, max(stage.size, side), flow, part
+            yield step, stage.batch, _side(config, stage.size, largest), flow, part
+
+
+def _side(config: TrainConfig, size: int, largest: int) -> int:
+    """Side of pictures of which E_T sees every pixel and the rest ``size`` pixels."""
+    return max(size, min(config.model.token_encoder_side or 0, largest))
 
 
 def _flow_share(progress: float, config: TrainConfig) -> float:

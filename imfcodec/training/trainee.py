@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imfcodec.config import ModelConfig
+from imfcodec.model.correspondence import Warp
 from imfcodec.model.imf import IMF
 from imfcodec.model.latent_token_encoder import at_rest
 from imfcodec.model.layers import interleaved
@@ -23,15 +24,19 @@ class Pass(NamedTuple):
         picture: x_hat_c [B, 3, S, S].
         token: Of x_c, normalised and without noise [B, d_m].
         bits: Mean bits per token, scalar.
-        displacement: Of the reference [B, 2, h, w]; empty for the plain alignment.
+        warp: How the reference was sampled; None for the plain alignment.
         neighbour: The neighbouring frame of x_c, rebuilt [B, 3, S, S]; empty if not requested.
+        reference: The reference that it was made of [B, 3, S, S].
+        received: The tokens that it was made of, t_c and t_r [B, d_m].
     """
 
     picture: Tensor
     token: Tensor
     bits: Tensor
-    displacement: Tensor
+    warp: Warp | None
     neighbour: Tensor
+    reference: Tensor
+    received: tuple[Tensor, Tensor]
 
 
 class TokenQuantiser(nn.Module):
@@ -102,8 +107,10 @@ class Trainee(nn.Module):
             rebuilt.picture,
             said,
             bits,
-            rebuilt.warp.displacement if rebuilt.warp else nothing,
+            rebuilt.warp,
             self.imf.reconstruct(beside, reference).picture if neighbour else nothing,
+            picture,
+            (current, reference_token),
         )
 
     def _tokens(self, batch: Batch, noise: list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:

@@ -48,6 +48,9 @@ TINY = dataclasses.replace(
     restoration_channels=(4, 4, 4),
     restoration_blocks=1,
     restoration_passes=1,
+    narrow_up=(8, 8, 8, 4),
+    narrow_inner=(8, 4),
+    narrow_features=(8, 4, 4),
 )
 
 Invoke = Callable[..., Result]
