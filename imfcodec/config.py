@@ -89,10 +89,11 @@ class ModelConfig:
             None: there is no R, and key frames are used as AV1 decodes them (the paper).
         restoration_blocks: Residual blocks of R at each scale, on the way down and up.
         restoration_passes: Passes of R over a key frame, each with its own weights.
-        attention_pooling: Side in cells of the squares over which keys and values of the finest
-            attention are averaged.
+        attention_pooling: Side in cells, 1, 2 or 4, of the squares over which keys and values of
+            the finest attention are averaged.
         narrow_up: Channels to which the decoder narrows its maps at scales 32, 16, 8, 4 before
             they enter the next finer scale. None: they are not narrowed.
+        narrow_aligned: Likewise for the aligned features at scales 16 and 8.
         narrow_inner: Likewise for its maps at scales 8 and 4, before they enter convolutions of
             their own scale, and for the motion at scale 8, which is narrowed like the map there.
         narrow_features: Likewise for f^8, f^4 and f^2, once per key frame.
@@ -123,6 +124,7 @@ class ModelConfig:
     restoration_passes: int = 1
     attention_pooling: int = 1
     narrow_up: tuple[int, int, int, int] | None = None
+    narrow_aligned: tuple[int, int] | None = None
     narrow_inner: tuple[int, int] | None = None
     narrow_features: tuple[int, int, int] | None = None
 
@@ -209,6 +211,7 @@ FAST = dataclasses.replace(
     decoder_channels=(96, 56, 24),
     attention_pooling=4,
     narrow_up=(64, 64, 48, 16),
+    narrow_aligned=(64, 32),
     narrow_inner=(32, 24),
     narrow_features=(32, 16, 8),
 )

@@ -32,6 +32,7 @@ TINY = dataclasses.replace(
     restoration_passes=1,
     attention_pooling=2,
     narrow_up=(12, 12, 12, 6),
+    narrow_aligned=(12, 12),
     narrow_inner=(12, 6),
     narrow_features=(12, 6, 4),
 )

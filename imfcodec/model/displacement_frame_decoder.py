@@ -35,7 +35,8 @@ class DisplacementFrameDecoder(nn.Module):
     at zero, so an untrained network returns its reference.
 
     Where the configuration says so, linear maps narrow what enters a convolution: what comes from
-    the coarser scale (up), the decoder's own map and the motion (inner), and the reference.
+    the coarser scale (up), the aligned features, the decoder's own map and the motion (inner), and
+    the reference.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -45,17 +46,19 @@ class DisplacementFrameDecoder(nn.Module):
         f2, f4, f8 = config.feature_channels[:3]
         ups = (coarse, middle, wide, half)
         self.up32, self.up16, self.up8, self.up4 = _projections(ups, config.narrow_up)
+        self.aligned16, self.aligned8 = _projections((middle, fine), config.narrow_aligned)
         self.inner8, self.inner4 = _projections((wide, half), config.narrow_inner)
         self.motion, self.reference_motion = _projections(
             (fine, fine), config.narrow_inner and config.narrow_inner[:1] * 2
         )
         self.features = _projections((f8, f4, f2), config.narrow_features)
         up32, up16, up8, up4 = config.narrow_up or ups
+        aligned16, aligned8 = config.narrow_aligned or (middle, fine)
         inner8, inner4 = config.narrow_inner or (wide, half)
         motion = config.narrow_inner[0] if config.narrow_inner else fine
         f8, f4, f2 = config.narrow_features or (f8, f4, f2)
-        self.fuse16 = convolution(up32 + middle, middle)
-        self.fuse8 = convolution(up16 + fine, wide)
+        self.fuse16 = convolution(up32 + aligned16, middle)
+        self.fuse8 = convolution(up16 + aligned8, wide)
         self.correspondence = Correspondence(inner8 + 2 * motion, config.attention_heads)
         self.refine8 = Refinement(inner8, f8, 48)
         self.conv8 = convolution(inner8 + f8, wide)
@@ -95,8 +98,8 @@ class DisplacementFrameDecoder(nn.Module):
             warp at scale 4.
         """
         h32, h16, h8 = (a.features for a in aligned)
-        h16 = activation(self.fuse16(_joined(self.up32(h32), h16)))
-        h8 = activation(self.fuse8(_joined(self.up16(h16), h8)))
+        h16 = activation(self.fuse16(_joined(self.up32(h32), self.aligned16(h16))))
+        h8 = activation(self.fuse8(_joined(self.up16(h16), self.aligned8(h8))))
         inner8 = self.inner8(h8)
         warp = self.correspondence(inner8, self.motion(motion), reference_motion, aligned[-1])
         mass = aligned[-1].mass.mean(1, keepdim=True)

@@ -14,8 +14,8 @@ from imfcodec.model.imf import IMF
 from imfcodec.model.layers import Projection
 
 ENTERS = {
-    "fuse16": ("up32", None),
-    "fuse8": ("up16", None),
+    "fuse16": ("up32", "aligned16"),
+    "fuse8": ("up16", "aligned8"),
     "correspondence.first": ("inner8", "motion", "reference_motion", None),
     "refine8.first": ("inner8", "features.0", None),
     "conv8": ("inner8", "features.0"),
@@ -210,6 +210,7 @@ def _places(teacher: IMF, name: str) -> Sequence[slice]:
     f2, f4, f8 = config.feature_channels[:3]
     sizes = {"up32": coarse, "up16": middle, "up8": wide, "up4": half}
     sizes |= {"inner8": wide, "inner4": half, "motion": fine, "reference_motion": fine}
+    sizes |= {"aligned16": middle, "aligned8": fine}
     sizes |= {"features.0": f8, "features.1": f4, "features.2": f2}
     channels = _convolution(teacher.frame_decoder, name).in_channels
     places, begin = [], 0

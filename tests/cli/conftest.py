@@ -49,6 +49,7 @@ TINY = dataclasses.replace(
     restoration_blocks=1,
     restoration_passes=1,
     narrow_up=(8, 8, 8, 4),
+    narrow_aligned=(4, 4),
     narrow_inner=(8, 4),
     narrow_features=(8, 4, 4),
 )

@@ -26,11 +26,16 @@ WIDE = dataclasses.replace(
     attention_blocks=(1, 1, 1),
     attention_pooling=1,
     narrow_up=None,
+    narrow_aligned=None,
     narrow_inner=None,
     narrow_features=None,
 )
 WHOLE = dataclasses.replace(
-    WIDE, narrow_up=(16, 16, 16, 8), narrow_inner=(16, 8), narrow_features=(16, 8, 4)
+    WIDE,
+    narrow_up=(16, 16, 16, 8),
+    narrow_aligned=(16, 16),
+    narrow_inner=(16, 8),
+    narrow_features=(16, 8, 4),
 )
 """Projections that keep every channel."""
 
