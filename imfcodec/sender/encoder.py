@@ -358,6 +358,7 @@ class Encoder:
             key_codec=settings.KEY_CODEC,
             key_config=layout.key_config if layout else b"",
             windows=layout.windows if layout else 0,
+            holds=True,
             sample_aspect_ratio=self._aspect,
             colour=self._colour,
             audio=AudioParameters(

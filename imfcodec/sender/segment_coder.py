@@ -27,6 +27,7 @@ from imfcodec.sender.reference_choice import change_over, unexplained
 from imfcodec.sender.segment import KeyKind, Lead, Segment
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.sender.token_choice import TokenChooser
+from imfcodec.sender.token_holding import shared
 from imfcodec.sender.token_refinement import Refined
 from imfcodec.sender.token_smoothing import smooth
 
@@ -40,6 +41,7 @@ class TokenSettings:
     Attributes:
         refine_steps: Least-squares steps for each of them.
         smooths: Whether they are smoothed over time, for which frames have to come together.
+        longest_hold: Largest number of frames that share a token; 1 holds none.
         packet_ticks: Longest time of the frames of a packet, in ticks.
         chain_ticks: Packets of this time depend on each other, in ticks; 0: each only on a key
             frame.
@@ -47,6 +49,7 @@ class TokenSettings:
 
     refine_steps: int
     smooths: bool
+    longest_hold: int
     packet_ticks: Fraction
     chain_ticks: Fraction
 
@@ -261,6 +264,7 @@ class SegmentCoder:
         self._coder.start_after(self._last.token)
         self._chooser = TokenChooser(self._quantiser.step)
         self._before: npt.NDArray[np.float64] | None = None
+        self._shown, self._shown_for = self._last.token, 1
         self._latents.restart()
 
     def _latent(self, frames: Sequence[_Moved]) -> Refined:
@@ -274,7 +278,14 @@ class SegmentCoder:
             if self._settings.smooths:
                 tokens = smooth(tokens, curvature, self._quantiser.step, self._before)
                 self._before = tokens[-1]
-            return self._chooser.choose(self._coder, tokens, curvature)
+            longest, step = self._settings.longest_hold, self._quantiser.step
+            room = max(0, longest - self._shown_for)
+            runs = shared(tokens, curvature, self._shown * step, room, longest)
+            new = self._chooser.choose(self._coder, runs.tokens, runs.curvature)
+            chosen = np.repeat(np.concatenate([self._shown[None], new]), runs.lengths, 0)
+            self._shown = chosen[-1]
+            self._shown_for = int(runs.lengths[-1]) + (not len(new)) * self._shown_for
+            return chosen
 
     def _see(self, tokens: Tokens, sources: Sequence[SourceFrame]) -> None:
         if self._monitor:

@@ -38,6 +38,9 @@ KEY_CODEC: Final = KEY_CODEC_AV1
 PACKET_S: Final = Fraction(3)
 """Longest duration of the frames in one token packet, in seconds."""
 
+HOLD_S: Final = Fraction(2, 5)
+"""No picture is shown longer than this, in seconds."""
+
 CHAIN_S: Final = Fraction(1)
 """At low latency, packets of this much time are chained: a lost one costs the rest of them."""
 
@@ -162,7 +165,7 @@ class Parts:
         return SegmentCoder(
             weights.model,
             weights.tables.quantiser(level),
-            weights.tables.coder(level),
+            weights.tables.coder(level, holds=True),
             KeyCoder(
                 PICTURE_CODECS[KEY_CODEC],
                 size,
@@ -172,6 +175,7 @@ class Parts:
             network,
             TokenSettings(
                 options.refine_steps,
+                longest_hold=max(1, int(HOLD_S * self._frame_rate)),
                 smooths=not live,  # smoothing needs frames to come, and would only delay
                 packet_ticks=PACKET_S / self._time_base,
                 chain_ticks=CHAIN_S / self._time_base if live else Fraction(0),
