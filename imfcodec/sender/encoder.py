@@ -267,7 +267,7 @@ class Encoder:
             sizes=self._stream.sizes,
             display=self._geometry.display,
             coded=self._geometry.coded,
-            layout=self._layout.name,
+            coded_as=self._layout.frames,
             quality=self._options.quality,
             point=self._options.point,
             frames=self._frames,

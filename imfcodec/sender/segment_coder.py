@@ -21,7 +21,7 @@ from imfcodec.model.imf import IMF
 from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.latent_tokens import LatentTokens
-from imfcodec.sender.monitor import Monitor
+from imfcodec.sender.monitor import Watcher
 from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.reference_choice import change_over, unexplained
 from imfcodec.sender.segment import KeyKind, Lead, Segment
@@ -103,7 +103,7 @@ class SegmentCoder:
         stages: StageTimes,
         *,
         emphasis: FaceEmphasis | None = None,
-        monitor: Monitor | None = None,
+        watchers: Sequence[Watcher] = (),
         advance: Callable[[int], None] = lambda frames: None,
     ) -> None:
         """Take the parts that do the work.
@@ -117,13 +117,13 @@ class SegmentCoder:
             settings: How tokens are found and packed.
             stages: Takes the time of each stage.
             emphasis: Where errors count more; None weighs all alike.
-            monitor: Sees what the receiver will see; None measures nothing.
+            watchers: They see what is made.
             advance: Called with how many more frames are coded.
         """
         self._model, self._quantiser, self._coder = model, quantiser, coder
         self._keys, self._network = keys, network
         self._settings, self._stages = settings, stages
-        self._emphasis, self._monitor, self._advance = emphasis, monitor, advance
+        self._emphasis, self._watchers, self._advance = emphasis, watchers, advance
         self.kind = KeyKind.INDEPENDENT
         self.key_config = b""
         self._last: _SentKey | None = None
@@ -231,8 +231,8 @@ class SegmentCoder:
         token = self._latents.token
         self._last = _SentKey(frame, reference, token[0])
         self._tracker = MovementTracker(reference)
-        if self._monitor:
-            self._monitor.take(reference, token[0])
+        for watcher in self._watchers:
+            watcher.take(reference, token[0])
         self._start_after_key()
         return token
 
@@ -288,9 +288,9 @@ class SegmentCoder:
             return chosen
 
     def _see(self, tokens: Tokens, sources: Sequence[SourceFrame]) -> None:
-        if self._monitor:
+        for watcher in self._watchers:
             with self._stages.timed("measure"):
-                self._monitor.see(tokens, [frame.picture for frame in sources])
+                watcher.see(tokens, [frame.picture for frame in sources])
 
 
 def _errors(frames: Sequence[_Moved], reference: Picture) -> npt.NDArray[np.float64]:
