@@ -91,7 +91,7 @@ class ModelConfig:
         restoration_blocks: Residual blocks of R at each scale, on the way down and up.
         restoration_passes: Passes of R over a key frame, each with its own weights.
         attention_pooling: Side in cells, 1, 2 or 4, of the squares over which keys and values of
-            the finest attention are averaged.
+            the finest cross-attention are averaged.
         narrow_up: Channels to which the decoder narrows its maps at scales 32, 16, 8, 4 before
             they enter the next finer scale. None: they are not narrowed.
         narrow_aligned: Likewise for the aligned features at scales 16 and 8.

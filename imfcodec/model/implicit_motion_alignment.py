@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imfcodec.model.layers import TransformerBlock, coordinates, pooled
+from imfcodec.model.layers import TransformerBlock, coordinates
 
 VECTOR = 8
 """Head sizes are multiples of this."""
@@ -75,7 +75,7 @@ class ImplicitMotionAlignment(nn.Module):
         self.key = nn.Linear(dim, dim, bias=False)
         self.value = nn.Linear(feature_channels, dim)
         self.out = nn.Linear(dim, dim)
-        self.blocks = nn.ModuleList(TransformerBlock(dim, heads, pooling) for _ in range(blocks))
+        self.blocks = nn.ModuleList(TransformerBlock(dim, heads) for _ in range(blocks))
         nn.init.orthogonal_(self.query.weight)
         with torch.no_grad():
             self.key.weight.copy_(self.query.weight)
@@ -86,9 +86,11 @@ class ImplicitMotionAlignment(nn.Module):
         N is the number of cells after pooling.
         """
         height, width = motion.shape[-2:]
-        key = motion.flatten(2).transpose(1, 2) + self.position(height, width, motion)
-        value = features.flatten(2).transpose(1, 2)
-        key, value = (pooled(x, width, self.pooling) for x in (key, value))
+        place = self.position(height, width, motion).t().unflatten(1, (height, width))
+        key, value = (
+            F.avg_pool2d(x, self.pooling).flatten(2).transpose(1, 2)
+            for x in (motion + place, features)
+        )
         return self.key(key), self.value(value)
 
     def forward(self, motion: Tensor, keys_and_values: tuple[Tensor, Tensor]) -> Alignment:
@@ -118,5 +120,5 @@ class ImplicitMotionAlignment(nn.Module):
 
         x = self.out(mixed[..., :head_dim].transpose(1, 2).flatten(2))
         for block in self.blocks:
-            x = block(x, width)
+            x = block(x)
         return Alignment(x.transpose(1, 2).reshape(b, dim, height, width), mass, position)

@@ -120,29 +120,22 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Pre-norm multi-head self-attention and feed-forward, both residual.
+    """Pre-norm multi-head self-attention and feed-forward, both residual."""
 
-    Keys and values are means over squares of ``pooling`` x ``pooling`` cells.
-    """
-
-    def __init__(self, dim: int, heads: int, pooling: int = 1) -> None:
+    def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.pooling = pooling
         self.norm_attention = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
         self.norm_feed = nn.LayerNorm(dim)
         self.feed = FeedForward(dim, 2)
 
-    def forward(self, x: Tensor, width: int) -> Tensor:
-        """Cells of a map of this width, row by row: [B, N, dim] -> [B, N, dim]."""
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, dim] -> [B, N, dim]."""
         b, n, c = x.shape
-        cells = self.norm_attention(x)
-        weights, biases = self.qkv.weight, self.qkv.bias
-        q = F.linear(cells, weights[:c], biases[:c]).view(b, n, self.heads, -1).transpose(1, 2)
-        kv = F.linear(pooled(cells, width, self.pooling), weights[c:], biases[c:])
-        k, v = kv.view(b, -1, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        qkv = self.qkv(self.norm_attention(x)).view(b, n, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, c)
         x = x + self.out(mixed)
         return x + self.feed(self.norm_feed(x))
@@ -153,14 +146,6 @@ def coordinates(height: int, width: int, like: Tensor) -> Tensor:
     y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) / height
     x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) / width
     return torch.stack([x.repeat(height), y.repeat_interleave(width)], -1)
-
-
-def pooled(cells: Tensor, width: int, side: int) -> Tensor:
-    """Means over squares of cells: [B, h * width, C] -> [B, (h / side) * (width / side), C]."""
-    if side == 1:
-        return cells
-    grid = cells.unflatten(1, (-1, width)).permute(0, 3, 1, 2)
-    return F.avg_pool2d(grid, side).flatten(2).transpose(1, 2)
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:
