@@ -21,6 +21,7 @@ import imfcodec
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.bench.scoring import Scorer
+from imfcodec.weights import load_weights
 
 SECONDS, KEY_PRESET = "4", 4
 NAMES = ("lpips_alex", "psnr_rgb_db", "motion_error", "eyes_lpips_alex", "mouth_lpips_alex")
@@ -31,6 +32,7 @@ def main() -> None:
     print("clip", "weights", "bytes", *NAMES)  # noqa: T201
     scorer = Scorer(ScoreOptions(NAMES))
     choices, clips = sys.argv[1].split(","), [Path(name) for name in sys.argv[2:]]
+    loaded = {choice: load_weights(choice) for choice in choices}
     rows: dict[str, list[list[float]]] = {choice: [] for choice in choices}
     for path in clips:
         with TemporaryDirectory() as folder:
@@ -42,7 +44,7 @@ def main() -> None:
                 report = imfcodec.encode(
                     beginning, stream, weights=choice, key_preset=KEY_PRESET, layout="whole"
                 )
-                decoder = imfcodec.Decoder(io.BytesIO(stream.getvalue()))
+                decoder = imfcodec.Decoder(io.BytesIO(stream.getvalue()), loaded=loaded[choice])
                 _, scores = scorer.score(Clip.open(beginning), (frame.rgb for frame in decoder))
                 row = [report.sizes.total_bytes, *(scores[name].mean for name in NAMES)]
                 rows[choice].append(row)
