@@ -26,8 +26,7 @@ from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.reference_choice import change_over, unexplained
 from imfcodec.sender.segment import KeyKind, Lead, Segment
 from imfcodec.sender.source_frame import SourceFrame
-from imfcodec.sender.token_choice import TokenChooser
-from imfcodec.sender.token_holding import shared
+from imfcodec.sender.token_holding import TokenHolder
 from imfcodec.sender.token_refinement import Refined
 from imfcodec.sender.token_smoothing import smooth
 
@@ -262,9 +261,10 @@ class SegmentCoder:
         """Set the coding state for the first frame after the last key frame."""
         assert self._last is not None
         self._coder.start_after(self._last.token)
-        self._chooser = TokenChooser(self._quantiser.step)
+        self._holder = TokenHolder(
+            self._quantiser.step, self._last.token, self._settings.longest_hold
+        )
         self._before: npt.NDArray[np.float64] | None = None
-        self._shown, self._shown_for = self._last.token, 1
         self._latents.restart()
 
     def _latent(self, frames: Sequence[_Moved]) -> Refined:
@@ -278,14 +278,7 @@ class SegmentCoder:
             if self._settings.smooths:
                 tokens = smooth(tokens, curvature, self._quantiser.step, self._before)
                 self._before = tokens[-1]
-            longest, step = self._settings.longest_hold, self._quantiser.step
-            room = max(0, longest - self._shown_for)
-            runs = shared(tokens, curvature, self._shown * step, room, longest)
-            new = self._chooser.choose(self._coder, runs.tokens, runs.curvature)
-            chosen = np.repeat(np.concatenate([self._shown[None], new]), runs.lengths, 0)
-            self._shown = chosen[-1]
-            self._shown_for = int(runs.lengths[-1]) + (not len(new)) * self._shown_for
-            return chosen
+            return self._holder.choose(self._coder, tokens, curvature)
 
     def _see(self, tokens: Tokens, sources: Sequence[SourceFrame]) -> None:
         for watcher in self._watchers:

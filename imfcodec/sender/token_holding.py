@@ -15,11 +15,42 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from imfcodec.arrays import Tokens
+from imfcodec.codec.tokens import TokenCoder
+from imfcodec.sender.token_choice import TokenChooser
+
 PRICE: Final = 0.02
 """What a new token must gain, in the unit of the error that H describes."""
 
 Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.integer[Any]]
+
+
+class TokenHolder:
+    """Chooses the integers of successive frames, some of which share a token."""
+
+    def __init__(self, step: Floats, key: Tokens, longest: int) -> None:
+        """Prepare for the frames after a key frame.
+
+        Args:
+            step: Quantiser steps [d_m].
+            key: Token of the key frame, int32 [d_m].
+            longest: Largest number of frames that share a token; 1 holds none.
+        """
+        self._step, self._longest = step, longest
+        self._chooser = TokenChooser(step)
+        self._shown, self._shown_for = key, 1
+
+    def choose(self, coder: TokenCoder, tokens: Floats, curvature: Floats) -> Tokens:
+        """Integers of the next frames: int32 [N, d_m]; see `TokenChooser.choose`."""
+        room = max(0, self._longest - self._shown_for)
+        before = self._shown * self._step
+        runs = shared(tokens, curvature, before, room, self._longest)
+        new = self._chooser.choose(coder, runs.tokens, runs.curvature)
+        chosen = np.repeat(np.concatenate([self._shown[None], new]), runs.lengths, 0)
+        self._shown_for = int(runs.lengths[-1]) + (0 if len(new) else self._shown_for)
+        self._shown = chosen[-1]
+        return chosen
 
 
 class Runs(NamedTuple):

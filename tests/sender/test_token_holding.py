@@ -7,7 +7,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from imfcodec.sender.token_holding import PRICE, shared
+from imfcodec.sender.token_holding import PRICE, TokenHolder, shared
+from imfcodec.training.fit_tables import fit_tables
+from tests.tiny import random_walks
+
+TABLES = fit_tables(np.full(16, 0.2, np.float32), random_walks(6, 60, 16))
 
 LONGEST = 10
 
@@ -82,3 +86,24 @@ def test_the_token_before_is_held_no_longer_than_it_may_be() -> None:
 def test_nothing_is_held_where_nothing_may_be() -> None:
     still = np.ones((4, 3))
     assert list(shared(still, curvature(4), still[0], 0, 1).lengths) == [0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("parts", [[30], [1] * 30, [7, 23]])
+def test_packets_are_parts_of_one_sequence(parts: list[int]) -> None:
+    """Steps of three frames each: however the frames come, three share a token."""
+    step = TABLES.quantiser(2).step
+    tokens = (np.arange(30) // 3)[:, None] * 4 * step
+    holder = TokenHolder(step, np.zeros(16, np.int32), 8)
+    coder = TABLES.coder(2, holds=True)
+    coder.start_after(np.zeros(16, np.int32))
+    h = np.tile(np.eye(16, dtype=np.float32), (30, 1, 1))
+    ends = np.cumsum(parts)
+    chosen = np.concatenate(
+        [
+            holder.choose(coder, tokens[end - n : end], h[:n])
+            for n, end in zip(parts, ends, strict=True)
+        ]
+    )
+    assert np.abs(chosen * step - tokens).max() < step.max()
+    changes = (np.diff(chosen, axis=0) != 0).any(1)
+    assert list(np.flatnonzero(changes) + 1) == list(range(3, 30, 3))

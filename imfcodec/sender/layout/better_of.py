@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -34,14 +34,17 @@ PACKET_BYTES: Final = 12
 FIRST_CRF, CRF_PER_DOUBLING = 64.0, 9.0
 """Where the search for the CRF of plain video begins, and what doubles its bytes."""
 
-TRIES: Final = 4
+TRIES: Final = 3
 """Plain video is coded so many times at most, for each way to hold pictures."""
 
 NEAR: Final = 0.95
 """Plain video that takes this share of the bytes is not tried again."""
 
-HOPELESS: Final = 1.15
-"""Plain video with so many times the error is not searched further."""
+QUICK: Final = 6
+"""SVT-AV1 preset of the search ..."""
+
+CLOSE: Final = 1.1
+"""... after which plain video with at most so many times the error is coded with care."""
 
 
 class BetterOf:
@@ -96,38 +99,45 @@ class BetterOf:
     def flush(self, *, more: bool) -> Iterator[LayoutPacket]:
         """See `Stretch`."""
         self._packets += self._layer.flush()
-        least, best = float(np.mean(self._judge.errors)), None
         with self._stages.timed("AV1 run"):
-            for settings in self._runs:
-                if run := self._plain(settings, HOPELESS * least):
-                    error = self._error(run)
-                    if error < least:
-                        least, best = error, run
-        if best is None:
-            yield from self._packets
-        else:
+            run = self._better(float(np.mean(self._judge.errors)))
+        if run:
             self.name = "av1"
-            yield from best
+        yield from run or self._packets
 
-    def _plain(self, settings: RunSettings, hopeless: float) -> list[RunPacket] | None:
-        """Plain video of nearly as many bytes; None if there is none of less than this error."""
+    def _better(self, least: float) -> list[RunPacket] | None:
+        """Plain video of nearly as many bytes and less than this error; None if there is none."""
         room = sum(map(_bytes, self._packets))
-        crf, best = FIRST_CRF, None
+        tried = [
+            plain
+            for settings in self._runs
+            if (plain := self._quickly(replace(settings, preset=max(QUICK, settings.preset)), room))
+        ]
+        best = min(tried, key=lambda plain: plain.error, default=None)
+        if best is None or best.error > CLOSE * least:
+            return None
+        careful = replace(best.settings, preset=self._runs[0].preset)
+        run = coded_run(self._frames, best.crf, careful)
+        if sum(map(_bytes, run)) > room:
+            run = best.run
+        return run if self._error(run) < least else None
+
+    def _quickly(self, settings: RunSettings, room: int) -> _Plain | None:
+        """Plain video of at most so many bytes, coded quickly; None if there is none."""
+        crf, found = FIRST_CRF, None
         low, high = float(MIN_CRF), float(MAX_VIDEO_CRF)  # too large below, small enough above
         for _ in range(TRIES):
             run = coded_run(self._frames, crf, settings)
             size = sum(map(_bytes, run))
             if size <= room:
-                high, best = crf, run
+                high, found = crf, _Plain(settings, crf, run, self._error(run))
             else:
                 low = crf
-                if self._error(run) > hopeless:
-                    return None
             if high - low < 1 or NEAR * room <= size <= room:
                 break
             wanted = crf + CRF_PER_DOUBLING * math.log2(size / (0.98 * room))
             crf = min(max(wanted, low + 0.25), high - 0.25)
-        return best
+        return found
 
     def _error(self, run: list[RunPacket]) -> float:
         """Mean error of a run as the receiver shows it."""
@@ -139,6 +149,16 @@ class BetterOf:
                 if place % EVERY == 0:
                     errors += self._judge.compare([picture], [self._frames[place].picture])
         return VIDEO * float(np.mean(errors))
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """Plain video, its CRF and its error."""
+
+    settings: RunSettings
+    crf: float
+    run: list[RunPacket]
+    error: float
 
 
 def _bytes(packet: PicturePacket | RunPacket) -> int:
