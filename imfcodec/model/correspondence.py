@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from imfcodec.model.implicit_motion_alignment import Alignment
 from imfcodec.model.layers import (
-    activation,
+    activated,
     convolution,
     coordinates,
     interleaved,
@@ -102,7 +102,7 @@ class Correspondence(nn.Module):
         offsets = (alignment.position - own).flatten(1, 2)
         found = interleaved(torch.cat([offsets, alignment.mass], 1))
         inputs = torch.cat([features, motion, reference_motion, found], 1)
-        hidden = activation(self.second(activation(self.first(inputs))))
+        hidden = activated(self.second(activated(self.first(inputs))))
         out = self.last(hidden)
         return Warp(out[:, :2] * 0.2, visibility_of(out[:, 2:]))
 
@@ -121,7 +121,7 @@ class Refinement(nn.Module):
         displacement = resize(warp.displacement, height, width)
         visibility = resize(warp.visibility, height, width)
         where = interleaved(torch.cat([displacement * 8, visibility], 1))
-        hidden = activation(self.first(torch.cat([state, sampled, where], 1)))
+        hidden = activated(self.first(torch.cat([state, sampled, where], 1)))
         out = self.last(hidden)
         return Warp(
             displacement + out[:, :2] * 0.1,

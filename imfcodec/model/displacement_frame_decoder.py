@@ -13,7 +13,7 @@ from imfcodec.model.correspondence import Correspondence, Refinement, Warp, samp
 from imfcodec.model.implicit_motion_alignment import Alignment
 from imfcodec.model.layers import (
     Projection,
-    activation,
+    activated,
     convolution,
     resize,
     unfold_pixels,
@@ -98,29 +98,29 @@ class DisplacementFrameDecoder(nn.Module):
             warp at scale 4.
         """
         h32, h16, h8 = (a.features for a in aligned)
-        h16 = activation(self.fuse16(_joined(self.up32(h32), self.aligned16(h16))))
-        h8 = activation(self.fuse8(_joined(self.up16(h16), self.aligned8(h8))))
+        h16 = activated(self.fuse16(_joined(self.up32(h32), self.aligned16(h16))))
+        h8 = activated(self.fuse8(_joined(self.up16(h16), self.aligned8(h8))))
         inner8 = self.inner8(h8)
         warp = self.correspondence(inner8, self.motion(motion), reference_motion, aligned[-1])
         mass = aligned[-1].mass.mean(1, keepdim=True)
         f8, f4, f2 = fine
 
         warp = self.refine8(inner8, sample(f8, warp.displacement), warp)
-        sampled8 = _sample_visible(f8, warp, mass)
-        h8 = h8 + activation(self.conv8(_joined(inner8, sampled8)))
+        sampled8 = _visible(sample(f8, warp.displacement), warp, mass)
+        h8 = h8 + activated(self.conv8(_joined(inner8, sampled8)))
 
-        sampled4 = _sample_visible(f4, warp, mass)
-        h4 = activation(self.enter4(_joined(self.up8(h8), sampled4)))
+        sampled4 = sample(f4, warp.displacement)
+        h4 = activated(self.enter4(_joined(self.up8(h8), _visible(sampled4, warp, mass))))
         inner4 = self.inner4(h4)
-        warp = self.refine4(inner4, sample(f4, warp.displacement), warp).steadied()
-        sampled4 = _sample_visible(f4, warp, mass)
-        h4 = h4 + activation(self.conv4(_joined(inner4, sampled4)))
+        warp = self.refine4(inner4, sampled4, warp).steadied()
+        sampled4 = _visible(sample(f4, warp.displacement), warp, mass)
+        h4 = h4 + activated(self.conv4(_joined(inner4, sampled4)))
 
-        sampled2 = _sample_visible(f2, warp, mass)
+        sampled2 = _visible(sample(f2, warp.displacement), warp, mass)
         sampled = sample(picture, warp.displacement)
         folded = F.pixel_unshuffle(sampled, 2)
-        h2 = activation(self.enter2(_joined(self.up4(h4), sampled2, folded)))
-        h2 = h2 + activation(self.conv2(h2))
+        h2 = activated(self.enter2(_joined(self.up4(h4), sampled2, folded)))
+        h2 = h2 + activated(self.conv2(h2))
         painting = unfold_pixels(self.painting(h2))
         visibility = visibility_of(painting[:, 3:])
         return torch.addcmul(painting[:, :3], visibility, sampled), warp
@@ -138,9 +138,8 @@ def _joined(coarse: Tensor, *others: Tensor) -> Tensor:
     return torch.cat([resize(coarse, *others[0].shape[-2:]), *others], 1)
 
 
-def _sample_visible(features: Tensor, warp: Warp, mass: Tensor) -> Tensor:
+def _visible(sampled: Tensor, warp: Warp, mass: Tensor) -> Tensor:
     """Mass * visibility * sampled features."""
     # The mass is 1 up to rounding; without it, pictures would differ in their last bits.
-    size = features.shape[-2:]
-    weight = resize(mass, *size) * resize(warp.visibility, *size)
-    return weight * sample(features, warp.displacement)
+    size = sampled.shape[-2:]
+    return resize(mass, *size) * resize(warp.visibility, *size) * sampled

@@ -17,6 +17,11 @@ def activation(x: Tensor) -> Tensor:
     return F.leaky_relu(x, 0.2)
 
 
+def activated(x: Tensor) -> Tensor:
+    """`activation` in place: of a layer's output that nothing else needs."""
+    return F.leaky_relu_(x, 0.2)
+
+
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
     """Padded convolution, He-initialised for `activation`."""
     layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
@@ -103,7 +108,7 @@ class StyledConvolution(nn.Module):
         demodulation = torch.rsqrt(scale.square() @ energy.t() + 1e-8)
         x = F.conv2d(x * scale[:, :, None, None].to(x.dtype), self.weight, padding=1)
         gain = (demodulation * math.sqrt(2))[:, :, None, None].to(x.dtype)
-        return activation(x * gain + self.bias.to(x.dtype) * math.sqrt(2))
+        return activated(x * gain + self.bias.to(x.dtype) * math.sqrt(2))
 
 
 class FeedForward(nn.Module):

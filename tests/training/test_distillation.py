@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
-from imfcodec import weights
+from imfcodec.cli.main import imfcodec as command
 from imfcodec.config import ModelConfig
 from imfcodec.errors import OptionError
 from imfcodec.model.imf import IMF
 from imfcodec.training import checkpoint
-from imfcodec.training.export import export_run
 from imfcodec.training.loop import train
 from imfcodec.training.narrowing import narrow
 from imfcodec.weights import load_weights
@@ -94,10 +95,14 @@ def test_a_student_learns_and_its_tokens_stay(tmp_path: Path) -> None:
     assert all(k.startswith(("imf.frame_decoder.", "imf.alignments.2.")) for k in changed)
     assert "imf.frame_decoder.painting.weight" in changed
 
-    exported = export_run(run, [], tmp_path / "out", "student", tables=given.tables)
-    ours, theirs = (w.tables.to_arrays() for w in (weights.load(exported), given))
+    export = ["train", "export", str(run), "--to", str(tmp_path / "out"), "--json"]
+    result = CliRunner().invoke(command, [*export, "--tables", str(teacher.path)])
+    assert result.exit_code == 0, result.output
+    exported = load_weights(json.loads(result.stdout)["path"])
+    ours, theirs = (w.tables.to_arrays() for w in (exported, given))
     assert ours.keys() == theirs.keys()
     assert all((ours[k] == theirs[k]).all() for k in ours)
+    assert CliRunner().invoke(command, export).exit_code == OptionError.exit_code
 
 
 def test_a_student_resumes(tmp_path: Path) -> None:
