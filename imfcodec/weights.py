@@ -163,26 +163,17 @@ def load(file: WeightsFile) -> Weights:
         WeightsCorrupt: The hash differs, or the content is not that of a weights file.
         WeightsMissing: The file cannot be read.
     """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load as read_tensors
+    from safetensors import SafetensorError, safe_open
 
     from imfcodec.codec.tokens import ENTROPY_MODELS
-    from imfcodec.model.imf import IMF
+    from imfcodec.model.blank import blank
 
+    _verify(file)
     try:
-        data = file.path.read_bytes()
-    except OSError as error:
-        raise WeightsMissing(f"cannot read {file.path}: {error}") from error
-    digest = hashlib.sha256(data).digest()
-    if not digest.startswith(file.id):
-        raise WeightsCorrupt(
-            f"{file.path} has sha256 {digest.hex()[:8]}..., but its name says {file.id.hex()}"
-        )
-    try:
-        metadata = _metadata(data)
-        tensors = read_tensors(data)
-    except (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError) as error:
+        with safe_open(file.path, framework="pt") as content:  # maps the file
+            metadata = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsCorrupt(f"{file.path} is not a safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise WeightsCorrupt(f"{file.path} is not in format {FORMAT}")
@@ -191,13 +182,13 @@ def load(file: WeightsFile) -> Weights:
         raise WeightsCorrupt(f"{file.path} needs a newer imfcodec: entropy model {entropy!r}")
     config = ModelConfig.from_json(metadata.get("config", ""))
     try:
-        with torch.device("meta"):  # sizes are compared before memory is taken
-            sizes = {k: v.shape for k, v in IMF(config).state_dict().items()}
+        model = blank(config)  # sizes are compared before memory is taken
         stored = under("model.", tensors)
-        if sizes != {k: v.shape for k, v in stored.items()}:
+        if {k: v.shape for k, v in model.state_dict().items()} != {
+            k: v.shape for k, v in stored.items()
+        }:
             raise WeightsCorrupt(f"{file.path} does not fit its own configuration")
-        model = IMF(config)
-        model.load_state_dict({k: v.float() for k, v in stored.items()})
+        model.load_state_dict({k: _in_float32(v) for k, v in stored.items()}, assign=True)
         tables = ENTROPY_MODELS[entropy].from_arrays(
             {k: v.numpy() for k, v in under("entropy.", tensors).items()}
         )
@@ -207,8 +198,33 @@ def load(file: WeightsFile) -> Weights:
         raise WeightsCorrupt(f"{file.path} does not fit its own configuration: {error}") from error
     if tables.token_size != model.config.token_size:
         raise WeightsCorrupt(f"{file.path} has tables for another token size")
-    model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Weights(file, model, tables)
+    return Weights(file, model.eval().requires_grad_(False), tables)
+
+
+def _verify(file: WeightsFile) -> None:
+    """Compare a file's sha256 with its id.
+
+    Raises:
+        WeightsCorrupt: They differ.
+        WeightsMissing: The file cannot be read.
+    """
+    try:
+        with file.path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").digest()
+    except OSError as error:
+        raise WeightsMissing(f"cannot read {file.path}: {error}") from error
+    if not digest.startswith(file.id):
+        raise WeightsCorrupt(
+            f"{file.path} has sha256 {digest.hex()[:8]}..., but its name says {file.id.hex()}"
+        )
+
+
+def _in_float32(x: Tensor) -> Tensor:
+    """A copy in memory of its own, in the memory format that convolutions need."""
+    import torch
+
+    form = torch.channels_last if x.ndim == 4 else torch.contiguous_format
+    return x.to(torch.float32, copy=True, memory_format=form)
 
 
 def load_weights(choice: str | None = None) -> Weights:
@@ -245,14 +261,6 @@ def write(folder: Path, name: str, model: IMF, tables: EntropyModel) -> WeightsF
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return WeightsFile(name, weights_id, path)
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """The metadata of a safetensors file: its header is JSON after its length."""
-    size = int.from_bytes(data[:8], "little")
-    header = parsed_json(data[8 : 8 + size])
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return metadata if isinstance(metadata, dict) else {}
 
 
 def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
