@@ -190,7 +190,7 @@ def load(file: WeightsFile) -> Weights:
             raise WeightsCorrupt(f"{file.path} does not fit its own configuration")
         model.load_state_dict({k: _in_float32(v) for k, v in stored.items()}, assign=True)
         tables = ENTROPY_MODELS[entropy].from_arrays(
-            {k: v.numpy() for k, v in under("entropy.", tensors).items()}
+            {k: v.numpy().copy() for k, v in under("entropy.", tensors).items()}
         )
     except WeightsCorrupt:
         raise
