@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import BinaryIO, Final
 
-import torch
-
 from imfcodec import weights
 from imfcodec.arrays import Picture
 from imfcodec.bitstream import (
@@ -26,7 +24,7 @@ from imfcodec.bitstream import (
     TokenPacket,
     frame_pts,
 )
-from imfcodec.codec.network import ENGINES
+from imfcodec.codec.network import ENGINES, ONNX
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import (
@@ -81,17 +79,21 @@ Step = PlannedFrame | AudioPacket
 
 
 def _weights_of(
-    header: StreamHeader, choice: str | None, loaded: weights.Weights | None
-) -> weights.Weights:
+    header: StreamHeader, options: DecodeOptions, loaded: weights.Weights | None
+) -> weights.Weights | weights.ExportedWeights:
     """The weights that the stream names: loaded ones, the user's choice, or installed ones."""
-    if choice is None and loaded is None:
-        return weights.load(weights.find_by_id(header.weights_id))
-    file = loaded.file if loaded else weights.find(choice)
+    exported, choice = options.engine == ONNX, options.weights
+    if choice is None and (loaded is None or exported):
+        file = weights.find_by_id(header.weights_id, exported=exported)
+    else:
+        file = loaded.file if loaded else weights.find(choice, exported=exported)
     if file.id != header.weights_id:
         raise WeightsMissing(
             f"the stream needs weights {header.weights_id.hex()}, and "
             f"{choice or 'the loaded file'!r} is {file.label}"
         )
+    if exported:
+        return weights.load_exported(file)
     return loaded or weights.load(file)
 
 
@@ -156,17 +158,13 @@ class Decoder:
             raise UnsupportedVersion(f"key codec {header.key_codec} is not known")
         if options.engine not in ENGINES:
             raise OptionError(f"the engine must be {' or '.join(ENGINES)}, not {options.engine!r}")
-        loaded = _weights_of(header, options.weights, loaded)
-        tables = loaded.tables
+        found = _weights_of(header, options, loaded)
+        tables = found.tables
         if tables.token_size != header.token_size or header.quantiser >= len(tables.levels):
             raise CorruptStream("the header's token size or quantiser does not fit its weights")
-        try:
-            torch.empty(0, device=options.device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise OptionError(f"device {options.device!r} is not available") from error
-        self.report = DecodeReport(loaded.file.label, self._reader.sizes)
-        self._options, self._limits, self._loaded = options, limits, loaded
-        self._network = ENGINES[options.engine](loaded, header.quantiser, options)
+        self.report = DecodeReport(found.file.label, self._reader.sizes)
+        self._options, self._limits, self._tables = options, limits, tables
+        self._network = ENGINES[options.engine](found, header.quantiser, options)
         self._workers = Workers()
         self._layer = self._decoder_of(self.geometry.coded, header.key_config)
         self._runs = RunDecoder(self.geometry.coded, self._network, self._workers, self.report)
@@ -338,7 +336,7 @@ class Decoder:
         codec = PICTURE_CODECS[self.header.key_codec]
         return LayerDecoder(
             codec.decoder(*size),
-            self._loaded.tables.coder(self.header.quantiser),
+            self._tables.coder(self.header.quantiser),
             config,
             self._network.beside(),
             self._workers,

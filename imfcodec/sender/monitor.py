@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.codec.network import Network, Picture
+from imfcodec.arrays import Picture
+from imfcodec.codec.network import Network
 
 
 class Monitor:
