@@ -29,6 +29,7 @@ REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
 MAX_FACE_WEIGHT = 100
 
 LAYOUTS = ("auto", "whole", "windows")
+MODES = ("auto", "imf", "av1")
 MAX_WINDOWS = 4
 
 KEY_PRESET, LIVE_KEY_PRESET = 0, 2
@@ -249,8 +250,12 @@ class EncodeOptions:
         short_side: Short side at which a larger picture is coded, 64 pixels or more. The receiver
             scales it up to its original size.
         layout: whole codes the picture in one piece. windows codes heads in windows of their own
-            and the rest as plain AV1; it needs `latency` normal. auto chooses whole if a head fills
-            most of the picture in the first second or `latency` is low, otherwise windows.
+            and the rest as plain AV1; it needs `latency` normal. auto decides for each shot: whole
+            if a head fills most of the picture in its first second, otherwise windows. With
+            `latency` low, auto is whole.
+        mode: imf codes whole pictures with key frames and tokens. av1 codes the video as plain AV1.
+            auto tries both for each whole shot, or 20 seconds of it, and keeps what looks better at
+            equal size. With `latency` low, auto is imf.
         max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000.
@@ -281,6 +286,7 @@ class EncodeOptions:
     latency: str = "normal"
     short_side: int = 256
     layout: str = "auto"
+    mode: str = "auto"
     max_windows: int = 4
     audio: str = "opus"
     audio_bitrate: int = 12_000
@@ -338,6 +344,12 @@ class EncodeOptions:
             raise OptionError(
                 f"the layout must be 'auto', 'whole' or 'windows', not {self.layout!r}"
             )
+        if self.mode not in MODES:
+            raise OptionError(f"the mode must be 'auto', 'imf' or 'av1', not {self.mode!r}")
+        if self.mode == "av1" and self.latency == "low":
+            raise OptionError("plain AV1 needs latency 'normal': it looks ahead")
+        if self.mode == "av1" and self.layout == "windows":
+            raise OptionError("plain AV1 has no windows")
         if self.layout == "windows" and self.latency == "low":
             raise OptionError("windows need latency 'normal': their base looks ahead")
         if not 1 <= self.max_windows <= MAX_WINDOWS:

@@ -83,10 +83,13 @@ def placer_of(plan: Plan, most: int = 4, **options: bool) -> WindowPlacer:
     return WindowPlacer(SIZE, Fraction(1, 25), most, tracker=tracker, **options)
 
 
-def placed(plan: Plan, count: int, most: int = 4, **options: bool) -> list[PlacedFrame]:
+def placed(
+    plan: Plan, count: int, most: int = 4, *, talks: bool = True, close_ups: bool = True
+) -> list[PlacedFrame]:
     """All frames of a plan with their windows."""
-    placer = placer_of(plan, most)
-    out = [p for frame in frames_of(plan, count, **options) for p in placer.push(frame, cut=False)]
+    placer = placer_of(plan, most, close_ups=close_ups)
+    frames = frames_of(plan, count, talks=talks)
+    out = [p for frame in frames for p in placer.push(frame, cut=False)]
     return [*out, *placer.flush()]
 
 

@@ -102,7 +102,7 @@ class StaticModel:
             raise OptionError("there is one level")
         return Quantiser(np.full(self.token_size, 0.2, np.float32))
 
-    def coder(self, index: int) -> StaticCoder:
+    def coder(self, index: int, *, holds: bool) -> StaticCoder:
         return StaticCoder(self.token_size)
 
     @classmethod

@@ -45,7 +45,7 @@ from tests.heads import (
 )
 
 FINDER = "imfcodec.sender.layout.heads.FaceFinder"
-WHOLE = dataclasses.replace(OPTIONS, layout="whole")
+WHOLE = dataclasses.replace(OPTIONS, layout="whole", mode="imf")
 
 
 def two_heads(n: int) -> list[Place]:
@@ -183,8 +183,8 @@ def test_a_head_that_fills_the_picture_needs_no_window(
 ) -> None:
     plan: Plan = lambda n: [(160, 96, height)]  # noqa: E731
     finds(plan)
-    stream = coded(loaded, plan, 30, dataclasses.replace(OPTIONS, layout="auto"))
-    assert (stream == coded(loaded, plan, 30, WHOLE)) == fills
+    stream = coded(loaded, plan, 30, dataclasses.replace(OPTIONS, layout="auto", mode="imf"))
+    assert (packets_of(stream) == packets_of(coded(loaded, plan, 30, WHOLE))) == fills
     finds(plan)
     assert StreamReader(io.BytesIO(coded(loaded, plan, 5))).header.windows == 4
 
@@ -223,6 +223,33 @@ def test_a_cut_begins_a_run_and_windows(loaded: Weights, finds: Callable[[Plan],
     assert (
         np.abs(frames[20].rgb[60:130, 30:90].astype(int) - frames[25].rgb[60:130, 30:90]).mean() < 6
     )
+
+
+def test_shots_are_whole_or_have_windows(loaded: Weights, finds: Callable[[Plan], None]) -> None:
+    plan: Plan = lambda n: [(160, 96, 100)] if 20 <= n < 40 else [(60, 96, 40)]  # noqa: E731
+    finds(plan)
+    options = dataclasses.replace(OPTIONS, layout="auto", mode="imf")
+    file = io.BytesIO()
+    with imfcodec.Encoder(file, width=320, height=192, options=options, loaded=loaded) as encoder:
+        for frame in frames_of(plan, 60):
+            picture = 255 - frame.picture if 20 <= frame.number < 40 else frame.picture
+            picture[0, 0] = frame.number
+            encoder.write(picture)
+    assert encoder.report
+    assert encoder.report.coded_as == {"windows": 40, "whole": 20}
+    items = packets_of(file.getvalue())
+    assert [p.first_frame for p in items if isinstance(p, RunPacket) and p.begins] == [0, 40]
+    assert [p.first_frame for p in items if isinstance(p, KeyPacket)] == [20]
+    ends = [p.packet.first_frame for p in items if isinstance(p, LayerPacket) if p.packet]
+    assert 20 in ends
+    frames, report = decoded(file.getvalue(), loaded)
+    assert [f.number for f in frames] == list(range(60))
+    assert (report.damage, report.lost) == ([], [])
+    assert report.windows == {1: 40}
+    # The window of the first shot does not lie over the second.
+    place = np.s_[76:116, 40:80]
+    ground = 255 - picture_of(21, [])[place]
+    assert np.abs(frames[21].rgb[place].astype(int) - ground).mean() < 25
 
 
 OPUS = OpusParameters(1, 312, b"OpusHead\x01\x01" + bytes(9))

@@ -49,7 +49,8 @@ _FLAG_DURATION_DENOMINATOR = 1 << 7
 _FLAG_TIME_BASE_NUMERATOR = 1 << 8
 _FLAG_ASPECT = 1 << 9
 _FLAG_WINDOWS = 1 << 10
-_KNOWN_FLAGS = (1 << 11) - 1
+_FLAG_HOLDS = 1 << 11
+_KNOWN_FLAGS = (1 << 12) - 1
 
 _COLOUR_PRESETS = {
     _COLOUR_BT709: ColourTags(matrix=1, transfer=1, primaries=1, full_range=False),
@@ -158,6 +159,7 @@ def _write_body(header: StreamHeader) -> bytes:
     if header.sample_aspect_ratio != 1:
         flags |= _FLAG_ASPECT
         fields += map(write_varint, header.sample_aspect_ratio.as_integer_ratio())
+    flags |= header.holds * _FLAG_HOLDS
     colour_code, colour_fields = _write_colour(header.colour)
     flags |= colour_code << 2
     fields.append(colour_fields)
@@ -199,6 +201,7 @@ def _read_body(body: Cursor, limits: Limits) -> StreamHeader:
         colour=colour,
         audio=audio,
         windows=windows,
+        holds=bool(flags & _FLAG_HOLDS),
     )
 
 

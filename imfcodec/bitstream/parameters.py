@@ -128,6 +128,7 @@ class StreamHeader:
         colour: Colour description of the source, or None if unknown.
         audio: Audio parameters, or None for a stream without audio.
         windows: Number of window layers, 0 to 255.
+        holds: Whether tokens may be held, that is, repeat the one before.
 
     Raises:
         CorruptStream: A value is outside its range.
@@ -145,6 +146,7 @@ class StreamHeader:
     colour: ColourTags | None = None
     audio: AudioParameters | None = None
     windows: int = 0
+    holds: bool = False
 
     def __post_init__(self) -> None:
         require(len(self.weights_id) == 4, f"weights id of {len(self.weights_id)} bytes")

@@ -25,7 +25,7 @@ from imfcodec.cli.text import (
     speed_text,
     stages_text,
 )
-from imfcodec.config import LAYOUTS, NO_LIMIT_S, EncodeOptions
+from imfcodec.config import LAYOUTS, MODES, NO_LIMIT_S, EncodeOptions
 from imfcodec.sources import SUFFIXES
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class EncodeCommand(click.Command):
     latency={"type": click.Choice(("normal", "low"))},
     short_side={"metavar": "PIXELS"},
     layout={"type": click.Choice(LAYOUTS)},
+    mode={"type": click.Choice(MODES)},
     max_windows={"metavar": "N"},
     audio={"type": click.Choice(("opus", "copy", "none"))},
     audio_bitrate={
@@ -195,7 +196,7 @@ def _rows(source: str, report: EncodeReport) -> Iterator[Row]:
     if source_bytes is not None:
         yield "size", against_text(report.sizes.total_bytes, source_bytes)
     if report.psnr_db is not None:
-        where = "at coded size" if report.layout == "whole" else "in windows"
+        where = "at coded size" if "windows" not in report.coded_as else "in windows"
         yield "measured", f"PSNR-RGB {report.psnr_db:.2f} dB {where}"
     yield "speed", speed_text(report)
     yield "stages ms", stages_text(report.stages)

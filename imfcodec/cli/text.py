@@ -52,14 +52,20 @@ def sizes_text(sizes: SizeLedger) -> str:
     )
 
 
+WAYS = {"whole": "key frames and tokens", "av1": "plain AV1", "windows": "windows over AV1"}
+"""How a stretch of video can be coded."""
+
+
 def layout_text(report: EncodeReport) -> str:
-    """What is coded in one piece, and how many bytes each piece takes."""
-    if report.layout == "whole":
-        return "whole"
-    sizes = report.sizes
+    """How the frames are coded, and how many bytes each layer takes."""
+    used = report.coded_as
+    ways = [WAYS[way] + f" in {plural(n, 'frame')}" * (len(used) > 1) for way, n in used.items()]
+    text, sizes = ", ".join(ways), report.sizes
+    if "windows" not in used:
+        return text
     windows = [size_bytes for _, size_bytes in sorted(sizes.layer_bytes.items())]
-    layers = ", ".join([*map(bytes_text, windows), f"base {bytes_text(sizes.run_bytes)}"])
-    return f"{plural(len(windows), 'window')} over AV1: {layers}"
+    layers = ", ".join([*map(bytes_text, windows), f"AV1 {bytes_text(sizes.run_bytes)}"])
+    return f"{text} ({plural(len(windows), 'window')}: {layers})"
 
 
 def quality_text(report: EncodeReport) -> str:

@@ -336,7 +336,7 @@ class Decoder:
         codec = PICTURE_CODECS[self.header.key_codec]
         return LayerDecoder(
             codec.decoder(*size),
-            self._tables.coder(self.header.quantiser),
+            self._tables.coder(self.header.quantiser, holds=self.header.holds),
             config,
             self._network.beside(),
             self._workers,

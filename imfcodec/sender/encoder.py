@@ -267,7 +267,7 @@ class Encoder:
             sizes=self._stream.sizes,
             display=self._geometry.display,
             coded=self._geometry.coded,
-            layout=self._layout.name,
+            coded_as=self._layout.frames,
             quality=self._options.quality,
             point=self._options.point,
             frames=self._frames,
@@ -358,6 +358,7 @@ class Encoder:
             key_codec=settings.KEY_CODEC,
             key_config=layout.key_config if layout else b"",
             windows=layout.windows if layout else 0,
+            holds=True,
             sample_aspect_ratio=self._aspect,
             colour=self._colour,
             audio=AudioParameters(

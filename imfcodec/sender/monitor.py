@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from imfcodec.arrays import Picture
 from imfcodec.codec.network import Network
+
+
+class Watcher(Protocol):
+    """Sees what a segment coder makes."""
+
+    def take(self, reference: Picture, token: npt.NDArray[np.int32]) -> None:
+        """Take a key frame, x_r uint8 [H, W, 3], with its token int32 [d_m]."""
+        ...
+
+    def see(self, tokens: npt.NDArray[np.int32], sources: Sequence[Picture]) -> None:
+        """Take frames that use it: their tokens, int32 [N, d_m], and their sources."""
+        ...
 
 
 class Monitor:
@@ -24,11 +37,11 @@ class Monitor:
         self.psnr: list[float] = []
 
     def take(self, reference: Picture, token: npt.NDArray[np.int32]) -> None:
-        """Take a key frame, x_r uint8 [H, W, 3], with its token int32 [d_m]."""
+        """See `Watcher`."""
         self._receiver.set_reference(reference, token)
 
     def see(self, tokens: npt.NDArray[np.int32], sources: Sequence[Picture]) -> None:
-        """Rebuild frames from their tokens, int32 [N, d_m], and compare them with their sources."""
+        """See `Watcher`."""
         error = self._receiver.rebuild(tokens).astype(np.float32) - np.stack(sources)
         mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
         self.psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]

@@ -25,7 +25,8 @@ class EncodeReport:
         sizes: Bytes of the stream by kind.
         weights: Name and id of the weights.
         display, coded: Width and height in pixels.
-        layout: "whole", or "windows" over AV1 runs. What each window layer takes is in ``sizes``.
+        coded_as: Frames by the way they are coded: "whole" by key frames and tokens, "av1", or
+            "windows" over AV1. What each window layer takes is in ``sizes``.
         psnr_db: PSNR-RGB at coded size, in dB: the mean over the frames of the whole picture, or
             over those of all windows. AV1 runs are not measured. None if nothing was measured.
         stages: Time per stage, of the pass whose stream was kept.
@@ -37,7 +38,7 @@ class EncodeReport:
     sizes: SizeLedger
     display: tuple[int, int]
     coded: tuple[int, int]
-    layout: str
+    coded_as: dict[str, int]
     quality: float = 60.0
     point: OperatingPoint = LADDER[60]
     passes: int = 1

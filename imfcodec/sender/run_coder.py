@@ -17,10 +17,10 @@ from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.segment import Segment
 from imfcodec.sender.source_frame import SourceFrame
 
-RUN_S: Final = Fraction(15)
+RUN_S: Final = Fraction(20)
 """Longest run in seconds, so that what is lost comes back."""
 
-RUN_BYTES: Final = 96 << 20
+RUN_BYTES: Final = 160 << 20
 """Pictures of a run take at most so much memory."""
 
 PACKET_S: Final = Fraction(3)
@@ -38,8 +38,8 @@ LONGEST_HOLD: Final = 8
 COARSER: Final = 32
 """Added to the CRF of key pictures: a run keeps refining what stands still."""
 
-RESTORATION: Final = 0
-"""Code of the restoration strength: such coarse pictures are restored at full strength."""
+FULL, NONE = 0, 3
+"""Codes of restoration strengths (`STRENGTHS`): very coarse pictures need the full one."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,14 @@ class RunSettings:
         hold: Frames for which each picture is shown.
         time_base: Seconds per tick.
         rate: Frames per second.
+        restoration: Code of the restoration strength of the first picture.
     """
 
     preset: int
     hold: int
     time_base: Fraction
     rate: Fraction
+    restoration: int = NONE
 
 
 def hold_of(rate: Fraction) -> int:
@@ -64,8 +66,58 @@ def hold_of(rate: Fraction) -> int:
     return min(LONGEST_HOLD, max(1, math.floor(rate / PICTURES_PER_S)))
 
 
+def is_full(frames: Sequence[SourceFrame], frame: SourceFrame, settings: RunSettings) -> bool:
+    """Whether a run of these frames, perhaps none, has no room for the next one."""
+    if not frames:
+        return False
+    pictures = -(-len(frames) // settings.hold)
+    long = (frame.pts - frames[0].pts) * settings.time_base >= RUN_S
+    return long or pictures * frames[0].picture.nbytes >= RUN_BYTES
+
+
+def coded_run(frames: Sequence[SourceFrame], crf: float, settings: RunSettings) -> list[RunPacket]:
+    """Code frames of one shot as a run.
+
+    Args:
+        frames: At least one, all at coded size.
+        crf: AV1 quality (CRF).
+        settings: How runs are coded.
+    """
+    hold = settings.hold
+    pictures = [frame.picture for frame in frames[::hold]]
+    units = encode_video(pictures, settings.rate / hold, crf, settings.preset)
+    packets, begin = [], 0
+    while begin < len(frames):
+        end = _packet_end(frames, units, begin, settings)
+        packets.append(
+            RunPacket(
+                frames[begin].number,
+                tuple(frame.pts for frame in frames[begin:end]),
+                tuple(units[begin // hold : -(-end // hold)]),
+                hold,
+                begins=begin == 0,
+                restoration=0 if begin else settings.restoration,
+            )
+        )
+        begin = end
+    return packets
+
+
+def _packet_end(
+    frames: Sequence[SourceFrame], units: Sequence[bytes], begin: int, settings: RunSettings
+) -> int:
+    """Where the packet ends that begins with this frame of a run."""
+    hold = settings.hold
+    end_pts = frames[begin].pts + PACKET_S / settings.time_base
+    in_time = bisect_left(frames, end_pts, begin, key=lambda f: Fraction(f.pts)) - begin
+    most = min(in_time, FORMAT_LIMITS.max_frames_per_packet) // hold
+    sizes_bytes = accumulate(map(len, units[begin // hold :][:most]))
+    fit = sum(size_bytes <= PACKET_BYTES for size_bytes in sizes_bytes)
+    return begin + max(1, fit) * hold
+
+
 class RunCoder:
-    """Collects the frames of a run and codes them as plain AV1 video."""
+    """Collects the frames of the base and codes them run by run."""
 
     def __init__(
         self,
@@ -87,7 +139,7 @@ class RunCoder:
 
     def push(self, frame: SourceFrame, *, cut: bool) -> Iterator[RunPacket]:
         """Take the next frame, and whether it begins a shot; yield the packets of a whole run."""
-        if self._frames and (cut or self._is_full(frame)):
+        if self._frames and (cut or is_full(self._frames, frame, self._settings)):
             yield from self.flush()
         if len(self._frames) % self._settings.hold:  # it is not shown, and must not take memory
             frame = replace(frame, picture=self._frames[-1].picture)
@@ -99,35 +151,7 @@ class RunCoder:
         frames, self._frames = self._frames, []
         if not frames:
             return
-        hold = self._settings.hold
         crf = min(MAX_VIDEO_CRF, self._rate(Segment(frames)).key_crf + COARSER)
-        pictures = [frame.picture for frame in frames[::hold]]
         with self._stages.timed("AV1 run"):
-            units = encode_video(pictures, self._settings.rate / hold, crf, self._settings.preset)
-        begin = 0
-        while begin < len(frames):
-            end = self._packet_end(frames, units, begin)
-            yield RunPacket(
-                frames[begin].number,
-                tuple(frame.pts for frame in frames[begin:end]),
-                tuple(units[begin // hold : -(-end // hold)]),
-                hold,
-                begins=begin == 0,
-                restoration=0 if begin else RESTORATION,
-            )
-            begin = end
-
-    def _packet_end(self, frames: Sequence[SourceFrame], units: Sequence[bytes], begin: int) -> int:
-        """Where the packet ends that begins with this frame of a run."""
-        hold = self._settings.hold
-        end_pts = frames[begin].pts + PACKET_S / self._settings.time_base
-        in_time = bisect_left(frames, end_pts, begin, key=lambda f: Fraction(f.pts)) - begin
-        most = min(in_time, FORMAT_LIMITS.max_frames_per_packet) // hold
-        sizes_bytes = accumulate(map(len, units[begin // hold :][:most]))
-        fit = sum(size_bytes <= PACKET_BYTES for size_bytes in sizes_bytes)
-        return begin + max(1, fit) * hold
-
-    def _is_full(self, frame: SourceFrame) -> bool:
-        pictures = -(-len(self._frames) // self._settings.hold)
-        long = (frame.pts - self._frames[0].pts) * self._settings.time_base >= RUN_S
-        return long or pictures * frame.picture.nbytes >= RUN_BYTES
+            packets = coded_run(frames, crf, self._settings)
+        yield from packets

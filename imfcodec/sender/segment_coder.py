@@ -22,12 +22,12 @@ from imfcodec.model.imf import IMF
 from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.latent_tokens import LatentTokens
-from imfcodec.sender.monitor import Monitor
+from imfcodec.sender.monitor import Watcher
 from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.reference_choice import change_over, unexplained
 from imfcodec.sender.segment import KeyKind, Lead, Segment
 from imfcodec.sender.source_frame import SourceFrame
-from imfcodec.sender.token_choice import TokenChooser
+from imfcodec.sender.token_holding import TokenHolder
 from imfcodec.sender.token_refinement import Refined
 from imfcodec.sender.token_smoothing import smooth
 
@@ -41,6 +41,7 @@ class TokenSettings:
     Attributes:
         refine_steps: Least-squares steps for each of them.
         smooths: Whether they are smoothed over time, for which frames have to come together.
+        longest_hold: Largest number of frames that share a token; 1 holds none.
         packet_ticks: Longest time of the frames of a packet, in ticks.
         chain_ticks: Packets of this time depend on each other, in ticks; 0: each only on a key
             frame.
@@ -48,6 +49,7 @@ class TokenSettings:
 
     refine_steps: int
     smooths: bool
+    longest_hold: int
     packet_ticks: Fraction
     chain_ticks: Fraction
 
@@ -101,7 +103,7 @@ class SegmentCoder:
         stages: StageTimes,
         *,
         emphasis: FaceEmphasis | None = None,
-        monitor: Monitor | None = None,
+        watchers: Sequence[Watcher] = (),
         advance: Callable[[int], None] = lambda frames: None,
     ) -> None:
         """Take the parts that do the work.
@@ -115,13 +117,13 @@ class SegmentCoder:
             settings: How tokens are found and packed.
             stages: Takes the time of each stage.
             emphasis: Where errors count more; None weighs all alike.
-            monitor: Sees what the receiver will see; None measures nothing.
+            watchers: They see what is made.
             advance: Called with how many more frames are coded.
         """
         self._model, self._quantiser, self._coder = model, quantiser, coder
         self._keys, self._network = keys, network
         self._settings, self._stages = settings, stages
-        self._emphasis, self._monitor, self._advance = emphasis, monitor, advance
+        self._emphasis, self._watchers, self._advance = emphasis, watchers, advance
         self.kind = KeyKind.INDEPENDENT
         self.key_config = b""
         self._last: _SentKey | None = None
@@ -229,8 +231,8 @@ class SegmentCoder:
         token = self._latents.token
         self._last = _SentKey(frame, reference, token[0])
         self._tracker = MovementTracker(reference)
-        if self._monitor:
-            self._monitor.take(reference, token[0])
+        for watcher in self._watchers:
+            watcher.take(reference, token[0])
         self._start_after_key()
         return token
 
@@ -260,7 +262,9 @@ class SegmentCoder:
         """Set the coding state for the first frame after the last key frame."""
         assert self._last is not None
         self._coder.start_after(self._last.token)
-        self._chooser = TokenChooser(self._quantiser.step)
+        self._holder = TokenHolder(
+            self._quantiser.step, self._last.token, self._settings.longest_hold
+        )
         self._before: npt.NDArray[np.float64] | None = None
         self._latents.restart()
 
@@ -275,12 +279,12 @@ class SegmentCoder:
             if self._settings.smooths:
                 tokens = smooth(tokens, curvature, self._quantiser.step, self._before)
                 self._before = tokens[-1]
-            return self._chooser.choose(self._coder, tokens, curvature)
+            return self._holder.choose(self._coder, tokens, curvature)
 
     def _see(self, tokens: Tokens, sources: Sequence[SourceFrame]) -> None:
-        if self._monitor:
+        for watcher in self._watchers:
             with self._stages.timed("measure"):
-                self._monitor.see(tokens, [frame.picture for frame in sources])
+                watcher.see(tokens, [frame.picture for frame in sources])
 
 
 def _errors(frames: Sequence[_Moved], reference: Picture) -> npt.NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -13,12 +14,15 @@ from imfcodec.codec.stages import StageTimes
 from imfcodec.config import NO_LIMIT_S, DecodeOptions, EncodeOptions
 from imfcodec.media.geometry import CodingGeometry
 from imfcodec.sender.face_emphasis import RENEW, FaceEmphasis
+from imfcodec.sender.judge import Judge
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.layer import Layer
-from imfcodec.sender.layout.layout import Layout, Whole
-from imfcodec.sender.layout.placing import WindowPlacer
+from imfcodec.sender.layout.better_of import BetterOf
+from imfcodec.sender.layout.layout import Layout, Stretch
+from imfcodec.sender.layout.placing import PlacedFrame, WindowPlacer
+from imfcodec.sender.layout.whole import Whole
 from imfcodec.sender.layout.windowed import Windowed
-from imfcodec.sender.monitor import Monitor
+from imfcodec.sender.monitor import Monitor, Watcher
 from imfcodec.sender.planning.greedy import GreedyPlanner
 from imfcodec.sender.planning.key_schedule import KeySchedule
 from imfcodec.sender.planning.keyframe_policy import KeyframePolicy
@@ -27,7 +31,7 @@ from imfcodec.sender.planning.planned import PlannedPlanner
 from imfcodec.sender.planning.planner import Planner, Watch
 from imfcodec.sender.planning.shots import ShotDetector
 from imfcodec.sender.rate import ConstantQuality, RateControl, SegmentSettings, window_settings
-from imfcodec.sender.run_coder import RunCoder, RunSettings, hold_of
+from imfcodec.sender.run_coder import FULL, RunCoder, RunSettings, hold_of
 from imfcodec.sender.segment import Lead, Segment
 from imfcodec.sender.segment_coder import SegmentCoder, TokenSettings
 from imfcodec.weights import Weights
@@ -37,6 +41,9 @@ KEY_CODEC: Final = KEY_CODEC_AV1
 
 PACKET_S: Final = Fraction(3)
 """Longest duration of the frames in one token packet, in seconds."""
+
+HOLD_S: Final = Fraction(2, 5)
+"""No picture is shown longer than this, in seconds."""
 
 CHAIN_S: Final = Fraction(1)
 """At low latency, packets of this much time are chained: a lost one costs the rest of them."""
@@ -90,31 +97,51 @@ class Parts:
     def layout(self) -> Layout:
         """The layout that the options ask for."""
         options = self._options
-        if options.layout == "whole" or self._live:
-            return self._whole()
-        return Windowed(
+        shots = placer = None
+        if not self._live and options.scene_cut:
+            shots = ShotDetector(self._time_base, hasty=False)
+        if not self._live and options.layout != "whole" and options.mode != "av1":
+            placer = WindowPlacer(
+                self._geometry.display,
+                self._time_base,
+                options.max_windows,
+                close_ups=options.layout == "auto",
+            )
+        return Layout(options.max_windows if placer else 0, shots, placer, self._stretch)
+
+    def _stretch(self, placed: PlacedFrame) -> Stretch:
+        """The stretch that begins with a frame."""
+        if self._options.mode == "av1" or not placed.whole:
+            return Windowed(self._geometry, self._base(), self._window)
+        if self._options.mode == "imf" or self._live:
+            return Whole(self._geometry, self._whole(), shot=not self._live)
+        return BetterOf(
             self._geometry,
-            WindowPlacer(self._geometry.display, self._time_base, options.max_windows),
-            options.max_windows,
-            self._base(),
-            self._window,
-            ShotDetector(self._time_base, hasty=False) if options.scene_cut else None,
-            self._whole if options.layout == "auto" else None,
+            self._whole,
+            Judge(self._weights.model, self._network.beside()),
+            [self._run(hold) for hold in sorted({1, hold_of(self._frame_rate)})],
+            self._stages,
         )
 
-    def _whole(self) -> Layout:
-        return Whole(self._geometry, self._layer(self._geometry.coded, self._settings))
+    def _whole(self, *watchers: Watcher) -> Layer:
+        return self._layer(self._geometry.coded, self._settings, watchers)
 
     def _base(self) -> RunCoder:
-        hold = hold_of(self._frame_rate)
-        runs = RunSettings(self._options.preset, hold, self._time_base, self._frame_rate)
-        return RunCoder(runs, self._settings, self._stages, self._advance)
+        settings = replace(self._run(hold_of(self._frame_rate)), restoration=FULL)
+        return RunCoder(settings, self._settings, self._stages, self._advance)
+
+    def _run(self, hold: int) -> RunSettings:
+        """How plain video is coded, each picture shown for so many frames."""
+        return RunSettings(self._options.preset, hold, self._time_base, self._frame_rate)
 
     def _layer(
-        self, size: tuple[int, int], settings: Callable[[Segment], SegmentSettings]
+        self,
+        size: tuple[int, int],
+        settings: Callable[[Segment], SegmentSettings],
+        watchers: Sequence[Watcher] = (),
     ) -> Layer:
         """A layer of key frames and tokens, with pictures of this size."""
-        return Layer(self._planner(), self._coder(size), settings, self._stages)
+        return Layer(self._planner(), self._coder(size, watchers), settings, self._stages)
 
     def _window(self, window: Window, windows: int) -> Layer:
         """The layer of a window, one of so many: its face counts more than the base."""
@@ -152,17 +179,17 @@ class Parts:
             chooses=options.choose_keys,
         )
 
-    def _coder(self, size: tuple[int, int]) -> SegmentCoder:
+    def _coder(self, size: tuple[int, int], watchers: Sequence[Watcher]) -> SegmentCoder:
         options, weights, live = self._options, self._weights, self._live
         level = options.point.quantiser
         network = self._network.beside()
-        monitor = Monitor(network) if options.measure else None
-        if monitor:
-            self.monitors.append(monitor)
+        if options.measure:
+            self.monitors.append(Monitor(network))
+            watchers = [*watchers, self.monitors[-1]]
         return SegmentCoder(
             weights.model,
             weights.tables.quantiser(level),
-            weights.tables.coder(level),
+            weights.tables.coder(level, holds=True),
             KeyCoder(
                 PICTURE_CODECS[KEY_CODEC],
                 size,
@@ -172,13 +199,14 @@ class Parts:
             network,
             TokenSettings(
                 options.refine_steps,
+                longest_hold=max(1, int(HOLD_S * self._frame_rate)),
                 smooths=not live,  # smoothing needs frames to come, and would only delay
                 packet_ticks=PACKET_S / self._time_base,
                 chain_ticks=CHAIN_S / self._time_base if live else Fraction(0),
             ),
             self._stages,
             emphasis=self._emphasis() if options.refine_steps else None,
-            monitor=monitor,
+            watchers=watchers,
             advance=self._advance,
         )
 

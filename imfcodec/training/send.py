@@ -140,7 +140,7 @@ class RunSender:
         pictures = [_seen(self._shard.frames[frame], look) for frame in frames]
         run = RefinedRun.beside(latents, tracker, pictures)
         received = quantiser.dequantise(
-            run.integers(quantiser.step, self._weights.tables.coder(level))
+            run.integers(quantiser.step, self._weights.tables.coder(level, holds=False))
         )
         return SentTokens(
             reference=np.asarray(ref.place),

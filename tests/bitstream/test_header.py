@@ -37,6 +37,7 @@ RICH = StreamHeader(
     sample_aspect_ratio=Fraction(4, 3),
     colour=ColourTags(9, 16, 9, full_range=True),
     audio=replace(AUDIO, extradata=b"head"),
+    holds=True,
 )
 
 
@@ -65,7 +66,7 @@ def test_golden_rich() -> None:
     assert write_header(RICH).hex() == (
         "89494d460d0a0a"
         "012e"
-        "ff07"  # all flags but that of windows
+        "ff17"  # all flags but that of windows
         "01020304"
         "0f08"
         "c801"
@@ -78,14 +79,14 @@ def test_golden_rich() -> None:
         "01c4d80202b802"  # audio
         "0468656164"  # extradata
         "0103736571"
-        "4a6bdbb0"
+        "04c81789"
     )
 
 
 def test_golden_windows() -> None:
     plain, windowed = write_header(RICH)[9:-4], write_header(replace(RICH, windows=3))[9:-4]
     behind_display_size = plain.index(b"\x80\x0a\xce\x05") + 4
-    assert windowed[:2] == b"\xff\x0f"
+    assert windowed[:2] == b"\xff\x1f"
     assert windowed[2:] == plain[2:behind_display_size] + b"\x03" + plain[behind_display_size:]
 
 
@@ -194,7 +195,7 @@ def test_newer_version_names_both() -> None:
 
 def test_reserved_flag() -> None:
     with pytest.raises(UnsupportedVersion, match="flags"):
-        read_header(io.BytesIO(sealed_header(b"\x80\x10" + b"\x01" * 30)))
+        read_header(io.BytesIO(sealed_header(b"\x80\x20" + b"\x01" * 30)))
 
 
 def test_any_key_codec_can_be_read() -> None:

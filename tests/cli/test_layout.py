@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def rows(text: str) -> dict[str, str]:
 def test_a_head_gets_a_window(invoke: Invoke, wide: Path, tmp_path: Path) -> None:
     stream, back = tmp_path / "a.imf", tmp_path / "a.mp4"
     said = rows(invoke("encode", wide, stream, "--measure", *FAST).stdout)
-    assert said["layout"].startswith("1 window over AV1: ")
+    assert said["layout"].startswith("windows over AV1 (1 window: ")
     assert said["measured"].endswith(" dB in windows")
     said = rows(invoke("decode", stream, back).stdout)
     assert said["windows"].startswith("layer 1 in ")
@@ -52,15 +53,15 @@ def test_a_head_gets_a_window(invoke: Invoke, wide: Path, tmp_path: Path) -> Non
 def test_a_head_that_fills_the_picture_gets_none(
     invoke: Invoke, clip: Path, tmp_path: Path
 ) -> None:
-    said = rows(invoke("encode", clip, tmp_path / "a.imf", *FAST).stdout)
-    assert said["layout"] == "whole"
+    said = rows(invoke("encode", clip, tmp_path / "a.imf", "--mode", "imf", *FAST).stdout)
+    assert said["layout"] == "key frames and tokens"
 
 
 def test_windows_as_json(invoke: Invoke, wide: Path, tmp_path: Path) -> None:
     stream, back = tmp_path / "a.imf", tmp_path / "a.mp4"
     encoded = json.loads(invoke("encode", wide, stream, "--json", *FAST).stdout)
     sizes = encoded["sizes_bytes"]
-    assert encoded["layout"] == "windows"
+    assert encoded["coded_as"] == {"windows": FRAMES}
     assert sizes["key"] + sizes["token"] < encoded["layer_bytes"]["1"] < sizes["total"]
     assert 0 < sizes["run"] < sizes["total"]
     decoded = json.loads(invoke("decode", stream, back, "--json").stdout)
@@ -73,7 +74,7 @@ def test_windows_as_json(invoke: Invoke, wide: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "layout", "runs"),
     [
-        (("--layout", "whole"), "whole", False),
+        (("--layout", "whole", "--mode", "imf"), "whole", False),
         (("--latency", "low"), "whole", False),
         (("--layout", "windows", "--max-windows", "1"), "windows", True),
     ],
@@ -83,14 +84,21 @@ def test_the_user_decides(
 ) -> None:
     result = invoke("encode", wide, tmp_path / "a.imf", "--json", *FAST, *options)
     record = json.loads(result.stdout)
-    assert record["layout"] == layout
+    assert record["coded_as"] == {layout: FRAMES}
     assert (record["sizes_bytes"]["run"] > 0) == runs
     assert (record["layer_bytes"] != {}) == runs
 
 
 @pytest.mark.parametrize(
     "options",
-    [("--layout", "tiles"), ("--max-windows", "5"), ("--layout", "windows", "--latency", "low")],
+    [
+        ("--layout", "tiles"),
+        ("--max-windows", "5"),
+        ("--layout", "windows", "--latency", "low"),
+        ("--mode", "h264"),
+        ("--mode", "av1", "--latency", "low"),
+        ("--mode", "av1", "--layout", "windows"),
+    ],
 )
 def test_no_layout(invoke: Invoke, clip: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     assert invoke("encode", clip, tmp_path / "a.imf", *options).exit_code == 2
@@ -100,14 +108,16 @@ def test_no_layout(invoke: Invoke, clip: Path, tmp_path: Path, options: tuple[st
 def test_without_heads_all_is_the_base(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     stream = tmp_path / "a.imf"
     said = rows(invoke("encode", clip, stream, "--measure", *FAST).stdout)
-    assert said["layout"].startswith("0 windows over AV1: base ")
+    assert said["layout"] == "plain AV1"
     assert "measured" not in said
     assert "windows" not in rows(invoke("decode", stream, tmp_path / "a.mp4").stdout)
 
 
 def test_texts() -> None:
     sizes = SizeLedger(run_bytes=13_700, layer_bytes={2: 1800, 1: 11_740})
-    report = EncodeReport("w", sizes, (1280, 720), (448, 256), "windows")
-    assert layout_text(report) == "2 windows over AV1: 11.7 kB, 1800 B, base 13.7 kB"
+    report = EncodeReport("w", sizes, (1280, 720), (448, 256), {"windows": 250})
+    assert layout_text(report) == "windows over AV1 (2 windows: 11.7 kB, 1800 B, AV1 13.7 kB)"
+    mixed = replace(report, coded_as={"whole": 1, "av1": 249})
+    assert layout_text(mixed) == "key frames and tokens in 1 frame, plain AV1 in 249 frames"
     decoded = DecodeReport("w", sizes, windows={2: 1, 1: 250})
     assert windows_text(decoded) == "layer 1 in 250 frames, layer 2 in 1 frame"

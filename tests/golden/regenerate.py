@@ -45,7 +45,8 @@ WINDOWS = "windows"
 def tokens_of(stream: bytes, tables: EntropyModel) -> np.ndarray:
     """Every token of a stream whose token packets all decode, layer by layer: int32 [n, d_m]."""
     reader = StreamReader(io.BytesIO(stream))
-    layers = [_Tokens(tables.coder(reader.header.quantiser)) for _ in range(5)]
+    header = reader.header
+    layers = [_Tokens(tables.coder(header.quantiser, holds=header.holds)) for _ in range(5)]
     for packet in reader:
         if isinstance(packet, LayerPacket):
             layers[packet.layer].take(packet.packet)

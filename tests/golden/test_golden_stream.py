@@ -20,10 +20,12 @@ KEYS = {
     "tiny": [(5, False), (14, True), (21, True)],
     "restored": [(5, False), (14, True), (21, True)],
     "chained": [(3, False), (21, True), (29, True)],
+    "held": [(3, False), (21, True), (29, True)],
     WINDOWS: [],
 }
 """Key frames of the base of each stream: number, whether predicted. The network of `tiny` has no R,
-the last key frame of `chained` is coded from both before it. The base of `windows` is a run."""
+the last key frame of `chained` is coded from both before it, and so is that of `held`, where tokens
+may be held. The base of `windows` is a run."""
 
 PEAK_LEVELS = 2  # FORMAT.md, section 10
 RMS_LEVELS = 0.25
@@ -53,6 +55,12 @@ def test_tokens_are_exact(stream: bytes, expected: dict[str, np.ndarray]) -> Non
     file = weights.find_by_id(imfcodec.inspect(io.BytesIO(stream)).header.weights_id)
     tokens = tokens_of(stream, weights.load(file).tables)
     assert np.array_equal(tokens, expected["tokens"])
+
+
+def test_tokens_are_held_in_one_of_them() -> None:
+    tokens = load_file(HERE / "held-expected.safetensors")["tokens"]
+    assert (tokens[1:] == tokens[:-1]).all(1).sum() >= 10
+    assert imfcodec.inspect(HERE / "held.imf").header.holds
 
 
 def test_pixels_are_within_the_published_tolerance(
@@ -91,4 +99,4 @@ def test_restoration_and_a_chain_are_in_some_of_them(name: str, stream: bytes) -
     assert (model.restoration is None) == (name == "tiny")
     packets = StreamReader(io.BytesIO(stream))
     origins = [p.origin for p in packets if isinstance(p, PredictedKeyPacket)]
-    assert origins == {"chained": [3, 21], WINDOWS: []}.get(name, [5, 5])
+    assert origins == {"chained": [3, 21], "held": [3, 21], WINDOWS: []}.get(name, [5, 5])

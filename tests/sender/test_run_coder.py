@@ -67,7 +67,7 @@ def test_a_run_ends_at_a_cut(count: int, cuts: tuple[int, ...]) -> None:
 
 def test_a_run_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = [p.first_frame for p in runs(coder_of(2), moving(70)) if p.begins]
-    assert begun == [0, 30, 60]
+    assert begun == [0, 40]
     monkeypatch.setattr(run_coder, "RUN_BYTES", 5 * 64 * 64 * 3)
     begun = [p.first_frame for p in runs(coder_of(25), moving(25)) if p.begins]
     assert begun == [0, 9, 18]

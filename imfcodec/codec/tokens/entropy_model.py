@@ -99,8 +99,13 @@ class EntropyModel(Protocol):
         """
         ...
 
-    def coder(self, index: int) -> TokenCoder:
-        """A new token coder for a quantiser step (see `quantiser`)."""
+    def coder(self, index: int, *, holds: bool) -> TokenCoder:
+        """A new token coder for a quantiser step (see `quantiser`).
+
+        Args:
+            index: Quantiser step.
+            holds: Whether tokens may be held, by the stream header.
+        """
         ...
 
     @classmethod

@@ -57,9 +57,9 @@ class EntropyTables:
         self.level(index)
         return Quantiser(self.step * self.scales[index])
 
-    def coder(self, index: int) -> ContextTokenCoder:
-        """A new token coder for a quantiser step (see `level`)."""
-        return ContextTokenCoder(self.level(index))
+    def coder(self, index: int, *, holds: bool = False) -> ContextTokenCoder:
+        """A new token coder for a quantiser step (see `level`) that may hold tokens or not."""
+        return ContextTokenCoder(self.level(index), holds=holds)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> EntropyTables:

@@ -22,7 +22,7 @@ ESCAPE = 2 * RADIUS + 1
 SYMBOLS = 2 * RADIUS + 2
 
 
-def exact_model(frequencies: npt.NDArray[np.integer[Any]]) -> Any:
+def exact_model(frequencies: npt.ArrayLike) -> Any:
     """A range-coder model whose cumulative table is exactly that of integer frequencies.
 
     constriction gives every symbol one unit and divides the remaining 2^24 - n in proportion to

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imfcodec.codec.tokens.entropy_model import Port
+from imfcodec.codec.tokens.held_symbol import HeldSymbol
 from imfcodec.codec.tokens.predictor import SHIFT, Integers
 from imfcodec.codec.tokens.quantiser import TOKEN_LIMIT
 from imfcodec.codec.tokens.tables import ESCAPE, RADIUS, LevelTables, SymbolModel
@@ -31,12 +32,16 @@ class ContextTokenCoder:
     the previous token's from k on. A residual beyond RADIUS is coded as an escape, a sign, and its
     excess in Elias gamma code.
 
+    If tokens may be held, a `HeldSymbol` precedes each token but the first of a packet that starts
+    afresh. A held token is the one before again, and it changes nothing else of the state.
+
     Sender and receiver use the same state machine, `_walk`; they differ only in the `Port`, which
     handles one symbol.
     """
 
-    def __init__(self, tables: LevelTables) -> None:
+    def __init__(self, tables: LevelTables, *, holds: bool = False) -> None:
         self._tables = tables
+        self._holds = holds
         self._size = len(tables.start.d)
         self.reset()
 
@@ -45,27 +50,34 @@ class ContextTokenCoder:
         self._key = None if key is None else key.astype(np.int64)
         self._history: list[Integers] = []
         self._residuals = [0] * self._size
+        self._held = HeldSymbol()
 
     def start_after(self, key: npt.NDArray[np.int32]) -> None:
         """See `TokenCoder.start_after`."""
         token = key.astype(np.int64)
         self._history = [token, token]
         self._residuals = [0] * self._size
+        self._held = HeldSymbol()
 
     def encode(self, tokens: npt.NDArray[np.int32]) -> bytes:
         """int32 [n, d_m] -> payload of one packet, cut as short as possible."""
-        saved = self._history, self._residuals
+        saved = self._state()
         coder = constriction.stream.queue.RangeEncoder()
         for token in tokens:
-            self._walk(_Writer(coder, [int(v) for v in token]))
+            held = self._may_hold() and np.array_equal(token, self._history[-1])
+            if self._may_hold():
+                coder.encode(int(held), self._held.model())
+                self._held = self._held.then(held)
+            if not held:
+                self._walk(_Writer(coder, [int(v) for v in token]))
         data: bytes = coder.get_compressed().astype(">u4").tobytes()
-        after = self._history, self._residuals
+        after = self._state()
         # Read as one number, the data is the smallest of many that decode to these tokens. Another
         # one may end in zero bytes. These need not be sent, as a decoder reads zeros after the
         # end. Only trial decoding tells for certain.
         number = int.from_bytes(data, "big")
         for cut in range(min(len(data), 2 * _WORD), 0, -1):
-            self._history, self._residuals = saved
+            self._return_to(saved)
             rounded = -(-number >> 8 * cut)
             try:
                 shorter = rounded.to_bytes(len(data) - cut, "big")
@@ -74,7 +86,7 @@ class ContextTokenCoder:
                     break
             except (OverflowError, CorruptStream):
                 continue
-        self._history, self._residuals = after
+        self._return_to(after)
         return data
 
     def decode(self, payload: bytes, count: int) -> npt.NDArray[np.int32]:
@@ -87,19 +99,32 @@ class ContextTokenCoder:
         reader = _Reader(coder)
         try:
             for row in range(count):
-                tokens[row] = self._walk(reader)
+                held = self._may_hold() and bool(coder.decode(self._held.model()))
+                if self._may_hold():
+                    self._held = self._held.then(held)
+                tokens[row] = self._history[-1] if held else self._walk(reader)
         except (AssertionError, ValueError) as error:
             raise CorruptStream("token packet does not decode") from error
         return tokens
 
     def rehearse(self, ports: Iterable[Port]) -> npt.NDArray[np.int32]:
         """See `TokenCoder.rehearse`."""
-        saved = self._history, self._residuals
+        saved = self._state()
         try:
             tokens = [self._walk(port) for port in ports]
         finally:
-            self._history, self._residuals = saved
+            self._return_to(saved)
         return np.array(tokens, np.int32).reshape(-1, self._size)
+
+    def _state(self) -> tuple[list[Integers], list[int], HeldSymbol]:
+        return self._history, self._residuals, self._held
+
+    def _return_to(self, state: tuple[list[Integers], list[int], HeldSymbol]) -> None:
+        self._history, self._residuals, self._held = state
+
+    def _may_hold(self) -> bool:
+        """Whether there is a token that the next one may repeat."""
+        return self._holds and bool(self._history)
 
     def _walk(self, port: Port) -> Integers:
         """One token: predict, choose the table, code the residual, dimension by dimension."""

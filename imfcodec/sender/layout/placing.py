@@ -8,9 +8,10 @@ A window that moves needs a new key picture, so it moves only when the head leav
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from statistics import median
 from typing import Final
@@ -69,21 +70,19 @@ class PlacedFrame:
     Attributes:
         frame: The frame at display size.
         cut: Whether it begins a shot.
+        whole: Whether its shot begins with a head that fills so much of the picture that it needs
+            no window.
         windows: By the number of their layer, from 1.
     """
 
     frame: SourceFrame
     cut: bool
-    windows: dict[int, Window]
+    whole: bool = True
+    windows: dict[int, Window] = field(default_factory=dict)
 
 
 class WindowPlacer:
-    """Gives each head a window while it lasts.
-
-    Attributes:
-        whole: Whether a head fills so much of the picture in the first second that it needs no
-            window; known when the first frame comes out.
-    """
+    """Gives each head a window while it lasts."""
 
     def __init__(
         self,
@@ -92,6 +91,7 @@ class WindowPlacer:
         most: int,
         *,
         waits: bool = True,
+        close_ups: bool = True,
         tracker: HeadTracker | None = None,
     ) -> None:
         """Set up.
@@ -101,6 +101,7 @@ class WindowPlacer:
             time_base: Seconds per tick.
             most: Largest number of windows at a time.
             waits: Whether frames may wait for those after them.
+            close_ups: Whether a shot may be `PlacedFrame.whole`.
             tracker: Finds the heads; None makes one.
         """
         self._size, self._most = size, most
@@ -110,8 +111,9 @@ class WindowPlacer:
         self._tracker = tracker or HeadTracker()
         self._waiting: deque[tuple[SourceFrame, bool]] = deque()
         self._placed: dict[int, tuple[Head, Window]] = {}
+        self._close_ups = close_ups
         self._first = True
-        self.whole = False
+        self._whole = False
 
     def push(self, frame: SourceFrame, *, cut: bool) -> Iterator[PlacedFrame]:
         """Take the next frame, at display size; yield those whose windows are known.
@@ -139,21 +141,28 @@ class WindowPlacer:
         pts = frame.pts
         self._tracker.forget(pts - int(self._gone))
         present = [head for head in self._tracker.heads if self._is_present(head, pts)]
-        if self._first:
-            self.whole, self._first = self._is_close_up(pts), False
+        if cut or self._first:
+            self._whole, self._first = self._close_ups and self._is_close_up(pts), False
         self._keep(present, pts)
         self._add(present, pts)
         windows = {layer: window for layer, (_, window) in sorted(self._placed.items())}
-        return PlacedFrame(frame, cut, windows)
+        return PlacedFrame(frame, cut, self._whole, windows)
 
     def _is_present(self, head: Head, pts: int) -> bool:
         begun = head.sightings[0].pts <= pts
         return begun and (head.end_pts is None or pts < head.end_pts)
 
     def _is_close_up(self, pts: int) -> bool:
-        """Whether a head that is seen in the first frames fills much of the picture."""
+        """Whether a head that is seen soon in the shot that begins fills much of the picture."""
         width, height = self._size
-        seen = [head for head in self._tracker.heads if self._is_seen(head)]
+        end_pts = next((frame.pts for frame, cut in self._waiting if cut), math.inf)
+        seen = [
+            head
+            for head in self._tracker.heads
+            if head.sightings[0].pts < end_pts
+            and (head.end_pts is None or pts < head.end_pts)
+            and self._is_seen(head)
+        ]
         return any(self._window(head, pts).side ** 2 >= WHOLE * width * height for head in seen)
 
     def _keep(self, present: Sequence[Head], pts: int) -> None:

@@ -1,7 +1,7 @@
 """Heads in windows of their own, over a base that is plain AV1.
 
-    frames ─ shots ─ WindowPlacer ─┬─ crop ── Layer of a window ─┬─► packets
-                                   └─ cover ─ RunCoder ──────────┘
+    frames with windows ─┬─ crop ── Layer of a window ─┬─► packets
+                         └─ cover ─ RunCoder ──────────┘
 
 A packet of the base waits until every window has come as far.
 """
@@ -9,7 +9,7 @@ A packet of the base waits until every window has come as far.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,12 +27,10 @@ from imfcodec.bitstream import (
 from imfcodec.media.geometry import CodingGeometry, resize
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.covering import Cover
-from imfcodec.sender.layout.layout import Layout, LayoutPacket
-from imfcodec.sender.layout.placing import PlacedFrame, WindowPlacer
-from imfcodec.sender.planning.shots import ShotDetector
+from imfcodec.sender.layout.layout import LayoutPacket
+from imfcodec.sender.layout.placing import PlacedFrame
 from imfcodec.sender.run_coder import RunCoder
 from imfcodec.sender.segment_coder import PicturePacket
-from imfcodec.sender.source_frame import SourceFrame
 
 
 @dataclass
@@ -51,110 +49,65 @@ class _Open:
 
 
 class Windowed:
-    """Codes heads in windows and the rest as the base (see `Layout`).
+    """Codes heads in windows and the rest as the base (see `Stretch`).
 
-    Without heads the base is all there is. If a head fills most of the picture in the first
-    second, everything is left to another layout.
+    Without heads the base is all there is.
     """
+
+    key_config = b""
 
     def __init__(
         self,
         geometry: CodingGeometry,
-        placer: WindowPlacer,
-        most: int,
         base: RunCoder,
         layer_of: Callable[[Window, int], Layer],
-        shots: ShotDetector | None,
-        whole: Callable[[], Layout] | None,
     ) -> None:
-        """Take the parts that do the work.
+        """Take what does the work.
 
         Args:
             geometry: Sizes of the base.
-            placer: Finds the heads.
-            most: Largest number of windows at a time.
             base: Codes the base.
             layer_of: Makes the layer of a window, given how many windows there are.
-            shots: Finds where shots begin; None never looks.
-            whole: Makes the layout for a head that fills the picture; None goes on with windows.
         """
-        self._geometry, self._placer, self.windows = geometry, placer, most
-        self._base, self._layer_of, self._shots, self._whole = base, layer_of, shots, whole
-        self._other: Layout | None = None
+        self._geometry, self._base, self._layer_of = geometry, base, layer_of
         self._cover = Cover()
         self._open: dict[int, _Open] = {}
         self._held: deque[RunPacket] = deque()  # until the windows have come as far
-        self._begun = False
-        self._given = 0
+        self._next_frame = 0
+        self.given = 0
+        self.name = "av1"
 
-    @property
-    def name(self) -> str:
-        """See `Layout`."""
-        return self._other.name if self._other else "windows"
+    def takes(self, placed: PlacedFrame) -> bool:
+        """See `Stretch`."""
+        return not (placed.cut and placed.whole)
 
-    @property
-    def given(self) -> int:
-        """See `Layout`."""
-        return self._other.given if self._other else self._given
-
-    @property
-    def key_config(self) -> bytes:
-        """See `Layout`."""
-        return self._other.key_config if self._other else b""
-
-    def push(self, frame: SourceFrame) -> Iterator[LayoutPacket]:
-        """See `Layout`."""
-        if self._other:
-            yield from self._other.push(frame)
-            return
-        for known, cut in self._shots.push(frame) if self._shots else [(frame, False)]:
-            yield from self._place(self._placer.push(known, cut=cut))
-        if self._other:  # since this frame
-            yield from self._drain()
-
-    def flush(self) -> Iterator[LayoutPacket]:
-        """See `Layout`."""
-        yield from self._drain()
-        if self._other:
-            yield from self._other.flush()
-            return
-        for number in sorted(self._open):
-            yield from self._packets(number, self._open[number].layer.flush())
-        self._held.extend(self._base.flush())
-        yield from self._held
-
-    def _drain(self) -> Iterator[LayoutPacket]:
-        """Take the frames that wait for their shot or for their windows."""
-        for known, cut in self._shots.flush() if self._shots else ():
-            yield from self._place(self._placer.push(known, cut=cut))
-        yield from self._place(self._placer.flush())
-
-    def _place(self, placed: Iterable[PlacedFrame]) -> Iterator[LayoutPacket]:
-        for frame in placed:
-            if not self._begun and self._placer.whole and self._whole:
-                self._other, self.windows = self._whole(), 0
-            self._begun = True
-            if self._other:
-                yield from self._other.push(frame.frame)
-            else:
-                yield from self._code(frame)
-
-    def _code(self, placed: PlacedFrame) -> Iterator[LayoutPacket]:
+    def push(self, placed: PlacedFrame) -> Iterator[LayoutPacket]:
+        """See `Stretch`."""
         frame = placed.frame
+        self._next_frame = frame.number + 1
         for number in sorted(self._open.keys() | placed.windows.keys()):
             window = placed.windows.get(number)
             yield from self._turn_to(number, window, frame.number, len(placed.windows))
             if window is not None:
-                self._given += 1
+                self.given += 1
                 crop = replace(frame, picture=cropped(frame.picture, window))
                 yield from self._packets(number, self._open[number].layer.push(crop))
-        self._given += 1
+        self.given += 1
         if placed.cut:
             self._cover = Cover()
         covered = self._cover.over(frame.picture, placed.windows)
         base = replace(frame, picture=self._geometry.to_coded(covered))
         self._held.extend(self._base.push(base, cut=placed.cut))
         yield from self._ready()
+
+    def flush(self, *, more: bool) -> Iterator[LayoutPacket]:
+        """See `Stretch`."""
+        for number in sorted(self._open):
+            yield from self._packets(number, self._open[number].layer.flush())
+            if more:
+                yield LayerPacket(number, WindowEnd(self._next_frame))
+        self._held.extend(self._base.flush())
+        yield from self._held
 
     def _turn_to(
         self, number: int, window: Window | None, frame: int, count: int
@@ -172,6 +125,7 @@ class Windowed:
             if window is None:
                 yield LayerPacket(number, WindowEnd(frame))
         if window is not None:
+            self.name = "windows"
             self._open[number] = _Open(self._layer_of(window, count), window, frame)
 
     def _packets(self, number: int, packets: Iterator[PicturePacket]) -> Iterator[LayerPacket]:

@@ -63,6 +63,33 @@ def test_coded_size_is_near_the_ideal() -> None:
     assert ideal - 1 <= len(data) <= 1.01 * ideal + 6
 
 
+def holding() -> ContextTokenCoder:
+    return ContextTokenCoder(TABLES.level(2), holds=True)
+
+
+def test_held_tokens_round_trip_over_packets() -> None:
+    tokens = TABLES.quantiser(2).quantise(WALK)
+    tokens = tokens[np.random.default_rng(4).integers(0, 3, 100).cumsum() // 2]
+    assert 30 < (tokens[1:] == tokens[:-1]).all(1).sum() < 70
+    sender, receiver = holding(), holding()
+    for side in (sender, receiver):
+        side.start_after(tokens[0])
+    for part in np.split(tokens, [1, 9, 40, 41]):
+        assert np.array_equal(receiver.decode(sender.encode(part), len(part)), part)
+
+
+def test_a_held_token_takes_a_fraction_of_a_bit() -> None:
+    token = TABLES.quantiser(2).quantise(WALK[:1])
+    sender = holding()
+    sender.start_after(token[0])
+    assert len(sender.encode(np.repeat(token, 75, 0))) <= 1
+
+
+def test_tokens_that_are_never_held_cost_little_more() -> None:
+    tokens = TABLES.quantiser(2).quantise(WALK)
+    assert len(holding().encode(tokens)) <= len(coder().encode(tokens)) + 2
+
+
 def test_a_key_token_makes_the_first_one_cheaper() -> None:
     tokens = TABLES.quantiser(2).quantise(WALK)
     leaning = coder()

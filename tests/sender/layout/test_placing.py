@@ -137,15 +137,27 @@ def test_a_head_larger_than_the_picture() -> None:
     [window] = changes(out)
     assert window
     assert (window.side, window.top, window.coded_side) == (192, 0, 256)
-    assert placer.whole
+    assert out[0].whole
 
 
 @pytest.mark.parametrize(("height", "whole"), [(40, False), (70, False), (85, True)])
 def test_whether_the_first_head_fills_the_picture(height: int, whole: bool) -> None:
     placer = placer_of(lambda n: [(160, 96, height if n < 30 else 90)])
     frames = frames_of(lambda n: [(160, 96, height)], 40)
-    next(p for frame in frames for p in placer.push(frame, cut=False))
-    assert placer.whole == whole
+    first = next(p for frame in frames for p in placer.push(frame, cut=False))
+    assert first.whole == whole
+
+
+def test_each_shot_is_whole_or_not() -> None:
+    plan: Plan = lambda n: [(160, 96, 100)] if 10 <= n < 30 else [(100, 60, 40)]  # noqa: E731
+    placer = placer_of(plan)
+    out = [p for f in frames_of(plan, 40) for p in placer.push(f, cut=f.number in (10, 30))]
+    out += placer.flush()
+    assert [p.whole for p in out] == [False] * 10 + [True] * 20 + [False] * 10
+
+
+def test_no_shot_is_whole_where_windows_are_asked_for() -> None:
+    assert not any(p.whole for p in placed(lambda n: [(160, 96, 100)], 30, close_ups=False))
 
 
 def test_layers_are_numbered_from_one_and_freed() -> None:

@@ -1,0 +1,73 @@
+"""How far rebuilt pictures seem to be from their sources, judged in the sender.
+
+    source  ─ E_F ─ f^32 / |f^32| ─┐
+    rebuilt ─ E_F ─ f^32 / |f^32| ─┴─ root mean square ─► error
+
+The measure has the form of LPIPS (Zhang 2018, eq. 1), with the features that the receiver's network
+has anyway. It is a little blind to blur, so errors of plain video count `VIDEO` times. It then
+correlates with LPIPS (AlexNet) by 0.99 (`benchmarks/experiments/judging.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imfcodec.arrays import Picture, Tokens
+from imfcodec.codec.network import Network
+from imfcodec.codec.network.in_torch import to_tensor
+from imfcodec.model.imf import IMF
+
+EVERY: Final = 5
+"""One of so many frames is judged."""
+
+SCALE: Final = 32
+"""Scale of the features."""
+
+DARK: Final = 0.1
+"""Added to the norm of features, so that flat areas do not count."""
+
+VIDEO: Final = 1.2
+"""Errors of plain video are so many times as visible as their measure says."""
+
+
+class Judge:
+    """Sees what a segment coder makes, and compares it with its sources (see `Watcher`).
+
+    Attributes:
+        errors: Of one in `EVERY` frames.
+    """
+
+    def __init__(self, model: IMF, network: Network) -> None:
+        """Take the model, and the receiver's network, whose reference the judge sets."""
+        self._model, self._network = model, network
+        self._seen = 0
+        self.errors: list[float] = []
+
+    def take(self, reference: Picture, token: Tokens) -> None:
+        """See `Watcher`."""
+        self._network.set_reference(reference, token)
+
+    def see(self, tokens: Tokens, sources: Sequence[Picture]) -> None:
+        """See `Watcher`."""
+        places = [n for n in range(len(tokens)) if (self._seen + n) % EVERY == 0]
+        self._seen += len(tokens)
+        if places:
+            rebuilt = self._network.rebuild(tokens[places])
+            self.errors += self.compare(list(rebuilt), [sources[n] for n in places])
+
+    def compare(self, pictures: Sequence[Picture], sources: Sequence[Picture]) -> list[float]:
+        """The errors of pictures, RGB uint8 [H, W, 3], one by one."""
+        return [
+            float((self._looks(p) - self._looks(s)).square().sum(1).mean().sqrt())
+            for p, s in zip(pictures, sources, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _looks(self, picture: Picture) -> Tensor:
+        features = self._model.dense_feature_encoder(to_tensor(np.stack([picture])))[SCALE]
+        return features / (features.square().sum(1, keepdim=True) + DARK**2).sqrt()
