@@ -75,3 +75,25 @@ def test_devices(tiny_weights: str) -> None:
     elsewhere = copy.deepcopy(model).to("meta")  # the one other device that every machine has
     assert place_of(elsewhere) == torch.device("meta")
     assert placed(elsewhere, "meta") is elsewhere
+
+
+def test_batch_that_does_not_fit_is_halved(
+    threads: int, tiny_weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconstructor = network(tiny_weights, 8)
+    tokens = np.random.default_rng(4).integers(-40, 40, (11, TOKEN_SIZE), dtype=np.int32)
+    expected = reconstructor.rebuild(tokens)
+    shared_out, most = reconstructor._shared_out, 2
+
+    def small(batch: np.ndarray) -> list[np.ndarray]:
+        if len(batch) > most:
+            raise torch.OutOfMemoryError
+        return shared_out(batch)
+
+    monkeypatch.setattr(reconstructor, "_shared_out", small)
+    assert np.abs(reconstructor.rebuild(tokens).astype(int) - expected).max() <= 1
+    assert reconstructor.batch == 2
+    assert [warning.rpartition(" ")[2] for warning in reconstructor.warnings] == ["4", "2"]
+    most = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        reconstructor.rebuild(tokens)

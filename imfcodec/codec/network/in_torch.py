@@ -113,6 +113,7 @@ class TorchNetwork:
         self._shares = threads or host if on_cpu else 1
         suits = FRAMES_A_THREAD * self._shares if on_cpu else FRAMES_ON_A_GPU
         self.batch = batch or suits
+        self.warnings: list[str] = []
         self._workers = ThreadPoolExecutor(
             self._shares, "imfcodec-network", set_own_threads, (1, host)
         )
@@ -134,14 +135,21 @@ class TorchNetwork:
     def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
         """See `Network.rebuild`."""
         parts: list[Pictures] = []
-        for begin in range(0, len(tokens), self.batch):
-            batch = tokens[begin : begin + self.batch]
-            shares = np.array_split(batch, min(self._shares, len(batch)))
-            if len(shares) > 1:
-                parts += self._workers.map(self._rebuild, shares)
+        while len(tokens):
+            batch = tokens[: self.batch]
+            try:
+                parts += self._shared_out(batch)
+            except torch.OutOfMemoryError:  # of a GPU
+                if len(batch) == 1:
+                    raise
+                self.batch = len(batch) // 2
+                self.warnings.append(
+                    f"{len(batch)} frames at a time do not fit into the memory of {self._device}: "
+                    f"it gets {self.batch}"
+                )
+                torch.cuda.empty_cache()
                 continue
-            with own_threads(self._threads):
-                parts.append(self._rebuild(batch))
+            tokens = tokens[len(batch) :]
         return np.concatenate(parts)
 
     def beside(self) -> TorchNetwork:
@@ -149,6 +157,14 @@ class TorchNetwork:
         other = copy.copy(self)
         other._reference = None
         return other
+
+    def _shared_out(self, batch: npt.NDArray[np.int32]) -> list[Pictures]:
+        """Pictures of a batch, in the shares of the threads."""
+        shares = np.array_split(batch, min(self._shares, len(batch)))
+        if len(shares) > 1:
+            return list(self._workers.map(self._rebuild, shares))
+        with own_threads(self._threads):
+            return [self._rebuild(batch)]
 
     @torch.inference_mode()
     def _rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
