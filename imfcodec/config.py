@@ -263,6 +263,8 @@ class EncodeOptions:
         end_s: Time in IN at which to end, in seconds. Default: the end.
         measure: Also rebuild what the receiver will see and report its PSNR. This takes longer.
         threads: Threads of the network, 1 to 1024. Default: torch's own choice.
+        device: Device that runs the network, for example cpu, cuda, cuda:1 or mps; auto takes a GPU
+            if there is one.
         overwrite: Replace existing output.
     """
 
@@ -294,6 +296,7 @@ class EncodeOptions:
     end_s: float | None = None
     measure: bool = False
     threads: int | None = None
+    device: str = "cpu"
     overwrite: bool = False
 
     @property
@@ -394,7 +397,8 @@ class DecodeOptions:
         threads: Threads of the network, 1 to 1024. Default: torch's own choice.
         engine: What runs the network: torch, or onnxruntime (extra: onnx), which needs exported
             weights (`imfcodec weights export --help`) and no torch.
-        device: Device that runs the network, for example cpu, cuda or cuda:1.
+        device: Device that runs the network, for example cpu, cuda, cuda:1 or mps; auto takes a GPU
+            if there is one. With `engine` onnxruntime: cpu, cuda or cuda:1.
         batch: Frames per pass of the network, 1 or more. A larger batch takes more memory and is
             faster on a GPU. Default: 2 for each thread, or 32 on a GPU.
         overwrite: Replace existing output.

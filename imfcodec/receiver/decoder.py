@@ -30,6 +30,7 @@ from imfcodec.config import DecodeOptions
 from imfcodec.errors import (
     CorruptStream,
     ImfcodecError,
+    InputUnreadable,
     LimitExceeded,
     OptionError,
     UnsupportedVersion,
@@ -242,8 +243,15 @@ class Decoder:
     def _steps(self, packets: ReadAhead, can_wait: Callable[[], bool]) -> Iterator[Step | None]:
         """Frames and sound in stream order; None where neither has arrived and none may wait."""
         while True:
-            with self.report.stages.timed("read"):
-                packet = packets.take(wait=can_wait())
+            try:
+                with self.report.stages.timed("read"):
+                    packet = packets.take(wait=can_wait())
+            except InputUnreadable as error:
+                if self._last is None:
+                    raise
+                self.report.truncated = True  # a connection that broke: what has arrived is shown
+                self._damage(str(error))
+                return
             match packet:
                 case Absent.NOT_YET:
                     yield None
@@ -398,6 +406,7 @@ class Decoder:
             self.report.lose(self._next_frame, self._arrived_frames - 1)
         if self._damages > MAX_DAMAGE_LINES:
             self.report.damage[-1] = f"{self._damages - MAX_DAMAGE_LINES + 1} more"
+        self.report.warnings += self._network.warnings
         if repeated := self._repeated + self._reader.repetitions:
             self.report.warnings.append(f"{repeated} repeated or late packets were ignored")
         if self._last is not None:

@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Final
 
 from imfcodec.bitstream import KEY_CODEC_AV1, Window
-from imfcodec.codec.network import ENGINES
+from imfcodec.codec.network.in_torch import TorchNetwork, placed
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
-from imfcodec.config import NO_LIMIT_S, DecodeOptions, EncodeOptions
+from imfcodec.config import NO_LIMIT_S, EncodeOptions
 from imfcodec.media.geometry import CodingGeometry
 from imfcodec.sender.face_emphasis import RENEW, FaceEmphasis
 from imfcodec.sender.judge import Judge
@@ -89,8 +89,12 @@ class Parts:
         self._settings, self._stages = settings, stages
         self._advance, self._plan = advance, plan
         self._live = options.latency == "low"
-        self._network = ENGINES["torch"](
-            weights, options.point.quantiser, DecodeOptions(threads=options.threads)
+        self._model = placed(weights.model, options.device)
+        self._network = TorchNetwork(
+            self._model,
+            weights.tables.quantiser(options.point.quantiser),
+            options.device,
+            threads=options.threads,
         )
         self.monitors: list[Monitor] = []
 
@@ -118,7 +122,7 @@ class Parts:
         return BetterOf(
             self._geometry,
             self._whole,
-            Judge(self._weights.model, self._network.beside()),
+            Judge(self._model, self._network.beside()),
             [self._run(hold) for hold in sorted({1, hold_of(self._frame_rate)})],
             self._stages,
         )
@@ -187,7 +191,7 @@ class Parts:
             self.monitors.append(Monitor(network))
             watchers = [*watchers, self.monitors[-1]]
         return SegmentCoder(
-            weights.model,
+            self._model,
             weights.tables.quantiser(level),
             weights.tables.coder(level, holds=True),
             KeyCoder(

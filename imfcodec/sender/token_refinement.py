@@ -13,7 +13,7 @@ curvature of the error: how much each direction of a token matters, which the qu
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, NamedTuple
 
 import torch
@@ -104,7 +104,9 @@ class TokenRefiner:
         """
         self._model = model
         self._steps = steps
-        self._narrow = natural_precision("cpu") == "bf16"
+        self._device = token.device
+        narrow = self._device.type in ("cpu", "cuda")
+        self._narrow = narrow and natural_precision(self._device.type) == "bf16"
         with torch.inference_mode(), self._arithmetic():
             self._reference = model.reference(reduce_short_side(picture, SIDE, MULTIPLE), token)
         self._still = torch.zeros_like(token)
@@ -146,7 +148,7 @@ class TokenRefiner:
         count, size = tokens.shape
         if self._slopes is None or self._served + count > RENEW:
             middle = tokens[count // 2 : count // 2 + 1]
-            probes = torch.cat([middle, middle + REACH * torch.eye(size)])
+            probes = torch.cat([middle, middle + REACH * torch.eye(size, device=self._device)])
             displacement, picture = self._effect(probes)
             self._slopes = _Effect(
                 None if displacement is None else (displacement[1:] - displacement[:1]) / REACH,
@@ -168,7 +170,8 @@ class TokenRefiner:
         """Curvature H [N, d_m, d_m] and -gradient [N, d_m] of the error at these tokens."""
         effect = self._effect(tokens)
         held = 2 * TRUST / tokens.shape[1]
-        curvature = held * torch.eye(tokens.shape[1]).expand(len(tokens), -1, -1)
+        identity = torch.eye(tokens.shape[1], device=self._device)
+        curvature = held * identity.expand(len(tokens), -1, -1)
         pull = held * (said - tokens)
         missing = target - effect.picture
         weight = PICTURE / missing[0].numel() / missing.abs().clamp_min(SMALL_DIFFERENCE)
@@ -197,7 +200,9 @@ class TokenRefiner:
         return _Effect(torch.cat(displacements) if displacements else None, torch.cat(pictures))
 
     def _arithmetic(self) -> AbstractContextManager[object]:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self._narrow)
+        if not self._narrow:
+            return nullcontext()
+        return torch.autocast(self._device.type, torch.bfloat16)
 
 
 def _at_size_of(like: Tensor, emphasis: Tensor) -> Tensor:

@@ -16,9 +16,12 @@ import pytest
 
 import imfcodec
 from imfcodec.bitstream import Damage, StreamReader
+from imfcodec.bitstream.framing import write_frame
+from imfcodec.bitstream.packets import TYPE_EXTENSION
 from imfcodec.codec.network import ENGINES
 from imfcodec.config import DecodeOptions
-from imfcodec.errors import InputUnreadable
+from imfcodec.errors import DamagedStream, InputUnreadable, UnsupportedVersion
+from imfcodec.media import MediaReader
 from imfcodec.receiver.decoder import DecodedFrame
 from imfcodec.receiver.read_ahead import AHEAD_PACKETS, Absent, ReadAhead
 
@@ -29,6 +32,7 @@ class Slow:
     """A network that rebuilds only when it may, and tells when it has restored two key frames."""
 
     batch = 4
+    warnings = ()
 
     def __init__(self) -> None:
         self.may_rebuild, self.restored_two = Event(), Event()
@@ -146,10 +150,27 @@ class Failing(io.BytesIO):
         return data
 
 
-def test_frames_before_an_error_come_first(live: bytes) -> None:
-    frames = iter(imfcodec.Decoder(Failing(live[: ends_of_frames(live)[7]])))
-    assert [next(frames).number for _ in range(8)] == [*range(8)]
+def test_what_arrived_before_a_connection_broke_is_shown(live: bytes, tmp_path: Path) -> None:
+    ends = ends_of_frames(live)
+    target = tmp_path / "a.mkv"
+    with pytest.raises(DamagedStream, match="truncated"):
+        imfcodec.decode(Failing(live[: ends[7]]), target)
+    with MediaReader(target, audio="none") as reader:
+        assert sum(1 for _ in reader.pictures()) == 8
+    frames = imfcodec.Decoder(Failing(live[: ends[7]]))
+    assert [frame.number for frame in frames] == [*range(8)]
+    assert frames.report.truncated
+    assert "unplugged" in frames.report.damage[0]
     with pytest.raises(InputUnreadable, match="unplugged"):
+        next(iter(imfcodec.Decoder(Failing(live[: ends[0] - 1]))))
+
+
+def test_frames_before_an_error_come_first(live: bytes) -> None:
+    ends = ends_of_frames(live)
+    newer = write_frame(TYPE_EXTENSION, b"\x2bX", with_mark=False)
+    frames = iter(imfcodec.Decoder(io.BytesIO(live[: ends[7]] + newer)))
+    assert [next(frames).number for _ in range(8)] == [*range(8)]
+    with pytest.raises(UnsupportedVersion):
         next(frames)
 
 

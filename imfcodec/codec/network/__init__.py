@@ -37,9 +37,11 @@ class Network(Protocol):
 
     Attributes:
         batch: Frames that are best rebuilt together.
+        warnings: What the user should know of; networks beside each other share the list.
     """
 
     batch: int
+    warnings: list[str]
 
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
         """Restore a decoded key frame to the reference x_r; both are RGB uint8 [H, W, 3].

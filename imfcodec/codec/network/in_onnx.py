@@ -52,6 +52,7 @@ class OnnxNetwork:
             WeightsCorrupt: A graph is missing, damaged, or of other weights.
         """
         self.batch = options.batch or BATCH
+        self.warnings: list[str] = []
         self._quantiser = quantiser
         folder = weights.file.path
         self._restore = None

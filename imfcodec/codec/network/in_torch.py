@@ -23,7 +23,39 @@ FRAMES_A_THREAD = 2
 FRAMES_ON_A_GPU = 32
 
 
-def to_tensor(pictures: Pictures, device: str = "cpu") -> Tensor:
+def device_of(name: str) -> torch.device:
+    """The device of a name; auto takes a GPU if there is one.
+
+    Raises:
+        OptionError: There is no such device.
+    """
+    if name == "auto":
+        gpus = (("cuda", torch.cuda.is_available), ("mps", torch.backends.mps.is_available))
+        name = next((gpu for gpu, is_there in gpus if is_there()), "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise OptionError(f"device {name!r} is not available") from error
+
+
+def placed(model: IMF, device: str) -> IMF:
+    """A network on a device: itself if it is there, otherwise a copy.
+
+    Other users of the same weights may need them where they are.
+
+    Raises:
+        OptionError: There is no such device.
+    """
+    there = device_of(device)
+    return model if place_of(model) == there else copy.deepcopy(model).to(there)
+
+
+def place_of(model: IMF) -> torch.device:
+    """The device that a network is on."""
+    return next(model.parameters()).device
+
+
+def to_tensor(pictures: Pictures, device: torch.device | str = "cpu") -> Tensor:
     """RGB uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0..1, channels last."""
     x = torch.from_numpy(np.ascontiguousarray(pictures)).to(device)
     return x.permute(0, 3, 1, 2).float().div_(255)
@@ -37,11 +69,11 @@ def to_pictures(x: Tensor) -> Pictures:
 
 
 @torch.inference_mode()
-def restored(model: IMF, picture: Picture, restoration: int = 0, device: str = "cpu") -> Picture:
+def restored(model: IMF, picture: Picture, restoration: int = 0) -> Picture:
     """`Network.restore` of a torch model."""
     if model.restoration is None:
         return picture
-    x = model.restore(to_tensor(picture[None], device), STRENGTHS[restoration])
+    x = model.restore(to_tensor(picture[None], place_of(model)), STRENGTHS[restoration])
     return to_pictures(x)[0]
 
 
@@ -63,28 +95,25 @@ class TorchNetwork:
         """Prepare the network.
 
         Args:
-            model: The network on the CPU; it is copied to another device.
+            model: The network; it is copied if it is not on the device.
             quantiser: Of the stream's tokens.
-            device: Name of a torch device.
+            device: Name of a torch device, or auto.
             batch: Frames that are rebuilt together; None takes what suits the device.
             threads: CPU threads; None takes as many as torch does.
 
         Raises:
             OptionError: There is no such device.
         """
-        try:
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise OptionError(f"device {device!r} is not available") from error
-        # Other users of the same weights may need them on the CPU.
-        self._model = model if device == "cpu" else copy.deepcopy(model).to(device)
+        self._model = placed(model, device)
         self._quantiser = quantiser
-        self._device = device
+        self._device = place_of(self._model)
         self._threads = threads
         host = torch.get_num_threads()
-        self._shares = threads or host if device == "cpu" else 1
-        suits = FRAMES_A_THREAD * self._shares if device == "cpu" else FRAMES_ON_A_GPU
+        on_cpu = self._device.type == "cpu"
+        self._shares = threads or host if on_cpu else 1
+        suits = FRAMES_A_THREAD * self._shares if on_cpu else FRAMES_ON_A_GPU
         self.batch = batch or suits
+        self.warnings: list[str] = []
         self._workers = ThreadPoolExecutor(
             self._shares, "imfcodec-network", set_own_threads, (1, host)
         )
@@ -93,7 +122,7 @@ class TorchNetwork:
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
         """See `Network.restore`."""
         with own_threads(self._threads):
-            return restored(self._model, picture, restoration, self._device)
+            return restored(self._model, picture, restoration)
 
     @torch.inference_mode()
     def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
@@ -106,14 +135,21 @@ class TorchNetwork:
     def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
         """See `Network.rebuild`."""
         parts: list[Pictures] = []
-        for begin in range(0, len(tokens), self.batch):
-            batch = tokens[begin : begin + self.batch]
-            shares = np.array_split(batch, min(self._shares, len(batch)))
-            if len(shares) > 1:
-                parts += self._workers.map(self._rebuild, shares)
+        while len(tokens):
+            batch = tokens[: self.batch]
+            try:
+                parts += self._shared_out(batch)
+            except torch.OutOfMemoryError:  # of a GPU
+                if len(batch) == 1:
+                    raise
+                self.batch = len(batch) // 2
+                self.warnings.append(
+                    f"{len(batch)} frames at a time do not fit into the memory of {self._device}: "
+                    f"it gets {self.batch}"
+                )
+                torch.cuda.empty_cache()
                 continue
-            with own_threads(self._threads):
-                parts.append(self._rebuild(batch))
+            tokens = tokens[len(batch) :]
         return np.concatenate(parts)
 
     def beside(self) -> TorchNetwork:
@@ -121,6 +157,14 @@ class TorchNetwork:
         other = copy.copy(self)
         other._reference = None
         return other
+
+    def _shared_out(self, batch: npt.NDArray[np.int32]) -> list[Pictures]:
+        """Pictures of a batch, in the shares of the threads."""
+        shares = np.array_split(batch, min(self._shares, len(batch)))
+        if len(shares) > 1:
+            return list(self._workers.map(self._rebuild, shares))
+        with own_threads(self._threads):
+            return [self._rebuild(batch)]
 
     @torch.inference_mode()
     def _rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
