@@ -425,8 +425,8 @@ class DecodeOptions:
     """Options of a receiver; the command line takes its help from here.
 
     Attributes:
-        weights: Weights of the network, which must be those that the stream names. Default: found
-            by the stream's id.
+        weights: Weights of the network, which must be those that the stream names: name, id or
+            path. Default: found by the stream's id.
         format: Container of OUT. A pipe takes mkv, webm, y4m or rgb. Default: chosen by the
             extension of OUT.
         codec: Video encoder of OUT: libx264, libx265 or libvpx-vp9. Default: libx264; libvpx-vp9
@@ -435,10 +435,11 @@ class DecodeOptions:
             visually lossless.
         conceal: Succeed, with exit code 0, even if frames were lost.
         threads: Threads of the network, 1 to 1024. Default: torch's own choice.
-        engine: What runs the network: torch is the only one so far.
+        engine: What runs the network: torch, or onnxruntime (extra: onnx), which needs exported
+            weights (`imfcodec weights export --help`) and no torch.
         device: Device that runs the network, for example cpu, cuda or cuda:1.
         batch: Frames per pass of the network, 1 or more. A larger batch takes more memory and is
-            faster on a GPU.
+            faster on a GPU. Default: 2 for each thread, or 32 on a GPU.
         overwrite: Replace existing output.
     """
 
@@ -450,12 +451,12 @@ class DecodeOptions:
     threads: int | None = None
     engine: str = "torch"
     device: str = "cpu"
-    batch: int = 8
+    batch: int | None = None
     overwrite: bool = False
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.batch < 1:
+        if self.batch is not None and self.batch < 1:
             raise OptionError("the batch must be 1 or more")
         _check_threads(self.threads)
 

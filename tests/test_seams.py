@@ -193,7 +193,7 @@ def test_another_entropy_model(
 @pytest.mark.usefixtures("tiny_weights")
 def test_another_network(small_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = encoded(small_video)
-    with pytest.raises(OptionError, match="engine must be torch"):
+    with pytest.raises(OptionError, match="engine must be torch or onnxruntime"):
         decoded(stream, engine="frozen")
     monkeypatch.setitem(ENGINES, "frozen", lambda weights, quantiser, options: FrozenNetwork())
     frames = decoded(stream, engine="frozen")

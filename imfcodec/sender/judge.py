@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from imfcodec.arrays import Picture, Tokens
-from imfcodec.codec.network import Network, to_tensor
+from imfcodec.codec.network import Network
+from imfcodec.codec.network.in_torch import to_tensor
 from imfcodec.model.imf import IMF
 
 EVERY: Final = 5

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from imfcodec.codec.network import Picture, to_tensor
+from imfcodec.arrays import Picture
+from imfcodec.codec.network.in_torch import to_tensor
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.model.imf import IMF
 from imfcodec.sender.face_emphasis import FaceEmphasis

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from imfcodec.arrays import Tokens
+from imfcodec.arrays import Picture, Tokens
 from imfcodec.bitstream import KeyPacket, PredictedKeyPacket, TokenPacket, low_bits, padded
-from imfcodec.codec.network import Network, Picture, to_tensor
+from imfcodec.codec.network import Network
+from imfcodec.codec.network.in_torch import to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.stages import StageTimes
 from imfcodec.codec.tokens import Quantiser, TokenCoder

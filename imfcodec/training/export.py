@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from imfcodec import weights
-from imfcodec.codec.network import restored
+from imfcodec.codec.network.in_torch import restored
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.tokens import Quantiser

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.codec.network import Picture, restored, to_pictures, to_tensor
+from imfcodec.arrays import Picture
+from imfcodec.codec.network.in_torch import restored, to_pictures, to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.codec.tokens import Quantiser, TokenCoder

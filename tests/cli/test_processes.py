@@ -85,3 +85,28 @@ def test_signals_leave_nothing(
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_signal_while_a_stream_pauses(
+    stream: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Another thread then waits for the pipe; neither it nor the pipe keeps the program."""
+    data = stream.read_bytes()
+    with subprocess.Popen(
+        command("decode", "-", tmp_path / "a.mkv"),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(data[: len(data) * 2 // 3])
+        process.stdin.flush()
+        wait_until_idle(process.pid)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from imfcodec import weights
-from imfcodec.codec.network import TorchNetwork, restored
+from imfcodec.codec.network.in_torch import TorchNetwork, restored
 from tests.conftest import moving_picture
 from tests.tiny import TINY
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from imfcodec.arrays import Picture
-from imfcodec.codec.network import to_tensor
+from imfcodec.codec.network.in_torch import to_tensor
 from imfcodec.codec.optical_flow import Movement, grey, movement, observed
 from imfcodec.codec.threads import shared_out
 from imfcodec.model.layers import reduce_short_side

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from imfcodec.codec.network import to_tensor
+from imfcodec.codec.network.in_torch import to_tensor
 from imfcodec.codec.optical_flow import SHORT_SIDE, MovementTracker
 from imfcodec.sender.planning.mutual_errors import mutual_errors
 from imfcodec.sender.reference_choice import unexplained

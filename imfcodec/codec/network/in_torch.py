@@ -1,11 +1,9 @@
-"""The receiver's network: a reference and tokens in, pictures out."""
+"""The network in torch."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,55 +11,16 @@ import torch
 from torch import Tensor
 
 from imfcodec.arrays import Picture, Pictures
+from imfcodec.codec.network import STRENGTHS
 from imfcodec.codec.threads import own_threads, set_own_threads
 from imfcodec.codec.tokens import Quantiser
-from imfcodec.config import DecodeOptions
+from imfcodec.errors import OptionError
 from imfcodec.model.imf import IMF, Reference
 
-if TYPE_CHECKING:  # weights use this room
-    from imfcodec.weights import Weights
+FRAMES_A_THREAD = 2
+"""Frames that a CPU thread rebuilds together: with four it is no faster, and takes more memory."""
 
-
-STRENGTHS = (1.0, 0.75, 0.5, 0.0)
-"""Restoration strength s, by the field ``restoration`` of key packets: x_r = x + s (R(x) - x).
-These values are part of the format."""
-
-
-class Network(Protocol):
-    """What a receiver needs of the network, whatever runs it.
-
-        key picture ─ restore ─ x_r ─ set_reference
-        tokens ─ rebuild ─ pictures
-
-    A frame depends only on the reference and its own token, so frames may be rebuilt in any
-    batches.
-
-    Attributes:
-        batch: Frames that are best rebuilt together.
-    """
-
-    batch: int
-
-    def restore(self, picture: Picture, restoration: int = 0) -> Picture:
-        """Restore a decoded key frame to the reference x_r; both are RGB uint8 [H, W, 3].
-
-        Args:
-            picture: The key frame as its codec decodes it.
-            restoration: Field of the key packet, an index of `STRENGTHS`.
-        """
-        ...
-
-    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
-        """Take a restored key frame x_r, uint8 [H, W, 3], with its token integers [d_m]."""
-        ...
-
-    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
-        """Token integers [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
-        ...
-
-    def beside(self) -> Network:
-        """The same network for another layer: it has a reference of its own."""
-        ...
+FRAMES_ON_A_GPU = 32
 
 
 def to_tensor(pictures: Pictures, device: str = "cpu") -> Tensor:
@@ -98,7 +57,7 @@ class TorchNetwork:
         model: IMF,
         quantiser: Quantiser,
         device: str = "cpu",
-        batch: int = 8,
+        batch: int | None = None,
         threads: int | None = None,
     ) -> None:
         """Prepare the network.
@@ -107,17 +66,25 @@ class TorchNetwork:
             model: The network on the CPU; it is copied to another device.
             quantiser: Of the stream's tokens.
             device: Name of a torch device.
-            batch: Frames that are rebuilt together.
+            batch: Frames that are rebuilt together; None takes what suits the device.
             threads: CPU threads; None takes as many as torch does.
+
+        Raises:
+            OptionError: There is no such device.
         """
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise OptionError(f"device {device!r} is not available") from error
         # Other users of the same weights may need them on the CPU.
         self._model = model if device == "cpu" else copy.deepcopy(model).to(device)
         self._quantiser = quantiser
         self._device = device
-        self.batch = batch
         self._threads = threads
         host = torch.get_num_threads()
         self._shares = threads or host if device == "cpu" else 1
+        suits = FRAMES_A_THREAD * self._shares if device == "cpu" else FRAMES_ON_A_GPU
+        self.batch = batch or suits
         self._workers = ThreadPoolExecutor(
             self._shares, "imfcodec-network", set_own_threads, (1, host)
         )
@@ -163,13 +130,3 @@ class TorchNetwork:
 
     def _tokens(self, integers: npt.NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(self._quantiser.dequantise(integers)).to(self._device)
-
-
-def _in_torch(weights: Weights, quantiser: int, options: DecodeOptions) -> Network:
-    step = weights.tables.quantiser(quantiser)
-    return TorchNetwork(weights.model, step, options.device, options.batch, options.threads)
-
-
-ENGINES: dict[str, Callable[[Weights, int, DecodeOptions], Network]] = {"torch": _in_torch}
-"""What runs the network, by the name in `DecodeOptions.engine`. Each takes the weights, the
-stream's quantiser step, and the options."""
