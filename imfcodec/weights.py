@@ -4,6 +4,9 @@ A weights file is one safetensors file NAME-SHA8.safetensors: ``model.*`` in flo
 ``entropy.*`` integer tables, and in its metadata the `ModelConfig` and the entropy model's id. SHA8
 is the first four bytes of the file's sha256 in hexadecimal. These bytes are the id by which a
 stream names the file.
+
+Exported weights are a folder NAME-SHA8 with the network as graphs for onnxruntime and the tables:
+nothing in it needs torch (`imfcodec.codec.network.onnx_export`).
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imfcodec.config import ModelConfig, parsed_json
 from imfcodec.errors import WeightsCorrupt, WeightsMissing
@@ -27,17 +30,21 @@ if TYPE_CHECKING:  # torch takes seconds to import, and finding a file needs non
 FORMAT = "imfcodec-weights-1"
 DEFAULT_ENTROPY_MODEL = "contexts"  # of files that name none
 FOLDER_VARIABLE = "IMFCODEC_WEIGHTS"
-_NAME = re.compile(r"(?P<name>.+)-(?P<id>[0-9a-f]{8})\.safetensors")
+SUFFIX = ".safetensors"
+_NAME = re.compile(r"(?P<name>.+)-(?P<id>[0-9a-f]{8})")
+
+EXPORTED_FORMAT = "imfcodec-exported-1"
+TABLES = "tables.safetensors"
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A weights file that was found.
+    """A weights file, or a folder of exported weights, that was found.
 
     Attributes:
         name: File name without the id, for example ``fast``.
-        id: The first four bytes of its sha256.
-        path: Path of the file.
+        id: The first four bytes of the file's sha256.
+        path: Path of the file or the folder.
     """
 
     name: str
@@ -62,6 +69,19 @@ class Weights:
 
     file: WeightsFile
     model: IMF
+    tables: EntropyModel
+
+
+@dataclass(frozen=True)
+class ExportedWeights:
+    """Exported weights: the tables are loaded, the graphs are not.
+
+    Attributes:
+        file: The folder.
+        tables: Quantisation and entropy tables.
+    """
+
+    file: WeightsFile
     tables: EntropyModel
 
 
@@ -101,32 +121,51 @@ def user_folder(variable: str, default: str) -> Path | None:
         return None
 
 
-def available() -> list[WeightsFile]:
-    """Every weights file in `folders`, each id once, sorted by name within a folder."""
+def available(*, exported: bool = False) -> list[WeightsFile]:
+    """Every weights file in `folders`, each id once, sorted by name within a folder.
+
+    Args:
+        exported: List exported weights instead.
+    """
     found: dict[bytes, WeightsFile] = {}
     for folder in folders():
         try:
-            paths = sorted(folder.glob("*.safetensors"))
+            paths = sorted(folder.glob(f"*/{TABLES}" if exported else f"*{SUFFIX}"))
         except OSError:  # a folder that may not be read
             continue
         for path in paths:
-            if match := _NAME.fullmatch(path.name):
-                weights_id = bytes.fromhex(match["id"])
-                found.setdefault(weights_id, WeightsFile(match["name"], weights_id, path))
+            if file := _named(path.parent if exported else path):
+                found.setdefault(file.id, file)
     return list(found.values())
 
 
-def find_by_id(weights_id: bytes) -> WeightsFile:
-    """The file that a stream names.
+def _named(path: Path) -> WeightsFile | None:
+    """What the name of a file or folder says; None if it is another kind of name."""
+    match = _NAME.fullmatch(path.name.removesuffix(SUFFIX))
+    return WeightsFile(match["name"], bytes.fromhex(match["id"]), path) if match else None
+
+
+def find_by_id(weights_id: bytes, *, exported: bool = False) -> WeightsFile:
+    """The weights that a stream names.
+
+    Args:
+        weights_id: Of the stream's header.
+        exported: Look for exported weights.
 
     Raises:
-        WeightsMissing: None of the folders has it.
+        WeightsMissing: None of the folders has them.
     """
-    for file in available():
+    for file in available(exported=exported):
         if file.id == weights_id:
             return file
     user = user_folder("XDG_DATA_HOME", ".local/share")
     place = user / "imfcodec" / "weights" if user else "a folder of yours"
+    if exported:
+        raise WeightsMissing(
+            f"the stream needs weights {weights_id.hex()}, which are not exported; where they are "
+            f"installed with torch, imfcodec weights export {weights_id.hex()} --onnx DIR exports "
+            f"them; DIR may be {place} or the folder that {FOLDER_VARIABLE} names"
+        )
     raise WeightsMissing(
         f"the stream needs weights {weights_id.hex()}, which are not installed; put "
         f"NAME-{weights_id.hex()}.safetensors into {place} or into the folder that "
@@ -134,26 +173,76 @@ def find_by_id(weights_id: bytes) -> WeightsFile:
     )
 
 
-def find(choice: str | None) -> WeightsFile:
-    """The file that a user names by path, id or name; None takes the default.
+def find(choice: str | None, *, exported: bool = False) -> WeightsFile:
+    """The weights that a user names by path, id or name; None takes the default.
+
+    Args:
+        choice: The user's.
+        exported: Look for exported weights; the path is that of a folder.
 
     Raises:
-        WeightsMissing: There is no such file.
+        WeightsMissing: There are none.
     """
-    if choice is not None and (path := Path(choice)).suffix == ".safetensors":
-        if not path.is_file():
-            raise WeightsMissing(f"there is no file {path}")
-        match = _NAME.fullmatch(path.name)
-        if not match:
+    if choice is not None:
+        path = Path(choice)
+        if exported and path.is_dir() and (file := _named(path.resolve())):
+            return file
+        if not exported and path.suffix == SUFFIX:
+            if not path.is_file():
+                raise WeightsMissing(f"there is no file {path}")
+            if file := _named(path):
+                return file
             raise WeightsMissing(f"{path.name} is not named NAME-SHA8.safetensors")
-        return WeightsFile(match["name"], bytes.fromhex(match["id"]), path)
-    files = available()
+    files = available(exported=exported)
     wanted = choice if choice is not None else _default_id()
     for file in files:
         if wanted in (file.name, file.id.hex()):
             return file
     listing = ", ".join(f"{f.name} ({f.id.hex()})" for f in files) or "none"
-    raise WeightsMissing(f"no weights {wanted or 'marked as default'}; installed: {listing}")
+    kind = "exported" if exported else "installed"
+    raise WeightsMissing(f"no weights {wanted or 'marked as default'}; {kind}: {listing}")
+
+
+def load_exported(file: WeightsFile) -> ExportedWeights:
+    """Load the tables of exported weights; needs no torch.
+
+    Raises:
+        WeightsCorrupt: They are damaged, or those of other weights.
+        WeightsMissing: They cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = file.path / TABLES
+    try:
+        with safe_open(path, framework="np") as content:
+            metadata = content.metadata() or {}
+            arrays = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise WeightsMissing(f"cannot read {path}: {error}") from error
+    except (SafetensorError, ValueError, TypeError) as error:
+        raise WeightsCorrupt(f"{path} is not a safetensors file: {error}") from error
+    if metadata.get("format") != EXPORTED_FORMAT:
+        raise WeightsCorrupt(f"{path} is not in format {EXPORTED_FORMAT}")
+    if metadata.get("weights") != file.id.hex():
+        raise WeightsCorrupt(f"{path} belongs to weights {metadata.get('weights')}")
+    return ExportedWeights(file, _tables(path, metadata, arrays))
+
+
+def _tables(path: Path, metadata: dict[str, str], arrays: dict[str, Any]) -> EntropyModel:
+    """The tables of a file, from its metadata and arrays.
+
+    Raises:
+        WeightsCorrupt: They cannot be used.
+    """
+    from imfcodec.codec.tokens import ENTROPY_MODELS
+
+    entropy = metadata.get("entropy", DEFAULT_ENTROPY_MODEL)
+    if entropy not in ENTROPY_MODELS:
+        raise WeightsCorrupt(f"{path} needs a newer imfcodec: entropy model {entropy!r}")
+    try:
+        return ENTROPY_MODELS[entropy].from_arrays(arrays)
+    except Exception as error:  # whatever numpy makes of sizes and types that are wrong
+        raise WeightsCorrupt(f"{path} does not hold usable tables: {error}") from error
 
 
 def load(file: WeightsFile) -> Weights:
@@ -163,52 +252,64 @@ def load(file: WeightsFile) -> Weights:
         WeightsCorrupt: The hash differs, or the content is not that of a weights file.
         WeightsMissing: The file cannot be read.
     """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load as read_tensors
+    from safetensors import SafetensorError, safe_open
 
-    from imfcodec.codec.tokens import ENTROPY_MODELS
-    from imfcodec.model.imf import IMF
+    from imfcodec.model.blank import blank
 
+    _verify(file)
     try:
-        data = file.path.read_bytes()
-    except OSError as error:
-        raise WeightsMissing(f"cannot read {file.path}: {error}") from error
-    digest = hashlib.sha256(data).digest()
-    if not digest.startswith(file.id):
-        raise WeightsCorrupt(
-            f"{file.path} has sha256 {digest.hex()[:8]}..., but its name says {file.id.hex()}"
-        )
-    try:
-        metadata = _metadata(data)
-        tensors = read_tensors(data)
-    except (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError) as error:
+        with safe_open(file.path, framework="pt") as content:  # maps the file
+            metadata = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsCorrupt(f"{file.path} is not a safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise WeightsCorrupt(f"{file.path} is not in format {FORMAT}")
-    entropy = metadata.get("entropy", DEFAULT_ENTROPY_MODEL)
-    if entropy not in ENTROPY_MODELS:
-        raise WeightsCorrupt(f"{file.path} needs a newer imfcodec: entropy model {entropy!r}")
     config = ModelConfig.from_json(metadata.get("config", ""))
     try:
-        with torch.device("meta"):  # sizes are compared before memory is taken
-            sizes = {k: v.shape for k, v in IMF(config).state_dict().items()}
+        model = blank(config)  # sizes are compared before memory is taken
         stored = under("model.", tensors)
-        if sizes != {k: v.shape for k, v in stored.items()}:
+        if {k: v.shape for k, v in model.state_dict().items()} != {
+            k: v.shape for k, v in stored.items()
+        }:
             raise WeightsCorrupt(f"{file.path} does not fit its own configuration")
-        model = IMF(config)
-        model.load_state_dict({k: v.float() for k, v in stored.items()})
-        tables = ENTROPY_MODELS[entropy].from_arrays(
-            {k: v.numpy() for k, v in under("entropy.", tensors).items()}
-        )
+        model.load_state_dict({k: _in_float32(v) for k, v in stored.items()}, assign=True)
+        # A copy: the file is not to stay mapped.
+        arrays = {k: v.numpy().copy() for k, v in under("entropy.", tensors).items()}
     except WeightsCorrupt:
         raise
     except Exception as error:  # whatever torch and numpy make of sizes and types that are wrong
         raise WeightsCorrupt(f"{file.path} does not fit its own configuration: {error}") from error
+    tables = _tables(file.path, metadata, arrays)
     if tables.token_size != model.config.token_size:
         raise WeightsCorrupt(f"{file.path} has tables for another token size")
-    model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Weights(file, model, tables)
+    return Weights(file, model.eval().requires_grad_(False), tables)
+
+
+def _verify(file: WeightsFile) -> None:
+    """Compare a file's sha256 with its id.
+
+    Raises:
+        WeightsCorrupt: They differ.
+        WeightsMissing: The file cannot be read.
+    """
+    try:
+        with file.path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").digest()
+    except OSError as error:
+        raise WeightsMissing(f"cannot read {file.path}: {error}") from error
+    if not digest.startswith(file.id):
+        raise WeightsCorrupt(
+            f"{file.path} has sha256 {digest.hex()[:8]}..., but its name says {file.id.hex()}"
+        )
+
+
+def _in_float32(x: Tensor) -> Tensor:
+    """A copy in memory of its own, in the memory format that convolutions need."""
+    import torch
+
+    form = torch.channels_last if x.ndim == 4 else torch.contiguous_format
+    return x.to(torch.float32, copy=True, memory_format=form)
 
 
 def load_weights(choice: str | None = None) -> Weights:
@@ -245,14 +346,6 @@ def write(folder: Path, name: str, model: IMF, tables: EntropyModel) -> WeightsF
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return WeightsFile(name, weights_id, path)
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """The metadata of a safetensors file: its header is JSON after its length."""
-    size = int.from_bytes(data[:8], "little")
-    header = parsed_json(data[8 : 8 + size])
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return metadata if isinstance(metadata, dict) else {}
 
 
 def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ import numpy as np
 
 import imfcodec
 from imfcodec.arrays import Picture
-from imfcodec.codec.network import TorchNetwork
+from imfcodec.codec.network.in_torch import TorchNetwork
 from imfcodec.codec.pictures.av1_video import VideoDecoder, encode_video
 from imfcodec.config import EncodeOptions
 from imfcodec.metrics.perceptual import Lpips

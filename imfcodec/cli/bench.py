@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imfcodec.bench.score_options import ScoreOptions
-from imfcodec.cli.bench_tables import means_tables, savings_table, speed_tables
+from imfcodec.cli.bench_tables import means_tables, real_time_table, savings_table, speed_tables
 from imfcodec.cli.compare import scoring_options
 from imfcodec.cli.options import (
     PATH,
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _SHOWN_FAILURES = 5
 
+MAX_REAL_TIME_THREADS = 2
+"""Real time on two cores is what the codec is made for."""
+
 
 def _cores() -> int:
     # The process may be confined to fewer cores than the machine has.
@@ -61,7 +64,8 @@ class BenchOptions:
     """Options of `bench`.
 
     Attributes:
-        out: Folder for results and report; created if it is missing.
+        out: Folder for results and report; created if it is missing. Required, except with
+            `speed`.
         clips_from: Take clips from the column clip of this file; they lie in or below its folder.
         split: Take only rows of `clips_from` with this value in the column split.
         limit: Use only the first N clips.
@@ -75,10 +79,11 @@ class BenchOptions:
         points_from: Reuse points of an earlier run, from its results.json; repeat for more.
         no_cache: Neither read nor write the cache.
         speed: Also time encoding and decoding of the first clip on this machine, with two anchors.
+            Without `out`, do nothing but show whether this machine codes the clips in real time.
         overwrite: Replace existing output.
     """
 
-    out: Path
+    out: Path | None = None
     clips_from: Path | None = None
     split: str | None = None
     limit: int | None = None
@@ -131,7 +136,11 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
     those of their clips that the page shows are coded again.
     """
     options, scoring = take(BenchOptions, words), ScoreOptions(**words)
-    _check(clips, options)
+    out = options.out
+    if out is None:
+        _show_real_time(clips, options)
+        return
+    _check(clips, options, out)
     from imfcodec.bench.cache import Cache, default_cache_folder
     from imfcodec.bench.clips import find_clips, open_clips, read_manifest
     from imfcodec.bench.codecs.lineup import lineup
@@ -145,7 +154,7 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
         paths += read_manifest(options.clips_from, options.split)
     coders = lineup(options.codecs, weights=options.weights or (None,))
     earlier = Earlier.load(options.points_from)
-    out, cache = options.out, options.cache
+    cache = options.cache
     command = shlex.join(["imfcodec", *sys.argv[1:]])
     with ExitStack() as stack:
         if options.no_cache:
@@ -213,7 +222,29 @@ def bench(clips: tuple[Path, ...], **words: Any) -> None:
         raise ImfcodecError(f"every job failed; the first error: {results.points[0].error}")
 
 
-def _check(clips: tuple[Path, ...], options: BenchOptions) -> None:
+def _show_real_time(clips: tuple[Path, ...], options: BenchOptions) -> None:
+    """Measure and show whether the clips are coded in real time."""
+    if not options.speed:
+        raise OptionError("name a folder for the results: --out DIR")
+    if not clips:
+        raise OptionError("no clips given: --speed without --out needs files")
+    from imfcodec.bench.environment import machine
+    from imfcodec.bench.speed import measure_real_time
+
+    rows = measure_real_time(
+        clips[: options.limit],
+        weights=options.weights[0] if options.weights else None,
+        threads=min(_cores(), MAX_REAL_TIME_THREADS),
+        progress=lambda what: _say(f"speed: {what}"),
+    )
+    if wants_json():
+        show_json({"machine": machine(), "real_time": [asdict(row) for row in rows]})
+    elif not is_quiet():
+        show_columns(real_time_table(rows))
+        show_lines(["", machine()])
+
+
+def _check(clips: tuple[Path, ...], options: BenchOptions, out: Path) -> None:
     """Refuse options that cannot work, before anything is measured."""
     if not clips and options.clips_from is None:
         raise OptionError("no clips given: name files or folders, or use --clips-from")
@@ -221,10 +252,10 @@ def _check(clips: tuple[Path, ...], options: BenchOptions) -> None:
         raise OptionError("--split needs --clips-from")
     if options.cache is not None and options.no_cache:
         raise OptionError("--cache and --no-cache exclude each other")
-    results = options.out / "results.json"
+    results = out / "results.json"
     if results.exists() and not options.overwrite and not _stopped(results):
         raise OutputExists(f"{results} exists already; use --overwrite to replace it")
-    make_folder(options.out)
+    make_folder(out)
 
 
 def _stopped(path: Path) -> bool:

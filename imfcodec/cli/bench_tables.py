@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imfcodec.bench.speed.result import SpeedResult
+    from imfcodec.bench.speed.result import RealTime, SpeedResult
     from imfcodec.bench.summary import FamilyBdRate, Mean
 
 Table = list[tuple[str, ...]]
@@ -112,3 +112,22 @@ def speed_tables(speed: SpeedResult) -> tuple[Table, Table]:
         times.append(f"other {row.other_ms_per_frame:.2f}")
         stages.append((f"{row.task} {row.codec}", str(row.threads), ", ".join(times)))
     return [HEADING, *map(figures_of, speed.rows)], stages
+
+
+def real_time_table(rows: Sequence[RealTime]) -> Table:
+    """A line for each figure, a column for each clip."""
+    cells: list[tuple[str, Callable[[RealTime], str]]] = [
+        ("picture", lambda row: f"{row.width}x{row.height}, {row.frames} frames"),
+        ("frames/s of the clip", lambda row: f"{row.rate_fps:.4g}"),
+        ("threads", lambda row: str(row.threads)),
+        ("kbps", lambda row: f"{row.rate_kbps:.2f}"),
+        ("decode, frames/s", lambda row: f"{row.decode_fps:.1f}"),
+        ("decode, peak MiB", lambda row: f"{row.peak_memory_bytes / 2**20:.0f}"),
+        ("first picture, s", lambda row: f"{row.first_picture_s:.2f}"),
+        ("longest gap in real time, ms", lambda row: f"{1000 * row.longest_gap_s:.0f}"),
+        ("live encode, frames/s", lambda row: f"{row.live_fps:.1f}"),
+        ("longest live frame, ms", lambda row: f"{1000 * row.longest_live_s:.0f}"),
+        ("x264 medium encode, frames/s", lambda row: f"{row.x264_fps:.0f}"),
+    ]
+    heading = ("figure", *(row.clip for row in rows))
+    return [heading, *((name, *map(text, rows)) for name, text in cells)]

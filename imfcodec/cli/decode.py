@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     DecodeOptions,
     weights={"metavar": "NAME|ID|PATH"},
     format={"type": click.Choice(("mp4", "mkv", "webm", "y4m", "rgb"))},
+    engine={"type": click.Choice(("torch", "onnxruntime"))},
     batch={"metavar": "FRAMES"},
 )
 @json_option

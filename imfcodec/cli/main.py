@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import textwrap
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -66,7 +68,18 @@ def imfcodec() -> None:
     """
 
 
+def share_one_heap() -> None:
+    """Let the threads that start from now on share one heap, where the C library is glibc.
+
+    By default each has a heap of its own, which keeps the largest size that the thread ever needed.
+    """
+    arena_max = -8  # M_ARENA_MAX of malloc.h
+    with suppress(OSError, AttributeError, TypeError):  # another operating system
+        ctypes.CDLL(None).mallopt(arena_max, 1)
+
+
 def main() -> None:
     """Entry point of the `imfcodec` script."""
+    share_one_heap()
     stop_on_signals()
     imfcodec(prog_name="imfcodec")

@@ -1,16 +1,17 @@
-"""`imfcodec weights`: which weights are installed, whether they are intact, where they are."""
+"""`imfcodec weights`: which are installed, whether they are intact, where they are; exports."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from imfcodec.cli.options import json_option, wants_json
+from imfcodec.cli.options import json_option, overwrite_option, wants_json
 from imfcodec.cli.output import show_columns, show_json, show_lines, show_result, show_warnings
 from imfcodec.cli.records import Record
-from imfcodec.cli.text import bytes_text
+from imfcodec.cli.text import bytes_text, path_text
 from imfcodec.errors import ImfcodecError, WeightsMissing
 
 if TYPE_CHECKING:
@@ -82,6 +83,39 @@ def _verified(choice: str) -> ImfcodecError | None:
     except ImfcodecError as error:
         return error
     return None
+
+
+@weights.command()
+@click.argument("choice", metavar="[NAME|ID|PATH]", required=False)
+@click.option(
+    "--onnx",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write graphs for onnxruntime into DIR/NAME-ID.",
+)
+@overwrite_option
+@json_option
+def export(choice: str | None, folder: Path, overwrite: bool) -> None:
+    """Export weights for another runtime; the default weights if none are named.
+
+    `decode --engine onnxruntime --weights DIR/NAME-ID` decodes with them, without torch. If DIR is
+    one of the folders that `imfcodec weights path` prints, it finds them without --weights. The
+    graphs take pictures whose sides are multiples of 32; they are compared with torch before they
+    are written. Needs the extra onnx.
+    """
+    from imfcodec import weights as store
+    from imfcodec.codec.network.onnx_export import export as write
+    from imfcodec.media.failures import writing
+
+    with writing(str(folder)):
+        file = write(store.load_weights(choice), folder, overwrite=overwrite)
+    size_bytes = sum(part.stat().st_size for part in file.path.iterdir())
+    show_result(
+        {"weights": file.label, "folder": str(file.path), "size_bytes": size_bytes},
+        [("exported", f"{file.label} -> {path_text(str(file.path))}, {bytes_text(size_bytes)}")],
+    )
 
 
 @weights.command()

@@ -32,16 +32,22 @@ class LastingDetail:
 
     def add(self, picture: Picture) -> Picture:
         """A later picture p, RGB uint8 [H, W, 3], with the detail where it has not changed."""
-        change = np.abs(_means(picture) - self._mean).mean(2, keepdims=True)
-        stays = np.exp(-np.square(change / CHANGE))
-        return (picture + stays * self._detail).round().clip(0, 255).astype(np.uint8)
+        change = np.abs(_means(picture) - self._mean)
+        mean_change = (change[..., 0] + change[..., 1] + change[..., 2]) / 3
+        stays = np.exp(-np.square(mean_change / CHANGE))[..., None]
+        pixels = stays * self._detail
+        pixels += picture
+        return pixels.round().clip(0, 255).astype(np.uint8)
 
 
 def _means(picture: Picture) -> npt.NDArray[np.float32]:
     reach, (height, width) = MEAN_SIDE // 2, picture.shape[:2]
-    pixels = picture.astype(np.float32)
-    rows = np.pad(pixels, [(reach, reach), (0, 0), (0, 0)], mode="reflect")
-    pixels = np.sum([rows[n : n + height] for n in range(MEAN_SIDE)], axis=0)
-    columns = np.pad(pixels, [(0, 0), (reach, reach), (0, 0)], mode="reflect")
-    pixels = np.sum([columns[:, n : n + width] for n in range(MEAN_SIDE)], axis=0)
-    return pixels / MEAN_SIDE**2
+    padding = [(reach, reach), (reach, reach), (0, 0)]
+    pixels = np.pad(picture, padding, mode="reflect").astype(np.uint16)  # sums stay below 2**16
+    rows = pixels[:height].copy()
+    for n in range(1, MEAN_SIDE):
+        rows += pixels[n : n + height]
+    sums = rows[:, :width].copy()
+    for n in range(1, MEAN_SIDE):
+        sums += rows[:, n : n + width]
+    return sums.astype(np.float32) / np.float32(MEAN_SIDE**2)

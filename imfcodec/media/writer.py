@@ -4,7 +4,8 @@ write(pts, rgb) ─── hold one, to know its duration ──┐
                                                      ├─► sink ──► gate ──► hidden file ──► rename
 write_audio(pts, data) ──────────────────────────────┘
 
-The sink is a `MuxedSink` (mp4, mkv, webm), a `Y4mSink` or an `RgbSink`.
+The sink is a `MuxedSink` (mp4, mkv, webm), a `Y4mSink` or an `RgbSink`. The last two need no
+durations: they hold no picture, so that a live one is on its way at once.
 """
 
 from __future__ import annotations
@@ -90,6 +91,8 @@ class MediaWriter:
         self._has_audio = audio is not None
         self._step = max(1, round(1 / ((rate or FALLBACK_RATE) * time_base)))
         self._held: tuple[int, Rgb] | None = None
+        self._holds = bool(container.muxer)
+        self._last_pts = -1
         self._finished = False
         self._name = _name(target)
         self._atomic = AtomicOutput(path, overwrite) if path else None
@@ -110,7 +113,7 @@ class MediaWriter:
 
         Args:
             pts: ticks of the time base, 0 or more, above all earlier ones.
-            rgb: uint8 [height, width, 3]; kept until the next call, not modified.
+            rgb: uint8 [height, width, 3]; it may be kept until the next call, and is not modified.
 
         Raises:
             OutputFailed: the target cannot be written.
@@ -119,10 +122,14 @@ class MediaWriter:
         width, height = self._size
         if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
             raise ValueError(f"expected uint8 [{height}, {width}, 3], got {rgb.dtype} {rgb.shape}")
-        if pts < 0 or (self._held is not None and pts <= self._held[0]):
+        if pts <= self._last_pts:
             raise ValueError(f"pts {pts} does not increase")
+        self._last_pts = pts
         self._release(pts)
         self._held = (pts, rgb)
+        if not self._holds:
+            self._release(None)
+            self._gate.flush()
 
     def write_audio(self, pts_48k: int, data: bytes, duration_48k: int) -> None:
         """Write one Opus packet.

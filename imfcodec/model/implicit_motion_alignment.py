@@ -95,7 +95,8 @@ class ImplicitMotionAlignment(nn.Module):
 
     def forward(self, motion: Tensor, keys_and_values: tuple[Tensor, Tensor]) -> Alignment:
         """Align a reference, given by its `keys_and_values`, to m_c [B, dim, h, w]."""
-        b, dim, height, width = motion.shape
+        b, _, height, width = motion.shape
+        dim = self.query.out_features  # a number also where shapes are traced
         head_dim = dim // self.heads
         query = self.query(motion.flatten(2).transpose(1, 2) + self.position(height, width, motion))
         key, value = keys_and_values

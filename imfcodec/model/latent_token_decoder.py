@@ -42,7 +42,7 @@ class LatentTokenDecoder(nn.Module):
     def forward(self, token: Tensor) -> list[Tensor]:
         """[B, d_m] -> motion features, coarse to fine: [B, attention_dim, s, s] each."""
         style = activation(self.style(token))
-        x = self.constant.expand(len(token), -1, -1, -1)
+        x = self.constant.expand(token.shape[0], -1, -1, -1)
         maps = []
         for grid, stage in enumerate(self.stages):
             if grid:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import BinaryIO
-
-import numpy as np
-import numpy.typing as npt
-import torch
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import BinaryIO, Final
 
 from imfcodec import weights
 from imfcodec.arrays import Picture
@@ -27,23 +24,29 @@ from imfcodec.bitstream import (
     TokenPacket,
     frame_pts,
 )
-from imfcodec.codec.network import ENGINES
+from imfcodec.codec.network import ENGINES, ONNX
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import (
     CorruptStream,
     ImfcodecError,
+    InputUnreadable,
     LimitExceeded,
     OptionError,
     UnsupportedVersion,
     WeightsMissing,
 )
 from imfcodec.media.geometry import MAX_CODED_PIXELS, CodingGeometry
-from imfcodec.receiver.composition import Composer
+from imfcodec.receiver.display import DecodedFrame, Display, PlannedFrame
 from imfcodec.receiver.layer_decoder import LayerDecoder
+from imfcodec.receiver.read_ahead import Absent, ReadAhead
 from imfcodec.receiver.report import DecodeReport
 from imfcodec.receiver.runs import RunDecoder
+from imfcodec.receiver.upcoming import Upcoming
 from imfcodec.receiver.windows import WindowTrack
+from imfcodec.receiver.workers import Workers
+
+__all__ = ["DecodedFrame", "Decoder"]
 
 MAX_REPEATS = 1500
 """Most copies that stand in for lost frames, besides one for each frame that was rebuilt. Beyond
@@ -60,37 +63,38 @@ MAX_DAMAGE_LINES = 100
 """Lines of damage in a report; further ones are only counted."""
 
 
-@dataclass(frozen=True)
-class DecodedFrame:
-    """One frame to show.
+AHEAD_FRAMES: Final = 64
+"""At most so many frames are planned ahead of the one that is shown ..."""
 
-    Attributes:
-        number: Number of frames before it in display order.
-        pts: Time in ticks of the stream's time base.
-        rgb: uint8 [H, W, 3] at display size.
-        lost: Whether the frame was lost, so that an earlier one is repeated.
-        key: Number of the key frame that it was rebuilt from; for a key frame, its own number.
-    """
+AHEAD_BYTES: Final = 32 << 20
+"""... and about so many bytes of their pictures are made ahead."""
 
-    number: int
-    pts: int
-    rgb: npt.NDArray[np.uint8]
-    lost: bool = False
-    key: int = 0
+WINDOW_PIXELS: Final = 256 * 256
+"""Of most windows, at coded size."""
+
+COMPOSED: Final = 2
+"""Frames that are composed ahead, at display size."""
+
+Event = DecodedFrame | AudioPacket
+Step = PlannedFrame | AudioPacket
 
 
 def _weights_of(
-    header: StreamHeader, choice: str | None, loaded: weights.Weights | None
-) -> weights.Weights:
+    header: StreamHeader, options: DecodeOptions, loaded: weights.Weights | None
+) -> weights.Weights | weights.ExportedWeights:
     """The weights that the stream names: loaded ones, the user's choice, or installed ones."""
-    if choice is None and loaded is None:
-        return weights.load(weights.find_by_id(header.weights_id))
-    file = loaded.file if loaded else weights.find(choice)
+    exported, choice = options.engine == ONNX, options.weights
+    if choice is None and (loaded is None or exported):
+        file = weights.find_by_id(header.weights_id, exported=exported)
+    else:
+        file = loaded.file if loaded else weights.find(choice, exported=exported)
     if file.id != header.weights_id:
         raise WeightsMissing(
             f"the stream needs weights {header.weights_id.hex()}, and "
             f"{choice or 'the loaded file'!r} is {file.label}"
         )
+    if exported:
+        return weights.load_exported(file)
     return loaded or weights.load(file)
 
 
@@ -155,30 +159,26 @@ class Decoder:
             raise UnsupportedVersion(f"key codec {header.key_codec} is not known")
         if options.engine not in ENGINES:
             raise OptionError(f"the engine must be {' or '.join(ENGINES)}, not {options.engine!r}")
-        loaded = _weights_of(header, options.weights, loaded)
-        tables = loaded.tables
+        found = _weights_of(header, options, loaded)
+        tables = found.tables
         if tables.token_size != header.token_size or header.quantiser >= len(tables.levels):
             raise CorruptStream("the header's token size or quantiser does not fit its weights")
-        try:
-            torch.empty(0, device=options.device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise OptionError(f"device {options.device!r} is not available") from error
-        self.report = DecodeReport(loaded.file.label, self._reader.sizes)
-        self._options, self._limits, self._loaded = options, limits, loaded
-        self._network = ENGINES[options.engine](loaded, header.quantiser, options)
+        self.report = DecodeReport(found.file.label, self._reader.sizes)
+        self._options, self._limits, self._tables = options, limits, tables
+        self._network = ENGINES[options.engine](found, header.quantiser, options)
+        self._workers = Workers()
         self._layer = self._decoder_of(self.geometry.coded, header.key_config)
-        self._runs = RunDecoder(self.geometry.coded, self._network, self.report)
+        self._runs = RunDecoder(self.geometry.coded, self._network, self._workers, self.report)
         self._windows = {
             layer: WindowTrack(lambda side: self._decoder_of((side, side), b""), self._damage)
             for layer in range(1, header.windows + 1)
         }
-        self._composer = Composer(self.geometry.display)
+        self._display = Display(self.geometry, self.report)
         self.end_pts = None
         self._next_frame = 0
         self._arrived_frames = 0
-        self._last: DecodedFrame | None = None
+        self._last: PlannedFrame | None = None
         self._key_number = -1
-        self._base = self._scaled = np.empty((0, 0, 3), np.uint8)
         display = size.display_width * size.display_height
         self._repeats_left = min(MAX_REPEATS, MAX_REPEATS * FULL_HD // display)
         self._damages = 0
@@ -190,14 +190,73 @@ class Decoder:
             if isinstance(event, DecodedFrame):
                 yield event
 
-    def events(self) -> Iterator[DecodedFrame | AudioPacket]:
-        """Frames and audio packets in stream order; can be called once."""
+    def events(self) -> Iterator[Event]:
+        """Frames and audio packets in stream order; can be called once.
+
+        The file is read ahead, and key frames are restored and frames rebuilt ahead, in other
+        threads. A frame is yielded as soon as it is complete, whatever the file still holds.
+        """
+        packets = ReadAhead(self._reader)
+        waiting = deque[Step]()
+        composed = deque[Future[Event]]()
+        size = self.header.geometry
+        frame_bytes = 3 * (
+            size.coded_width * size.coded_height + self.header.windows * WINDOW_PIXELS
+        )
+        most = min(AHEAD_FRAMES, AHEAD_BYTES // frame_bytes)
+
+        def compose() -> None:
+            while waiting and len(composed) < COMPOSED:
+                composed.append(self._workers.composing.submit(self._complete, waiting.popleft()))
+
+        def enough() -> int:
+            # While the next frame is not complete, there is time to plan others. Otherwise planning
+            # gets ahead by one frame a frame, so that none of the first ones is late.
+            gained = self.report.frames + self._network.batch
+            return min(most, gained) if composed[0].done() else most
+
+        def next_event() -> Event:
+            event = composed.popleft().result()
+            compose()
+            self.report.frames += isinstance(event, DecodedFrame)
+            return event
+
+        try:
+            try:
+                for step in self._steps(packets, can_wait=lambda: not composed):
+                    if step is not None:
+                        waiting.append(step)
+                        compose()
+                    if composed and (step is None or len(waiting) >= enough()):
+                        yield next_event()
+            except ImfcodecError:
+                while composed:  # these came before
+                    yield next_event()
+                raise
+            while composed:
+                yield next_event()
+            self._close_books()
+        finally:
+            packets.stop()
+            self._workers.stop()
+
+    def _steps(self, packets: ReadAhead, can_wait: Callable[[], bool]) -> Iterator[Step | None]:
+        """Frames and sound in stream order; None where neither has arrived and none may wait."""
         while True:
-            with self.report.stages.timed("read"):
-                packet = next(self._reader, None)
+            try:
+                with self.report.stages.timed("read"):
+                    packet = packets.take(wait=can_wait())
+            except InputUnreadable as error:
+                if self._last is None:
+                    raise
+                self.report.truncated = True  # a connection that broke: what has arrived is shown
+                self._damage(str(error))
+                return
             match packet:
-                case None:
-                    break
+                case Absent.NOT_YET:
+                    yield None
+                case Absent.EVER:
+                    return
                 case KeyPacket() | PredictedKeyPacket() | TokenPacket() | RunPacket():
                     yield from self._frames(packet)
                 case LayerPacket():
@@ -209,7 +268,9 @@ class Decoder:
                 case EndPacket():
                     yield from self._repeat(packet.frame_count, packet.end_pts)
                     self._end(packet.end_pts)
-        self._close_books()
+
+    def _complete(self, step: Step) -> Event:
+        return self._display.show(step) if isinstance(step, PlannedFrame) else step
 
     def _end(self, end_pts: int) -> None:
         """Take the end that the stream names, if it lies after the last frame and not far away."""
@@ -221,7 +282,7 @@ class Decoder:
         else:
             self._damage(f"the last frame would be shown for {float(length_s):g} s")
 
-    def _frames(self, packet: BasePacket) -> Iterator[DecodedFrame]:
+    def _frames(self, packet: BasePacket) -> Iterator[PlannedFrame]:
         """The frames of a packet of the base."""
         first, pts = packet.first_frame, frame_pts(packet)
         is_key = isinstance(packet, KeyPacket | PredictedKeyPacket)
@@ -239,7 +300,7 @@ class Decoder:
         shown = 0
         try:
             for picture in self._take(packet):
-                yield self._show(first + shown, pts[shown], picture, cut=not shown and cuts(packet))
+                yield self._plan(first + shown, pts[shown], picture, cut=not shown and cuts(packet))
                 shown += 1
         except (CorruptStream, LimitExceeded) as error:
             # The next frames were coded for this packet; nothing older can replace it.
@@ -251,7 +312,7 @@ class Decoder:
             return self._runs.lacks(packet)
         return self._layer.lacks(packet)
 
-    def _take(self, packet: BasePacket) -> Iterator[Picture]:
+    def _take(self, packet: BasePacket) -> Iterator[Upcoming[Picture]]:
         if isinstance(packet, RunPacket):
             if packet.begins:
                 self._layer.forget()
@@ -262,21 +323,16 @@ class Decoder:
             self._key_number = self._layer.key_number
         return pictures
 
-    def _show(self, number: int, pts: int, picture: Picture, *, cut: bool) -> DecodedFrame:
+    def _plan(
+        self, number: int, pts: int, picture: Upcoming[Picture], *, cut: bool
+    ) -> PlannedFrame:
         """A frame to show, from the base's picture at coded size, which may be that before."""
-        stages = self.report.stages
-        if picture is not self._base:
-            with stages.timed("scale"):
-                self._base, self._scaled = picture, self.geometry.to_display(picture)
         windows = {n: shown for n, track in self._windows.items() if (shown := track.at(number))}
         for layer in windows:
             self.report.windows[layer] = self.report.windows.get(layer, 0) + 1
-        with stages.timed("composition"):
-            composed = self._composer.compose(self._scaled, windows, cut=cut)
-        self._last = DecodedFrame(number, pts, composed, key=self._key_number)
+        self._last = PlannedFrame(number, pts, self._key_number, picture, windows, cut)
         self._next_frame = number + 1
         self._repeats_left += 1
-        self.report.frames += 1
         return self._last
 
     def _lose(self) -> None:
@@ -288,14 +344,15 @@ class Decoder:
         codec = PICTURE_CODECS[self.header.key_codec]
         return LayerDecoder(
             codec.decoder(*size),
-            self._loaded.tables.coder(self.header.quantiser, holds=self.header.holds),
+            self._tables.coder(self.header.quantiser, holds=self.header.holds),
             config,
             self._network.beside(),
+            self._workers,
             self._limits,
             self.report,
         )
 
-    def _repeat(self, until_frame: int, until_pts: int) -> Iterator[DecodedFrame]:
+    def _repeat(self, until_frame: int, until_pts: int) -> Iterator[PlannedFrame]:
         """Repeat the last frame in place of those missing before ``until_frame``."""
         missing = until_frame - self._next_frame
         if missing <= 0:
@@ -310,8 +367,7 @@ class Decoder:
         for n in range(1, copies + 1):
             pts = last.pts + n * span // (missing + 1)
             if last.pts < pts < until_pts and pts > self._last.pts:
-                self._last = replace(last, number=first + n - 1, pts=pts, lost=True)
-                self.report.frames += 1
+                self._last = PlannedFrame(first + n - 1, pts, last.key, None)
                 yield self._last
 
     def _accept(self, number: int, pts: tuple[int, ...]) -> bool:
@@ -350,6 +406,7 @@ class Decoder:
             self.report.lose(self._next_frame, self._arrived_frames - 1)
         if self._damages > MAX_DAMAGE_LINES:
             self.report.damage[-1] = f"{self._damages - MAX_DAMAGE_LINES + 1} more"
+        self.report.warnings += self._network.warnings
         if repeated := self._repeated + self._reader.repetitions:
             self.report.warnings.append(f"{repeated} repeated or late packets were ignored")
         if self._last is not None:

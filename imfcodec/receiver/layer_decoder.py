@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
 
 import numpy as np
 
-from imfcodec.arrays import Picture, Tokens
+from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.bitstream import Limits, PredictedKeyPacket, TokenPacket, VideoPacket
 from imfcodec.codec.network import Network
 from imfcodec.codec.pictures import PictureDecoder
 from imfcodec.codec.tokens import TokenCoder
 from imfcodec.receiver.key_frames import KeyFrames
 from imfcodec.receiver.report import DecodeReport
+from imfcodec.receiver.upcoming import Upcoming
+from imfcodec.receiver.workers import Workers
 
 
 class LayerDecoder:
@@ -31,6 +35,7 @@ class LayerDecoder:
         coder: TokenCoder,
         config: bytes,
         network: Network,
+        workers: Workers,
         limits: Limits,
         report: DecodeReport,
     ) -> None:
@@ -41,17 +46,19 @@ class LayerDecoder:
             coder: The layer's token coder.
             config: The key codec's configuration from the stream header.
             network: Rebuilds the frames.
+            workers: Run the network.
             limits: Largest sizes to accept.
             report: Takes the number of key frames, and the time of each stage.
         """
         self._coder = coder
         self._keys = KeyFrames(pictures, coder, config, limits.max_key_chain)
-        self._network = network
+        self._network, self._workers = network, workers
         self._report = report
         self._holds = False  # whether the last packet was decoded, so that one may be chained to it
         self._next_frame = -1
         self._token: Tokens | None = None  # of the last picture
-        self._picture = np.empty((0, 0, 3), np.uint8)
+        self._picture: Upcoming[Picture]
+        self._referred: Future[None]  # done when the network has the last reference
         self.key_number = -1
 
     def lose(self) -> None:
@@ -73,15 +80,16 @@ class LayerDecoder:
             return not self._holds
         return self._keys.token_of(packet.key) is None
 
-    def take(self, packet: VideoPacket) -> Iterator[Picture]:
+    def take(self, packet: VideoPacket) -> Iterator[Upcoming[Picture]]:
         """Decode the next packet.
 
         Args:
             packet: The packet; `lacks` was asked, and does not hold.
 
         Returns:
-            The pictures of its frames in display order, RGB uint8 [H, W, 3] at coded size. They are
-            rebuilt as they are asked for. A picture that is held is the same array as before.
+            The pictures of its frames in display order, RGB uint8 [H, W, 3] at coded size. A batch
+            of them begins to be rebuilt when the first is taken from the iterator. A picture that
+            is held is the same object as before.
 
         Raises:
             CorruptStream: It does not decode, or depends on lost packets.
@@ -98,9 +106,8 @@ class LayerDecoder:
         assert not isinstance(packet, TokenPacket)
         with self._report.stages.timed("key frame"):
             key = self._keys.decode(packet)
-        with self._report.stages.timed("network"):
-            reference = self._network.restore(key.picture, packet.restoration)
-            self._network.set_reference(reference, key.token)
+        restored = self._workers.restoring.submit(self._restore, key.picture, packet.restoration)
+        self._referred = self._workers.rebuilding.submit(self._refer, restored, key.token)
         self.key_number = packet.frame_number
         self._token = None
         self._report.key_frames += 1
@@ -113,16 +120,39 @@ class LayerDecoder:
                 self._coder.reset(self._keys.token_of(packet.key))
             return self._coder.decode(packet.payload, len(packet.pts))
 
-    def _rebuilt(self, tokens: Tokens) -> Iterator[Picture]:
+    def _rebuilt(self, tokens: Tokens) -> Iterator[Upcoming[Picture]]:
         """Pictures of consecutive frames from their tokens, int32 [n, d_m]."""
         step = self._network.batch
         for begin in range(0, len(tokens), step):
             batch = tokens[begin : begin + step]
             before = batch[:1] - 1 if self._token is None else self._token[None]
             changed = (batch != np.concatenate([before, batch[:-1]])).any(1)
-            with self._report.stages.timed("network"):
-                rebuilt = iter(self._network.rebuild(batch[changed]) if changed.any() else ())
+            rebuilt: Iterator[Upcoming[Picture]] = iter(())
+            if changed.any():
+                pictures = self._workers.rebuilding.submit(
+                    self._rebuild, self._referred, batch[changed]
+                )
+                rebuilt = (Upcoming(partial(_nth, pictures, n)) for n in range(changed.sum()))
             for token, new in zip(batch, changed, strict=True):
                 if new:
                     self._token, self._picture = token, next(rebuilt)
                 yield self._picture
+
+    def _restore(self, picture: Picture, restoration: int) -> Picture:
+        with self._report.stages.timed("restoration"):
+            return self._network.restore(picture, restoration)
+
+    def _refer(self, restored: Future[Picture], token: Tokens) -> None:
+        picture = restored.result()
+        with self._report.stages.timed("network"):
+            self._network.set_reference(picture, token)
+
+    def _rebuild(self, referred: Future[None], tokens: Tokens) -> Pictures:
+        referred.result()  # raises what went wrong there
+        with self._report.stages.timed("network"):
+            return self._network.rebuild(tokens)
+
+
+def _nth(pictures: Future[Pictures], number: int) -> Picture:
+    picture: Picture = pictures.result()[number]
+    return picture

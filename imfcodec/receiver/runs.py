@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from imfcodec.arrays import Picture
 from imfcodec.bitstream import RunPacket
@@ -10,6 +11,8 @@ from imfcodec.codec.lasting_detail import LastingDetail
 from imfcodec.codec.network import STRENGTHS, Network
 from imfcodec.codec.pictures.av1_video import VideoDecoder
 from imfcodec.receiver.report import DecodeReport
+from imfcodec.receiver.upcoming import Upcoming
+from imfcodec.receiver.workers import Workers
 
 
 class RunDecoder:
@@ -19,17 +22,21 @@ class RunDecoder:
         key_number: Number of the first frame of the last run; -1 before any.
     """
 
-    def __init__(self, size: tuple[int, int], network: Network, report: DecodeReport) -> None:
+    def __init__(
+        self, size: tuple[int, int], network: Network, workers: Workers, report: DecodeReport
+    ) -> None:
         """Set up.
 
         Args:
             size: Coded width and height in pixels.
             network: Restores the first picture of a run.
+            workers: Run the network.
             report: Takes the time of each stage.
         """
-        self._size, self._network, self._report = size, network, report
+        self._size, self._network, self._workers = size, network, workers
+        self._report = report
         self._video: VideoDecoder | None = None
-        self._detail: LastingDetail | None = None
+        self._detail: Upcoming[LastingDetail] | None = None
         self._next_frame = -1
         self.key_number = -1
 
@@ -42,13 +49,13 @@ class RunDecoder:
         goes_on = self._video is not None and packet.first_frame == self._next_frame
         return not (packet.begins or goes_on)
 
-    def take(self, packet: RunPacket) -> Iterator[Picture]:
+    def take(self, packet: RunPacket) -> Iterator[Upcoming[Picture]]:
         """Decode the next packet, of which `lacks` does not hold.
 
         Returns:
             The pictures of its frames, RGB uint8 [H, W, 3] at coded size. They are decoded as they
-            are asked for; then `CorruptStream` or `LimitExceeded` may arise. A picture that is
-            held is the same array as before.
+            are taken from the iterator; then `CorruptStream` or `LimitExceeded` may arise. A
+            picture that is held is the same object as before.
         """
         if packet.begins:
             self._video, self._detail = VideoDecoder(*self._size), None
@@ -56,25 +63,34 @@ class RunDecoder:
         self._next_frame = packet.first_frame + len(packet.pts)
         return self._pictures(packet)
 
-    def _pictures(self, packet: RunPacket) -> Iterator[Picture]:
+    def _pictures(self, packet: RunPacket) -> Iterator[Upcoming[Picture]]:
         assert self._video is not None
         left = len(packet.pts)
         for number, unit in enumerate(packet.units):
             with self._report.stages.timed("AV1 run"):
-                picture = self._video.decode(unit)
+                decoded = self._video.decode(unit)
             if packet.begins and number == 0:
-                picture = self._first(picture, packet.restoration)
-            elif self._detail:
-                with self._report.stages.timed("AV1 run"):
-                    picture = self._detail.add(picture)
+                picture = self._first(decoded, packet.restoration)
+            else:
+                picture = Upcoming(partial(self._detailed, decoded, self._detail))
             for _ in range(min(packet.hold, left)):
                 yield picture
             left -= packet.hold
 
-    def _first(self, picture: Picture, restoration: int) -> Picture:
+    def _first(self, picture: Picture, restoration: int) -> Upcoming[Picture]:
         if not STRENGTHS[restoration]:
+            return Upcoming(lambda: picture)
+        restored = self._workers.restoring.submit(self._restore, picture, restoration)
+        self._detail = Upcoming(lambda: LastingDetail(picture, restored.result()))
+        return Upcoming(restored.result)
+
+    def _restore(self, picture: Picture, restoration: int) -> Picture:
+        with self._report.stages.timed("restoration"):
+            return self._network.restore(picture, restoration)
+
+    def _detailed(self, picture: Picture, detail: Upcoming[LastingDetail] | None) -> Picture:
+        if detail is None:
             return picture
-        with self._report.stages.timed("network"):
-            restored = self._network.restore(picture, restoration)
-        self._detail = LastingDetail(picture, restored)
-        return restored
+        lasting = detail.get()
+        with self._report.stages.timed("detail"):
+            return lasting.add(picture)

@@ -18,6 +18,7 @@ from imfcodec.bitstream import (
 )
 from imfcodec.errors import CorruptStream, LimitExceeded
 from imfcodec.receiver.layer_decoder import LayerDecoder
+from imfcodec.receiver.upcoming import Upcoming
 
 MAX_WAITING_BYTES: Final = 4 << 20
 """Packets of a layer that wait for the base hold at most so many bytes ..."""
@@ -47,7 +48,7 @@ class WindowTrack:
         self._decoder: LayerDecoder | None = None
         self._coded_side = 0  # of the decoder
         self._window: Window | None = None
-        self._pictures: Iterator[Picture] = iter(())
+        self._pictures: Iterator[Upcoming[Picture]] = iter(())
         self._next, self._end = 0, 0  # frames that the pictures are of
         self._expected: int | None = None  # the next frame; None where a key packet has to come
 
@@ -65,7 +66,7 @@ class WindowTrack:
         if self._decoder:
             self._decoder.lose()
 
-    def at(self, number: int) -> tuple[Window, Picture] | None:
+    def at(self, number: int) -> tuple[Window, Upcoming[Picture]] | None:
         """The window in a frame, and its picture, uint8 RGB [n, n, 3] at coded size.
 
         Args:

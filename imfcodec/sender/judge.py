@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from imfcodec.arrays import Picture, Tokens
-from imfcodec.codec.network import Network, to_tensor
+from imfcodec.codec.network import Network
+from imfcodec.codec.network.in_torch import place_of, to_tensor
 from imfcodec.model.imf import IMF
 
 EVERY: Final = 5
@@ -68,5 +69,6 @@ class Judge:
 
     @torch.inference_mode()
     def _looks(self, picture: Picture) -> Tensor:
-        features = self._model.dense_feature_encoder(to_tensor(np.stack([picture])))[SCALE]
+        x = to_tensor(np.stack([picture]), place_of(self._model))
+        features = self._model.dense_feature_encoder(x)[SCALE]
         return features / (features.square().sum(1, keepdim=True) + DARK**2).sqrt()

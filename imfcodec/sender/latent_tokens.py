@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from imfcodec.codec.network import Picture, to_tensor
+from imfcodec.arrays import Picture
+from imfcodec.codec.network.in_torch import place_of, to_tensor
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.model.imf import IMF
 from imfcodec.sender.face_emphasis import FaceEmphasis
@@ -51,15 +52,16 @@ class LatentTokens:
         """
         self._emphasis = emphasis
         self._model = model
-        self._origin = to_tensor(reference[None])
+        self._device = place_of(model)
+        self._origin = to_tensor(reference[None], self._device)
         self._timed = timed
         self._advance = advance
         with timed("token encoder"), torch.inference_mode():
-            self.latent: npt.NDArray[np.float32] = model.key_token(self._origin).numpy()
+            self.latent: npt.NDArray[np.float32] = model.key_token(self._origin).cpu().numpy()
         self.token = quantiser.quantise(self.latent)
         self._refiner: TokenRefiner | None = None
         if steps:
-            as_received = torch.from_numpy(quantiser.dequantise(self.token))
+            as_received = torch.from_numpy(quantiser.dequantise(self.token)).to(self._device)
             self._refiner = TokenRefiner(model, self._origin, as_received, steps)
 
     def restart(self) -> None:
@@ -76,15 +78,17 @@ class LatentTokens:
         """
         parts = [unexamined(torch.from_numpy(self.latent[:0]))]
         for n in range(0, len(pictures), RENEW):
-            x = to_tensor(np.stack(pictures[n : n + RENEW]))
-            moved = torch.stack(list(flow[n : n + RENEW]))
+            x = to_tensor(np.stack(pictures[n : n + RENEW]), self._device)
+            moved = torch.stack(list(flow[n : n + RENEW])).to(self._device)
             with self._timed("token encoder"), torch.inference_mode():
                 said = self._model.encode_token(x, self._origin, moved)
             if self._refiner:
                 with self._timed("refinement"):
                     weight = self._emphasis.of(pictures[n : n + RENEW]) if self._emphasis else None
+                    if weight is not None:
+                        weight = weight.to(self._device)
                     parts.append(self._refiner.improve(x, moved, said, weight))
             else:
                 parts.append(unexamined(said))
             self._advance(len(x))
-        return Refined(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        return Refined(*(torch.cat([x.cpu() for x in part]) for part in zip(*parts, strict=True)))

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.codec.network import Network, Picture
+from imfcodec.arrays import Picture
+from imfcodec.codec.network import Network
 
 
 class Watcher(Protocol):

@@ -20,7 +20,7 @@ from imfcodec.weights import Weights
 WATCHED = ("up8", "up4", "inner8", "inner4")
 """Their inputs are the maps at scales 8 and 4, before and after what is sampled joins them."""
 
-PICTURE, WARP, MAPS = 15.0, 1.0, 0.25
+PICTURE, WARP, MAPS = 40.0, 3.0, 0.25
 """Weights of the distances to the teacher's pictures, warps and maps."""
 
 SHOWS, SHOWN = 16, 4

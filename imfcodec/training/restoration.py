@@ -14,7 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from imfcodec.codec.network import STRENGTHS, to_pictures, to_tensor
+from imfcodec.codec.network import STRENGTHS
+from imfcodec.codec.network.in_torch import to_pictures, to_tensor
 from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.config import ModelConfig
 from imfcodec.errors import InputUnreadable, OptionError, Stopped

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from imfcodec.codec.network import to_tensor
+from imfcodec.codec.network.in_torch import to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.training.config import TrainConfig
 from imfcodec.training.losses import psnr_db

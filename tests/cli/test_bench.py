@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from imfcodec.bench import speed
 from imfcodec.bench.codecs.lineup import lineup
 from imfcodec.bench.results import Results
-from imfcodec.bench.speed import SpeedResult, SpeedRow, Stage
+from imfcodec.bench.speed import RealTime, SpeedResult, SpeedRow, Stage
 from imfcodec.errors import OutputFailed
 
 from .conftest import Invoke, command, write_clip
@@ -237,3 +238,24 @@ def test_a_stopped_run_leaves_its_results(
     # They are no reason to refuse to go on: what is refused here comes after that.
     again = invoke("bench", clip, "--out", out, "--metrics", "identity", "--codecs", "frozen")
     assert again.exit_code == 2, again.output
+
+
+def test_speed_alone_writes_nothing(
+    invoke: Invoke, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fast(paths: Sequence[Path], **options: Any) -> list[RealTime]:
+        assert 1 <= options["threads"] <= 2
+        figures = (3.5, 31.25, 450 << 20, 1.2, 0.085, 33.3, 0.06, 260.4)
+        return [RealTime(path.stem, 64, 64, 12, 25.0, 2, *figures) for path in paths]
+
+    monkeypatch.setattr(speed, "measure_real_time", fast)
+    monkeypatch.chdir(tmp_path)
+    shown = invoke("bench", "--speed", clips / "one.mkv", clips / "two.mkv")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.splitlines()[0].split() == ["figure", "one", "two"]
+    assert "longest gap in real time, ms  85" in shown.stdout
+    record = json.loads(invoke("bench", "--speed", clips / "one.mkv", "--json").stdout)
+    assert record["real_time"][0]["live_fps"] == 33.3
+    assert not [*tmp_path.iterdir()]
+    assert invoke("bench", "--speed").exit_code == 2
+    assert invoke("bench", clips / "one.mkv").exit_code == 2

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from imfcodec.bench.speed.result import SpeedResult, SpeedRow, Stage
+from imfcodec.bench.speed.result import RealTime, SpeedResult, SpeedRow, Stage
 from imfcodec.bench.summary import Mean
-from imfcodec.cli.bench_tables import means_tables, speed_tables
+from imfcodec.cli.bench_tables import means_tables, real_time_table, speed_tables
 from imfcodec.cli.output import show_columns
 
 SCORES = {"psnr_rgb_db": 31.234, "ssim": 0.91234, "mouth_psnr_rgb_db": 28.0, "eyes_lpips_alex": 0.1}
@@ -54,3 +54,24 @@ def test_speed_shows_every_figure_and_names_as_they_are(capsys: pytest.CaptureFi
     assert commands[1].split()[3:] == ["cpu", "2", "3.25", "25.0", "40.0", "300"]
     assert times[0].startswith("anna, 256x256, 100 frames")
     assert times[1].endswith("read 1.50, alignment 10.00, decoder 15.00, other 13.50")
+
+
+def test_real_time_has_a_column_for_each_clip() -> None:
+    figures = (3.5, 31.25, 450 << 20, 1.234, 0.085, 33.3, 0.0601, 260.4)
+    rows = [RealTime(clip, 256, 256, 300, 29.97, 2, *figures) for clip in ("anna", "ben")]
+    table = real_time_table(rows)
+    assert table[0] == ("figure", "anna", "ben")
+    assert all(cells[1] == cells[2] for cells in table[1:])
+    assert dict(cells[:2] for cells in table[1:]) == {
+        "picture": "256x256, 300 frames",
+        "frames/s of the clip": "29.97",
+        "threads": "2",
+        "kbps": "3.50",
+        "decode, frames/s": "31.2",
+        "decode, peak MiB": "450",
+        "first picture, s": "1.23",
+        "longest gap in real time, ms": "85",
+        "live encode, frames/s": "33.3",
+        "longest live frame, ms": "60",
+        "x264 medium encode, frames/s": "260",
+    }

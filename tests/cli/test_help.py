@@ -73,6 +73,7 @@ def test_all_commands_are_there() -> None:
         ("weights", "list"),
         ("weights", "verify"),
         ("weights", "path"),
+        ("weights", "export"),
         ("train", "run"),
         ("train", "restoration"),
         ("train", "tokens"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,3 +87,56 @@ def test_signals_leave_nothing(
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_signal_while_a_stream_pauses(
+    stream: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Another thread then waits for the pipe; neither it nor the pipe keeps the program."""
+    data = stream.read_bytes()
+    with subprocess.Popen(
+        command("decode", "-", tmp_path / "a.mkv"),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(data[: len(data) * 2 // 3])
+        process.stdin.flush()
+        wait_until_idle(process.pid)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+HEAPS = """
+import ctypes, sys, threading
+from imfcodec.cli.main import share_one_heap
+if sys.argv[1] == "shared":
+    share_one_heap()
+barrier = threading.Barrier(4)
+def use():
+    block = bytearray(5000)
+    barrier.wait()
+threads = [threading.Thread(target=use) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="not glibc")
+def test_threads_share_one_heap() -> None:
+    def heaps(word: str) -> int:
+        words = [sys.executable, "-c", HEAPS, word]
+        return subprocess.run(words, capture_output=True, check=True).stdout.count(b"<heap nr=")
+
+    assert heaps("shared") == 1
+    assert heaps("apart") > 1

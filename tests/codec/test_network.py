@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from imfcodec import weights
-from imfcodec.codec.network import TorchNetwork, restored
+from imfcodec.codec.network.in_torch import TorchNetwork, device_of, place_of, placed, restored
+from imfcodec.errors import OptionError
 from tests.conftest import moving_picture
 from tests.tiny import TINY
 
@@ -58,3 +60,40 @@ def test_shares_leave_the_number_of_threads_as_it_was(fails, threads, tiny_weigh
     later.start()
     later.join()
     assert seen == [threads, threads]
+
+
+def test_devices(tiny_weights: str) -> None:
+    model = weights.load(weights.find(tiny_weights)).model
+    assert placed(model, "cpu") is model
+    if not torch.cuda.is_available() and not torch.backends.mps.is_available():
+        assert device_of("auto") == torch.device("cpu")
+        for name in ("cuda", "cuda:1", "mps"):
+            with pytest.raises(OptionError, match=f"device '{name}' is not available"):
+                placed(model, name)
+    with pytest.raises(OptionError, match="device 'warp' is not available"):
+        placed(model, "warp")
+    elsewhere = copy.deepcopy(model).to("meta")  # the one other device that every machine has
+    assert place_of(elsewhere) == torch.device("meta")
+    assert placed(elsewhere, "meta") is elsewhere
+
+
+def test_batch_that_does_not_fit_is_halved(
+    threads: int, tiny_weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reconstructor = network(tiny_weights, 8)
+    tokens = np.random.default_rng(4).integers(-40, 40, (11, TOKEN_SIZE), dtype=np.int32)
+    expected = reconstructor.rebuild(tokens)
+    shared_out, most = reconstructor._shared_out, 2
+
+    def small(batch: np.ndarray) -> list[np.ndarray]:
+        if len(batch) > most:
+            raise torch.OutOfMemoryError
+        return shared_out(batch)
+
+    monkeypatch.setattr(reconstructor, "_shared_out", small)
+    assert np.abs(reconstructor.rebuild(tokens).astype(int) - expected).max() <= 1
+    assert reconstructor.batch == 2
+    assert [warning.rpartition(" ")[2] for warning in reconstructor.warnings] == ["4", "2"]
+    most = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        reconstructor.rebuild(tokens)

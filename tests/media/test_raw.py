@@ -36,6 +36,19 @@ def test_rgb_is_the_pictures_in_a_row():
     assert out.warnings == []
 
 
+@pytest.mark.parametrize("format", ["rgb", "y4m"])
+def test_picture_is_on_its_way_at_once(format):
+    raw = io.BytesIO()
+    options = {"width": WIDTH, "height": HEIGHT, "time_base": Fraction(1, 25)}
+    with MediaWriter(io.BufferedRandom(raw), format=format, **options) as out:
+        for count in range(1, 4):
+            out.write(count, gradient(WIDTH, HEIGHT))
+            assert (
+                len(raw.getvalue()) // (WIDTH * HEIGHT * 3 // (2 if format == "y4m" else 1))
+                == count
+            )
+
+
 @pytest.mark.parametrize("size", [(64, 48), (63, 47), (1280, 720)])
 def test_y4m_reads_back(tmp_path, size):
     path = tmp_path / "out.y4m"

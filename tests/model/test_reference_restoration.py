@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from imfcodec.codec.network import restored, to_pictures
+from imfcodec.codec.network.in_torch import restored, to_pictures
 from imfcodec.config import FAST
 from imfcodec.model.imf import IMF
 from imfcodec.model.reference_restoration import ReferenceRestoration

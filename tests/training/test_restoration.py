@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from imfcodec.cli.main import imfcodec
-from imfcodec.codec.network import restored
+from imfcodec.codec.network.in_torch import restored
 from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.config import PAPER
 from imfcodec.errors import InputUnreadable, OptionError

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from imfcodec.cli.main import imfcodec
-from imfcodec.codec.network import TorchNetwork
+from imfcodec.codec.network.in_torch import TorchNetwork
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.errors import InputUnreadable, OptionError
 from imfcodec.training.checkpoint import EMA_FILE, load_initial

@@ -131,6 +131,8 @@ def _encode(codec: Codec, clip: Clip, setting: str, folder: Path) -> Encoded:
 def _decode_stages(stages: StageTimes, parts: StageTimes, frames: int) -> Iterator[Stage]:
     """The decoder's own stages, its network taken apart."""
     for name, ms in stages.milliseconds.items():
+        if name == "restoration":
+            continue  # one of the parts
         if name != "network":
             yield Stage(name, ms / frames)
             continue
@@ -138,7 +140,7 @@ def _decode_stages(stages: StageTimes, parts: StageTimes, frames: int) -> Iterat
         for part, part_ms in inside.items():
             yield Stage(part, part_ms / frames, network=True)
         # Keys and values of the attention, resizing, and pictures to and from tensors.
-        rest = max(0.0, ms - sum(inside.values()))
+        rest = max(0.0, ms - sum(t for part, t in inside.items() if part != "restoration"))
         yield Stage("rest of the network", rest / frames, network=True)
 
 

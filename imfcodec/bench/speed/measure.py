@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.anchors import svtav1, x264
 from imfcodec.bench.environment import machine
+from imfcodec.bench.speed.alone import alone
 from imfcodec.bench.speed.commands import (
     AnchorCommand,
     OurCommand,
@@ -24,10 +20,7 @@ from imfcodec.bench.speed.commands import (
 )
 from imfcodec.bench.speed.result import SpeedResult, SpeedRow
 from imfcodec.config import MAX_THREADS
-from imfcodec.errors import ImfcodecError, OptionError
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+from imfcodec.errors import OptionError
 
 
 def measure_speed(
@@ -67,34 +60,15 @@ def _rows(
     with tempfile.TemporaryDirectory() as folder:
         ours = OurCommand(clip, weights, device, threads, Path(folder))
         say(f"imfcodec encode, {threads} threads")
-        yield _alone(threads, encode_ours, ours)
+        yield alone(threads, encode_ours, ours)
         say(f"imfcodec decode, {device}, {threads} threads")
-        yield _alone(threads, decode_ours, ours)
+        yield alone(threads, decode_ours, ours)
     for codec in (x264(threads), svtav1(threads)):
         if codec.missing():
             continue
         with tempfile.TemporaryDirectory() as folder:
             anchor = AnchorCommand(clip, codec, codec.settings[1], threads, Path(folder))
             say(f"{codec.label}, {threads} threads")
-            row, encoded = _alone(threads, encode_anchor, anchor)
+            row, encoded = alone(threads, encode_anchor, anchor)
             yield row
-            yield _alone(threads, decode_anchor, anchor, encoded)
-
-
-def _alone(threads: int, run: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Call a function in a new process: what others loaded and allocated is not in its figures.
-
-    Spawned, not forked: torch's threads do not survive a fork.
-    """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=_settle, initargs=(threads,)) as pool:
-        try:
-            return pool.submit(run, *args, **kwargs).result()
-        except BrokenProcessPool as error:
-            raise ImfcodecError("a process that was being timed ended abruptly") from error
-
-
-def _settle(threads: int) -> None:
-    """Before anything starts threads, which inherit it."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+            yield alone(threads, decode_anchor, anchor, encoded)

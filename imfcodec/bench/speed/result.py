@@ -39,7 +39,8 @@ class SpeedRow:
         wall_s: Of the whole command: weights loaded, read, coded, written.
         rate_kbps: Of the coded clip.
         peak_memory_bytes: Largest resident set of the process.
-        stages: Where the time went, in order; what they lack of ``wall_s`` is "other".
+        stages: Where the time went, in order; what they lack of ``wall_s`` is "other". Those of our
+            decoder overlap, so that they may add up to more.
     """
 
     codec: str
@@ -94,6 +95,42 @@ class SpeedResult:
         """Write JSON."""
         record = {"format": FORMAT, **dataclasses.asdict(self)}
         path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+@dataclass(frozen=True)
+class RealTime:
+    """Whether the codec keeps up with a camera and a player on one clip.
+
+    Attributes:
+        clip: Name of the clip.
+        width, height: Pixels as shown.
+        frames: Of the clip.
+        rate_fps: Frames per second of the clip.
+        threads: Threads of network and x264, and cores that the processes may use.
+        rate_kbps: Of the stream.
+        decode_fps: Of `imfcodec decode` into mp4, from the start of the command to its end.
+        peak_memory_bytes: Largest resident set of that command; 0 where it is not known.
+        first_picture_s: From the start of `imfcodec decode` to its first picture in a pipe.
+        longest_gap_s: Between two pictures that a player takes from the pipe, each when it is due.
+        live_fps: Of an encoder with latency low, key frames included.
+        longest_live_s: That it took for one frame, the first one left out.
+        x264_fps: Of x264 medium, encoding the same pictures.
+    """
+
+    clip: str
+    width: int
+    height: int
+    frames: int
+    rate_fps: float
+    threads: int
+    rate_kbps: float
+    decode_fps: float
+    peak_memory_bytes: int
+    first_picture_s: float
+    longest_gap_s: float
+    live_fps: float
+    longest_live_s: float
+    x264_fps: float
 
 
 HEADING = ("command", "device", "threads", "kbps", "frames/s", "network frames/s", "peak MiB")

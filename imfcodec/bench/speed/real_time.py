@@ -1,0 +1,189 @@
+"""Whether the codec keeps up with a camera and a player.
+
+Commands run as users run them, in processes of their own, on as many cores as threads. The player
+reads the pictures of `imfcodec decode` from a pipe, each one when it is due.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Final
+
+import numpy as np
+
+from imfcodec.bench.clip import Clip
+from imfcodec.bench.speed.alone import alone
+from imfcodec.bench.speed.memory import peak_memory_of
+from imfcodec.bench.speed.result import RealTime
+from imfcodec.config import DecodeOptions, EncodeOptions
+from imfcodec.errors import ImfcodecError
+from imfcodec.media import MediaWriter
+from imfcodec.sender import encode
+from imfcodec.sender.encoder import Encoder
+
+LOOK_S: Final = 0.05
+"""Time between two looks at the memory of a process."""
+
+
+def measure_real_time(
+    clips: Sequence[Path],
+    *,
+    weights: str | None = None,
+    threads: int = 2,
+    device: str = "cpu",
+    progress: Callable[[str], None] | None = None,
+) -> list[RealTime]:
+    """Measure each clip: decoding, playing, live encoding, and x264 beside them.
+
+    Args:
+        clips: Videos.
+        weights: Of the network, as `EncodeOptions` takes them.
+        threads: Threads of the network and of x264, and cores that the processes may use.
+        device: Torch device of the decoder.
+        progress: Called with what is about to be measured.
+
+    Raises:
+        ImfcodecError: A clip cannot be read, the weights are missing, a command failed.
+    """
+    say = progress or (lambda _: None)
+    options = DecodeOptions(device=device, threads=threads)
+    return [_measure(Clip.open(path), weights, options, say) for path in clips]
+
+
+def _measure(
+    clip: Clip, weights: str | None, options: DecodeOptions, say: Callable[[str], None]
+) -> RealTime:
+    threads = options.threads or 1
+    with tempfile.TemporaryDirectory() as folder:
+        stream = Path(folder) / "clip.imf"
+        say(f"{clip.name}: encode")
+        rate_kbps = alone(threads, _encode, clip, stream, weights, threads)
+        say(f"{clip.name}: decode")
+        decode_s, memory_bytes = alone(threads, _decode, stream, Path(folder) / "a.mp4", options)
+        say(f"{clip.name}: play")
+        first_s, gap_s = alone(threads, _play, clip, stream, options)
+    say(f"{clip.name}: live")
+    live_fps, longest_s = alone(threads, _encode_live, clip, weights, threads)
+    say(f"{clip.name}: x264")
+    return RealTime(
+        clip.name,
+        clip.width,
+        clip.height,
+        clip.frames,
+        float(clip.rate),
+        threads,
+        rate_kbps,
+        clip.frames / decode_s,
+        memory_bytes,
+        first_s,
+        gap_s,
+        live_fps,
+        longest_s,
+        alone(threads, _x264_fps, clip),
+    )
+
+
+def _encode(clip: Clip, stream: Path, weights: str | None, threads: int) -> float:
+    """Write the stream; its rate in kbit/s."""
+    options = EncodeOptions(weights=weights, audio="none", threads=threads)
+    return encode(clip.path, stream, options).rate_kbps
+
+
+def _decode(stream: Path, target: Path, options: DecodeOptions) -> tuple[float, int]:
+    """Seconds of the whole command, and its largest resident set in bytes."""
+    begun = time.perf_counter()
+    with _decoding(stream, str(target), options) as process:
+        memory_bytes = 0
+        while process.poll() is None:
+            memory_bytes = max(memory_bytes, peak_memory_of(process.pid))
+            time.sleep(LOOK_S)
+        wall_s = time.perf_counter() - begun
+        _check(process)
+    return wall_s, memory_bytes
+
+
+def _play(clip: Clip, stream: Path, options: DecodeOptions) -> tuple[float, float]:
+    """Seconds from the start of the command to the first picture, and between two at most."""
+    begun = time.perf_counter()
+    shown: list[float] = []
+    size_bytes = clip.width * clip.height * 3
+    with _decoding(stream, "-", options, "--format", "rgb") as process:
+        assert process.stdout is not None
+        for n in range(clip.frames):
+            if shown:
+                time.sleep(max(0.0, shown[0] + n / float(clip.rate) - time.perf_counter()))
+            if not _skip(process.stdout, size_bytes):
+                break
+            shown.append(time.perf_counter())
+        process.wait()
+        _check(process)
+    if len(shown) < 2:
+        raise ImfcodecError(f"{clip.name}: decode gave {len(shown)} pictures")
+    return shown[0] - begun, float(np.diff(shown).max())
+
+
+def _skip(file: IO[bytes], size_bytes: int) -> bool:
+    """Read so many bytes; whether they came."""
+    while size_bytes and (data := file.read(min(size_bytes, 1 << 16))):
+        size_bytes -= len(data)
+    return not size_bytes
+
+
+def _decoding(
+    stream: Path, target: str, options: DecodeOptions, *words: str
+) -> subprocess.Popen[bytes]:
+    """The command, running."""
+    command = [sys.executable, "-m", "imfcodec", "decode", str(stream), target, "--quiet", *words]
+    command += ["--threads", str(options.threads), "--device", options.device]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _check(process: subprocess.Popen[bytes]) -> None:
+    """Raise what a command that has ended says of its failure."""
+    if process.returncode:
+        assert process.stderr is not None
+        raise ImfcodecError(process.stderr.read().decode(errors="replace").strip())
+
+
+def _encode_live(clip: Clip, weights: str | None, threads: int) -> tuple[float, float]:
+    """Frames per second of a live encoder, and the longest time of a frame after the first."""
+    options = EncodeOptions(weights=weights, latency="low", audio="none", threads=threads)
+    times_s: list[float] = []
+    with Encoder(
+        io.BytesIO(), width=clip.width, height=clip.height, fps=clip.rate, options=options
+    ) as encoder:
+        for picture in clip.pictures():
+            begun = time.perf_counter()
+            encoder.write(picture)
+            times_s.append(time.perf_counter() - begun)
+    return len(times_s) / sum(times_s), max(times_s[1:])
+
+
+def _x264_fps(clip: Clip) -> float:
+    """Frames per second of x264 at its preset medium, writing as `decode` does."""
+    spent_s = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        writer = MediaWriter(
+            Path(folder) / "clip.mp4",
+            width=clip.width,
+            height=clip.height,
+            time_base=1 / clip.rate,
+            rate=clip.rate,
+        )
+        with writer:
+            spent_s += time.perf_counter() - begun
+            for pts, picture in enumerate(clip.pictures()):
+                begun = time.perf_counter()
+                writer.write(pts, picture)
+                spent_s += time.perf_counter() - begun
+            begun = time.perf_counter()
+            writer.close()
+            spent_s += time.perf_counter() - begun
+    return clip.frames / spent_s

@@ -1,0 +1,88 @@
+"""The receiver's network, whatever runs it: a reference and tokens in, pictures out.
+
+in_torch.py      torch; needs a weights file
+in_onnx.py       onnxruntime; needs the graphs that `imfcodec weights export --onnx` writes
+onnx_export.py   writes those
+
+Nothing of an engine is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.arrays import Picture, Pictures
+from imfcodec.config import DecodeOptions
+
+if TYPE_CHECKING:  # weights use this room
+    from imfcodec.weights import ExportedWeights, Weights
+
+STRENGTHS = (1.0, 0.75, 0.5, 0.0)
+"""Restoration strength s, by the field ``restoration`` of key packets: x_r = x + s (R(x) - x).
+These values are part of the format."""
+
+
+class Network(Protocol):
+    """What a receiver needs of the network, whatever runs it.
+
+        key picture ─ restore ─ x_r ─ set_reference
+        tokens ─ rebuild ─ pictures
+
+    A frame depends only on the reference and its own token, so frames may be rebuilt in any
+    batches.
+
+    Attributes:
+        batch: Frames that are best rebuilt together.
+        warnings: What the user should know of; networks beside each other share the list.
+    """
+
+    batch: int
+    warnings: list[str]
+
+    def restore(self, picture: Picture, restoration: int = 0) -> Picture:
+        """Restore a decoded key frame to the reference x_r; both are RGB uint8 [H, W, 3].
+
+        Args:
+            picture: The key frame as its codec decodes it.
+            restoration: Field of the key packet, an index of `STRENGTHS`.
+        """
+        ...
+
+    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
+        """Take a restored key frame x_r, uint8 [H, W, 3], with its token integers [d_m]."""
+        ...
+
+    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+        """Token integers [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
+        ...
+
+    def beside(self) -> Network:
+        """The same network for another layer: it has a reference of its own."""
+        ...
+
+
+def _in_torch(weights: Weights, quantiser: int, options: DecodeOptions) -> Network:
+    from imfcodec.codec.network.in_torch import TorchNetwork
+
+    step = weights.tables.quantiser(quantiser)
+    return TorchNetwork(weights.model, step, options.device, options.batch, options.threads)
+
+
+def _in_onnx(weights: ExportedWeights, quantiser: int, options: DecodeOptions) -> Network:
+    from imfcodec.codec.network.in_onnx import OnnxNetwork
+
+    return OnnxNetwork(weights, weights.tables.quantiser(quantiser), options)
+
+
+ONNX = "onnxruntime"
+
+ENGINES: dict[str, Callable[[Any, int, DecodeOptions], Network]] = {
+    "torch": _in_torch,
+    ONNX: _in_onnx,
+}
+"""What runs the network, by the name in `DecodeOptions.engine`. Each takes the weights, which are
+`ExportedWeights` for onnxruntime, the stream's quantiser step, and the options."""

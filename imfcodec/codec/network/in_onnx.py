@@ -1,0 +1,132 @@
+"""The network in onnxruntime, from exported weights."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imfcodec.arrays import Picture, Pictures
+from imfcodec.codec.network import STRENGTHS
+from imfcodec.codec.tokens import Quantiser
+from imfcodec.config import DecodeOptions
+from imfcodec.errors import OptionError, WeightsCorrupt
+
+if TYPE_CHECKING:
+    from imfcodec.weights import ExportedWeights
+
+BATCH = 2
+"""Frames that are rebuilt together: more are no faster, and take more memory."""
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+"""What onnxruntime calls the devices."""
+
+
+class OnnxNetwork:
+    """The network in onnxruntime (see `Network`).
+
+        restore.onnx     picture, share -> restored
+        reference.onnx   picture, token -> everything that rebuild.onnx takes besides tokens
+        rebuild.onnx     token, ... -> picture
+
+    Pictures are uint8 [N, H, W, 3] there, tokens float32 [N, d_m]. Without restore.onnx, key frames
+    are used as they are.
+    """
+
+    def __init__(
+        self, weights: ExportedWeights, quantiser: Quantiser, options: DecodeOptions
+    ) -> None:
+        """Load the graphs.
+
+        Args:
+            weights: Where they are.
+            quantiser: Of the stream's tokens.
+            options: Device, threads and batch.
+
+        Raises:
+            OptionError: onnxruntime is not installed, or there is no such device.
+            WeightsCorrupt: A graph is missing, damaged, or of other weights.
+        """
+        self.batch = options.batch or BATCH
+        self.warnings: list[str] = []
+        self._quantiser = quantiser
+        folder = weights.file.path
+        self._restore = None
+        if (folder / "restore.onnx").exists():
+            self._restore = _session(folder / "restore.onnx", weights.file.id, options)
+        self._refer = _session(folder / "reference.onnx", weights.file.id, options)
+        self._rebuild = _session(folder / "rebuild.onnx", weights.file.id, options)
+        self._reference: dict[str, Any] = {}
+
+    def restore(self, picture: Picture, restoration: int = 0) -> Picture:
+        """See `Network.restore`."""
+        share = STRENGTHS[restoration]
+        if self._restore is None or not share:
+            return picture
+        inputs = {"picture": picture[None], "share": np.full(1, share, np.float32)}
+        restored: Picture = self._restore.run(None, inputs)[0][0]
+        return restored
+
+    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
+        """See `Network.set_reference`."""
+        inputs = {"picture": picture[None], "token": self._quantiser.dequantise(token[None])}
+        outputs = self._refer.run(None, inputs)
+        self._reference = dict(zip(_names(self._refer.get_outputs()), outputs, strict=True))
+
+    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+        """See `Network.rebuild`."""
+        values = self._quantiser.dequantise(tokens)
+        batches = [values[n : n + self.batch] for n in range(0, len(values), self.batch)]
+        inputs = {n: self._reference[n] for n in _names(self._rebuild.get_inputs()) if n != "token"}
+        parts = [self._rebuild.run(None, {"token": batch, **inputs})[0] for batch in batches]
+        return np.concatenate(parts)
+
+    def beside(self) -> OnnxNetwork:
+        """See `Network.beside`."""
+        other = copy.copy(self)
+        other._reference = {}
+        return other
+
+
+def _names(ports: Any) -> list[str]:
+    return [port.name for port in ports]
+
+
+def _session(path: Path, weights_id: bytes, options: DecodeOptions) -> Any:
+    """A graph that is ready to run."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise OptionError(
+            "the engine onnxruntime is not installed; the extra onnx brings it: "
+            "pip install 'imfcodec[onnx]'"
+        ) from error
+    kind, _, number = options.device.partition(":")
+    provider = PROVIDERS.get(kind)
+    if provider not in onnxruntime.get_available_providers():
+        raise OptionError(f"device {options.device!r} is not available to onnxruntime")
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 4  # errors are raised as well
+    settings.intra_op_num_threads = options.threads or _cores()
+    # Threads that spin while they wait take time from other processes. An arena keeps its largest
+    # size for ever.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.enable_cpu_mem_arena = False
+    place = {"device_id": number} if number else {}
+    try:
+        session = onnxruntime.InferenceSession(str(path), settings, providers=[(provider, place)])
+        belongs_to = session.get_modelmeta().custom_metadata_map.get("weights")
+    except Exception as error:  # onnxruntime has no base class of its errors
+        raise WeightsCorrupt(f"{path} is not a usable graph: {error}") from error
+    if belongs_to != weights_id.hex():
+        raise WeightsCorrupt(f"{path} belongs to weights {belongs_to}, not {weights_id.hex()}")
+    return session
+
+
+def _cores() -> int:
+    # The process may be confined to fewer cores than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,176 @@
+"""The network in torch."""
+
+from __future__ import annotations
+
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from imfcodec.arrays import Picture, Pictures
+from imfcodec.codec.network import STRENGTHS
+from imfcodec.codec.threads import own_threads, set_own_threads
+from imfcodec.codec.tokens import Quantiser
+from imfcodec.errors import OptionError
+from imfcodec.model.imf import IMF, Reference
+
+FRAMES_A_THREAD = 2
+"""Frames that a CPU thread rebuilds together: with four it is no faster, and takes more memory."""
+
+FRAMES_ON_A_GPU = 32
+
+
+def device_of(name: str) -> torch.device:
+    """The device of a name; auto takes a GPU if there is one.
+
+    Raises:
+        OptionError: There is no such device.
+    """
+    if name == "auto":
+        gpus = (("cuda", torch.cuda.is_available), ("mps", torch.backends.mps.is_available))
+        name = next((gpu for gpu, is_there in gpus if is_there()), "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise OptionError(f"device {name!r} is not available") from error
+
+
+def placed(model: IMF, device: str) -> IMF:
+    """A network on a device: itself if it is there, otherwise a copy.
+
+    Other users of the same weights may need them where they are.
+
+    Raises:
+        OptionError: There is no such device.
+    """
+    there = device_of(device)
+    return model if place_of(model) == there else copy.deepcopy(model).to(there)
+
+
+def place_of(model: IMF) -> torch.device:
+    """The device that a network is on."""
+    return next(model.parameters()).device
+
+
+def to_tensor(pictures: Pictures, device: torch.device | str = "cpu") -> Tensor:
+    """RGB uint8 [N, H, W, 3] -> float32 [N, 3, H, W] in 0..1, channels last."""
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).to(device)
+    return x.permute(0, 3, 1, 2).float().div_(255)
+
+
+def to_pictures(x: Tensor) -> Pictures:
+    """Float [N, 3, H, W] nominally in 0..1 -> RGB uint8 [N, H, W, 3], clipped and rounded."""
+    pixels = x.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+    array: Pictures = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return array
+
+
+@torch.inference_mode()
+def restored(model: IMF, picture: Picture, restoration: int = 0) -> Picture:
+    """`Network.restore` of a torch model."""
+    if model.restoration is None:
+        return picture
+    x = model.restore(to_tensor(picture[None], place_of(model)), STRENGTHS[restoration])
+    return to_pictures(x)[0]
+
+
+class TorchNetwork:
+    """The network in torch (see `Network`).
+
+    On a CPU, each thread takes a share of the batch: the threads then wait less for each other than
+    if all of them worked on each operation.
+    """
+
+    def __init__(
+        self,
+        model: IMF,
+        quantiser: Quantiser,
+        device: str = "cpu",
+        batch: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Prepare the network.
+
+        Args:
+            model: The network; it is copied if it is not on the device.
+            quantiser: Of the stream's tokens.
+            device: Name of a torch device, or auto.
+            batch: Frames that are rebuilt together; None takes what suits the device.
+            threads: CPU threads; None takes as many as torch does.
+
+        Raises:
+            OptionError: There is no such device.
+        """
+        self._model = placed(model, device)
+        self._quantiser = quantiser
+        self._device = place_of(self._model)
+        self._threads = threads
+        host = torch.get_num_threads()
+        on_cpu = self._device.type == "cpu"
+        self._shares = threads or host if on_cpu else 1
+        suits = FRAMES_A_THREAD * self._shares if on_cpu else FRAMES_ON_A_GPU
+        self.batch = batch or suits
+        self.warnings: list[str] = []
+        self._workers = ThreadPoolExecutor(
+            self._shares, "imfcodec-network", set_own_threads, (1, host)
+        )
+        self._reference: Reference | None = None
+
+    def restore(self, picture: Picture, restoration: int = 0) -> Picture:
+        """See `Network.restore`."""
+        with own_threads(self._threads):
+            return restored(self._model, picture, restoration)
+
+    @torch.inference_mode()
+    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
+        """See `Network.set_reference`."""
+        with own_threads(self._threads):
+            self._reference = self._model.reference(
+                to_tensor(picture[None], self._device), self._tokens(token[None])
+            )
+
+    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+        """See `Network.rebuild`."""
+        parts: list[Pictures] = []
+        while len(tokens):
+            batch = tokens[: self.batch]
+            try:
+                parts += self._shared_out(batch)
+            except torch.OutOfMemoryError:  # of a GPU
+                if len(batch) == 1:
+                    raise
+                self.batch = len(batch) // 2
+                self.warnings.append(
+                    f"{len(batch)} frames at a time do not fit into the memory of {self._device}: "
+                    f"it gets {self.batch}"
+                )
+                torch.cuda.empty_cache()
+                continue
+            tokens = tokens[len(batch) :]
+        return np.concatenate(parts)
+
+    def beside(self) -> TorchNetwork:
+        """See `Network.beside`."""
+        other = copy.copy(self)
+        other._reference = None
+        return other
+
+    def _shared_out(self, batch: npt.NDArray[np.int32]) -> list[Pictures]:
+        """Pictures of a batch, in the shares of the threads."""
+        shares = np.array_split(batch, min(self._shares, len(batch)))
+        if len(shares) > 1:
+            return list(self._workers.map(self._rebuild, shares))
+        with own_threads(self._threads):
+            return [self._rebuild(batch)]
+
+    @torch.inference_mode()
+    def _rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+        assert self._reference is not None  # tokens follow a key frame
+        reference = self._reference.expand(len(tokens))
+        return to_pictures(self._model.reconstruct(self._tokens(tokens), reference).picture)
+
+    def _tokens(self, integers: npt.NDArray[np.int32]) -> Tensor:
+        return torch.from_numpy(self._quantiser.dequantise(integers)).to(self._device)

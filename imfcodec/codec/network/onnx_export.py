@@ -1,0 +1,245 @@
+"""Writes the receiver's network as graphs for onnxruntime (`in_onnx`).
+
+torch follows the network over an example, so any network that it can follow is exported. The
+example has a size and a shape that no map of the network has by itself: sizes that are equal there
+are equal everywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import warnings as python_warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from imfcodec.arrays import Picture
+from imfcodec.codec.network import STRENGTHS
+from imfcodec.codec.network.in_onnx import OnnxNetwork
+from imfcodec.codec.network.in_torch import TorchNetwork
+from imfcodec.config import DecodeOptions
+from imfcodec.errors import ImfcodecError, OptionError, OutputExists
+from imfcodec.model.imf import IMF
+from imfcodec.weights import EXPORTED_FORMAT, TABLES, Weights, WeightsFile, load_exported
+
+EXAMPLE: Final = (96, 160)
+OTHER: Final = (160, 224)
+"""Height and width of the example, and of another one that differs in every map."""
+
+CHECKED: Final = (EXAMPLE, (64, 64), (256, 256))
+"""Sizes at which the graphs are compared with torch."""
+
+MOST_LEVELS, MOST_RMS_LEVELS = 2, 0.25
+"""The format's tolerance (FORMAT.md, section 9)."""
+
+OPSET: Final = 17
+
+
+def export(weights: Weights, folder: Path, *, overwrite: bool = False) -> WeightsFile:
+    """Write DIR/NAME-SHA8 with the graphs and the tables, and compare it with torch.
+
+    Args:
+        weights: What to export.
+        folder: DIR; it is created if it is missing.
+        overwrite: Whether to replace an earlier export.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        OptionError: The extra onnx is not installed.
+        OutputExists: There is an earlier export.
+        ImfcodecError: The graphs rebuild other pictures than torch.
+        OSError: The folder cannot be written.
+    """
+    try:
+        import onnx  # noqa: F401 - needed below
+        import onnxruntime  # noqa: F401 - needed below
+    except ImportError as error:
+        raise OptionError(
+            "onnx and onnxruntime are not installed: pip install 'imfcodec[onnx]'"
+        ) from error
+    target = folder / weights.file.label
+    if target.exists() and not overwrite:
+        raise OutputExists(f"{target} exists already; use --overwrite to replace it")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
+        made = Path(temporary) / weights.file.label
+        made.mkdir()
+        _write(weights, made)
+        _compare(weights, WeightsFile(weights.file.name, weights.file.id, made))
+        if target.exists():
+            shutil.rmtree(target)
+        made.rename(target)
+    return WeightsFile(weights.file.name, weights.file.id, target)
+
+
+class _Restore(nn.Module):
+    """A key frame x, uint8 [1, H, W, 3], and the share s of R, [1] -> x_r."""
+
+    def __init__(self, model: IMF) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, picture: Tensor, share: Tensor) -> Tensor:
+        x = _floats(picture)
+        assert self.model.restoration is not None
+        return _bytes(torch.lerp(x, self.model.restoration(x), share))
+
+
+class _Refer(nn.Module):
+    """x_r, uint8 [1, H, W, 3], and t_r [1, d_m] -> the leaves of a `Reference`."""
+
+    def __init__(self, model: IMF) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, picture: Tensor, token: Tensor) -> tuple[Tensor, ...]:
+        return tuple(_leaves(self.model.reference(_floats(picture), token)))
+
+
+class _Rebuild(nn.Module):
+    """Tokens [N, d_m] and the leaves of a `Reference` -> uint8 [N, H, W, 3]."""
+
+    def __init__(self, model: IMF, like: Any) -> None:
+        super().__init__()
+        self.model, self._like = model, like
+
+    def forward(self, token: Tensor, *leaves: Tensor) -> Tensor:
+        reference = _grown(self._like, iter(leaves)).expand(token.shape[0])
+        return _bytes(self.model.reconstruct(token, reference).picture)
+
+
+def _floats(pictures: Tensor) -> Tensor:
+    return pictures.permute(0, 3, 1, 2).float() / 255
+
+
+def _bytes(x: Tensor) -> Tensor:
+    return x.mul(255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def _leaves(part: Any) -> list[Tensor]:
+    """The tensors in nested tuples, in order."""
+    return [part] if isinstance(part, Tensor) else [x for p in part for x in _leaves(p)]
+
+
+def _grown(like: Any, leaves: Iterator[Tensor]) -> Any:
+    """Nested tuples of the same kinds, with other tensors."""
+    if isinstance(like, Tensor):
+        return next(leaves)
+    parts = [_grown(part, leaves) for part in like]
+    return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
+
+
+@torch.inference_mode()
+def _write(weights: Weights, folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    model, tables = weights.model, weights.tables
+    labels = {"format": EXPORTED_FORMAT, "weights": weights.file.id.hex()}
+    save_file(tables.to_arrays(), folder / TABLES, {**labels, "entropy": tables.id})
+
+    picture, larger = (torch.zeros(1, *size, 3, dtype=torch.uint8) for size in (EXAMPLE, OTHER))
+    token = torch.zeros(2, model.config.token_size)
+    like = model.reference(_floats(picture), token[:1])
+    others = _leaves(model.reference(_floats(larger), token[:1]))
+    leaves = {f"reference{n}": leaf for n, leaf in enumerate(_leaves(like))}
+    sides = {"picture": {1: "height", 2: "width"}}
+    maps = {
+        name: {n: f"{name}_{n}" for n, size in enumerate(leaf.shape) if size != other.shape[n]}
+        for (name, leaf), other in zip(leaves.items(), others, strict=True)
+    }
+    if model.restoration is not None:
+        _export(
+            _Restore(model),
+            {"picture": picture, "share": torch.ones(1)},
+            {"restored": {1: "height", 2: "width"}},
+            sides,
+            folder / "restore.onnx",
+            labels,
+        )
+    _export(
+        _Refer(model),
+        {"picture": picture, "token": token[:1]},
+        maps,
+        sides,
+        folder / "reference.onnx",
+        labels,
+    )
+    _export(
+        _Rebuild(model, like),
+        {"token": token, **leaves},
+        {"picture": {0: "frames", 1: "height", 2: "width"}},
+        {"token": {0: "frames"}, **maps},
+        folder / "rebuild.onnx",
+        labels,
+    )
+
+
+def _export(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Mapping[str, dict[int, str]],
+    axes: Mapping[str, dict[int, str]],
+    path: Path,
+    labels: Mapping[str, str],
+) -> None:
+    """Write a graph; ``outputs`` and ``axes`` name the axes that vary."""
+    import onnx
+
+    with python_warnings.catch_warnings():
+        python_warnings.simplefilter("ignore")  # about numbers that are taken from the example
+        torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[*inputs],
+            output_names=[*outputs],
+            dynamic_axes={**axes, **outputs},
+        )
+    graph = onnx.load(str(path))
+    onnx.helper.set_model_props(graph, dict(labels))
+    onnx.save(graph, str(path))
+
+
+def _compare(weights: Weights, exported: WeightsFile) -> None:
+    """Rebuild the same pictures with both.
+
+    Raises:
+        ImfcodecError: They differ by more than the format allows.
+    """
+    loaded, step = load_exported(exported), weights.tables.quantiser(0)
+    theirs = OnnxNetwork(loaded, step, DecodeOptions(batch=3))
+    ours = TorchNetwork(weights.model, step, batch=3)
+    rng = np.random.default_rng(0)
+    for size in CHECKED:
+        picture = _smooth(rng, size)
+        tokens = rng.integers(-3, 4, (5, weights.model.config.token_size)).astype(np.int32)
+        for network in (theirs, ours):
+            network.set_reference(picture, tokens[0])
+        pairs = [(theirs.rebuild(tokens), ours.rebuild(tokens))]
+        for restoration in range(len(STRENGTHS)):
+            pairs.append((theirs.restore(picture, restoration), ours.restore(picture, restoration)))
+        for one, other in pairs:
+            error = np.abs(one.astype(np.float32) - other)
+            rms = float(np.sqrt(np.square(error).mean()))
+            logging.getLogger(__name__).debug("%s: %g, %g RMS", size, error.max(), rms)
+            if error.max() > MOST_LEVELS or rms > MOST_RMS_LEVELS:
+                raise ImfcodecError(
+                    f"the graphs differ from the network by {rms:.2f} levels RMS at "
+                    f"{size[1]}x{size[0]}: nothing is written"
+                )
+
+
+def _smooth(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+    """A picture like a photograph: patches of colour with soft edges."""
+    coarse = torch.from_numpy(rng.random((1, 3, *(side // 16 for side in size)), np.float32))
+    return _bytes(nn.functional.interpolate(coarse, size, mode="bilinear"))[0].numpy()

@@ -1,0 +1,24 @@
+"""Pictures that may still be in the making."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Content = TypeVar("Content")
+
+
+class Upcoming(Generic[Content]):
+    """Something that is made, or waited for, when it is first asked for."""
+
+    def __init__(self, make: Callable[[], Content]) -> None:
+        """Take what makes it, or waits for it."""
+        self._make: Callable[[], Content] | None = make
+        self._content: Content
+
+    def get(self) -> Content:
+        """It; the same object each time. Only one thread may ask."""
+        if self._make is not None:
+            self._content = self._make()
+            self._make = None  # it holds what it was made from
+        return self._content

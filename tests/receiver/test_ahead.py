@@ -1,0 +1,210 @@
+"""Work ahead of the frame that is shown: it overlaps, and nothing waits for what may never come."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import IO
+
+import numpy as np
+import pytest
+
+import imfcodec
+from imfcodec.bitstream import Damage, StreamReader
+from imfcodec.bitstream.framing import write_frame
+from imfcodec.bitstream.packets import TYPE_EXTENSION
+from imfcodec.codec.network import ENGINES
+from imfcodec.config import DecodeOptions
+from imfcodec.errors import DamagedStream, InputUnreadable, UnsupportedVersion
+from imfcodec.media import MediaReader
+from imfcodec.receiver.decoder import DecodedFrame
+from imfcodec.receiver.read_ahead import AHEAD_PACKETS, Absent, ReadAhead
+
+PATIENCE_S = 20.0
+
+
+class Slow:
+    """A network that rebuilds only when it may, and tells when it has restored two key frames."""
+
+    batch = 4
+    warnings = ()
+
+    def __init__(self) -> None:
+        self.may_rebuild, self.restored_two = Event(), Event()
+        self.restored = 0
+
+    def restore(self, picture: np.ndarray, restoration: int = 0) -> np.ndarray:
+        self.restored += 1
+        if self.restored == 2:
+            self.restored_two.set()
+        return picture
+
+    def set_reference(self, picture: np.ndarray, token: np.ndarray) -> None:
+        self._picture = picture
+
+    def beside(self) -> Slow:
+        return self
+
+    def rebuild(self, tokens: np.ndarray) -> np.ndarray:
+        assert self.may_rebuild.wait(PATIENCE_S)
+        return np.stack([self._picture] * len(tokens))
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    slow = Slow()
+    monkeypatch.setitem(ENGINES, "slow", lambda weights, quantiser, options: slow)
+    return slow
+
+
+@pytest.fixture
+def live(small_video: Path, tiny_weights: str) -> bytes:
+    """Twelve frames, each sent at once, with a key frame every six."""
+    file = io.BytesIO()
+    options = {"weights": tiny_weights, "latency": "low", "keyframe_interval_s": 0.24}
+    imfcodec.encode(small_video, file, scene_cut=False, **options)
+    return file.getvalue()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    read, write = os.pipe()
+    with os.fdopen(read, "rb", buffering=0) as source, os.fdopen(write, "wb", buffering=0) as sink:
+        yield source, sink
+
+
+def ends_of_frames(stream: bytes) -> dict[int, int]:
+    """Bytes of the stream up to the end of each frame."""
+    reader, ends = StreamReader(io.BytesIO(stream)), {}
+    for packet in reader:
+        if not isinstance(packet, Damage) and hasattr(packet, "first_frame"):
+            ends[packet.first_frame] = reader.sizes.total_bytes
+    return ends
+
+
+def test_frame_is_shown_before_the_next_arrives(
+    live: bytes, pipe: tuple[IO[bytes], IO[bytes]]
+) -> None:
+    source, sink = pipe
+    ends = ends_of_frames(live)
+    assert [*ends] == [*range(12)]
+    sink.write(live[: ends[0]])
+    frames = iter(imfcodec.Decoder(source))
+    with ThreadPoolExecutor(1) as pool:  # a frame that never comes fails the test
+        for number in range(12):
+            shown = pool.submit(next, frames).result(PATIENCE_S)
+            assert isinstance(shown, DecodedFrame)
+            assert shown.number == number
+            sink.write(live[ends[number] : ends.get(number + 1)])
+        sink.close()
+        assert pool.submit(next, frames, None).result(PATIENCE_S) is None
+
+
+def test_iteration_ends_while_the_pipe_is_open(
+    live: bytes, pipe: tuple[IO[bytes], IO[bytes]]
+) -> None:
+    source, sink = pipe
+    sink.write(live[: ends_of_frames(live)[3]])
+    decoder = imfcodec.Decoder(source)
+    begun = time.monotonic()
+    for frame in decoder:
+        if frame.number == 3:
+            break
+    assert time.monotonic() - begun < PATIENCE_S
+
+
+def test_next_key_frame_is_restored_while_frames_before_it_are_rebuilt(
+    live: bytes, network: Slow
+) -> None:
+    decoder = imfcodec.Decoder(io.BytesIO(live), DecodeOptions(engine="slow"))
+    with ThreadPoolExecutor(1) as pool:
+        frames = pool.submit(list, decoder)
+        try:
+            assert network.restored_two.wait(PATIENCE_S)
+        finally:
+            network.may_rebuild.set()
+        assert len(frames.result(PATIENCE_S)) == 12
+
+
+def test_what_the_network_raises_arrives(live: bytes, network: Slow) -> None:
+    def broken(picture: np.ndarray, token: np.ndarray) -> None:
+        raise MemoryError("too large")
+
+    network.set_reference = broken  # type: ignore[method-assign]
+    with pytest.raises(MemoryError, match="too large"):
+        list(imfcodec.Decoder(io.BytesIO(live), DecodeOptions(engine="slow")))
+
+
+class Failing(io.BytesIO):
+    """A file that cannot be read to its end."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if not data:
+            raise OSError("unplugged")
+        return data
+
+
+def test_what_arrived_before_a_connection_broke_is_shown(live: bytes, tmp_path: Path) -> None:
+    ends = ends_of_frames(live)
+    target = tmp_path / "a.mkv"
+    with pytest.raises(DamagedStream, match="truncated"):
+        imfcodec.decode(Failing(live[: ends[7]]), target)
+    with MediaReader(target, audio="none") as reader:
+        assert sum(1 for _ in reader.pictures()) == 8
+    frames = imfcodec.Decoder(Failing(live[: ends[7]]))
+    assert [frame.number for frame in frames] == [*range(8)]
+    assert frames.report.truncated
+    assert "unplugged" in frames.report.damage[0]
+    with pytest.raises(InputUnreadable, match="unplugged"):
+        next(iter(imfcodec.Decoder(Failing(live[: ends[0] - 1]))))
+
+
+def test_frames_before_an_error_come_first(live: bytes) -> None:
+    ends = ends_of_frames(live)
+    newer = write_frame(TYPE_EXTENSION, b"\x2bX", with_mark=False)
+    frames = iter(imfcodec.Decoder(io.BytesIO(live[: ends[7]] + newer)))
+    assert [next(frames).number for _ in range(8)] == [*range(8)]
+    with pytest.raises(UnsupportedVersion):
+        next(frames)
+
+
+class Endless:
+    """A reader of packets without end."""
+
+    class sizes:  # noqa: N801 - an attribute of the reader
+        total_bytes = 0
+
+    def __init__(self, size_bytes: int) -> None:
+        self.taken, self._size_bytes = 0, size_bytes
+
+    def __next__(self) -> Damage:
+        self.taken += 1
+        self.sizes.total_bytes += self._size_bytes
+        return Damage(self.taken, 0, "", False)
+
+
+@pytest.mark.parametrize(("size_bytes", "most"), [(1, AHEAD_PACKETS), (1 << 21, 1)])
+def test_little_is_read_ahead(size_bytes: int, most: int) -> None:
+    reader = Endless(size_bytes)
+    ahead = ReadAhead(reader)  # type: ignore[arg-type]
+    deadline = time.monotonic() + PATIENCE_S
+    while reader.taken <= most and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert reader.taken == most + 1  # the last one is in its hands
+    first = ahead.take(wait=True)
+    assert first == Damage(1, 0, "", False)
+    ahead.stop()
+
+
+def test_absent_packets(live: bytes) -> None:
+    ahead = ReadAhead(StreamReader(io.BytesIO(live)))
+    while not isinstance(ahead.take(wait=True), Absent):
+        pass
+    assert ahead.take(wait=False) is ahead.take(wait=True) is Absent.EVER
