@@ -6,10 +6,12 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from imfcodec.errors import OptionError, WeightsCorrupt
 from imfcodec.quality import MAX_QUALITY, OperatingPoint, point_of
+
+Settings = TypeVar("Settings", OperatingPoint, "Effort")
 
 MAX_THREADS = 1024
 
@@ -25,16 +27,45 @@ NO_LIMIT_S = 1e12
 MAX_TARGET = 10**12
 """Largest target of a rate in bit/s, or of a size in bytes."""
 
-REFINE_STEPS, MAX_REFINE_STEPS = 2, 100
+MAX_REFINE_STEPS = 100
 MAX_FACE_WEIGHT = 100
 
 LAYOUTS = ("auto", "whole", "windows")
 MODES = ("auto", "imf", "av1")
 MAX_WINDOWS = 4
 
-KEY_PRESET, LIVE_KEY_PRESET = 0, 2
-"""SVT-AV1 presets: 0 takes 10 % fewer bytes than 2 and four times as long."""
+AUDIO_BITRATE = 8_000
+"""Of transcoded sound, in bit/s."""
 
+
+@dataclass(frozen=True)
+class Effort:
+    """What a preset of `EncodeOptions` sets: for how long the sender looks for a better stream.
+
+    Attributes:
+        latency: As in `EncodeOptions`, and so are the others.
+        look_ahead: Whether a frame may be rebuilt from the key frame after it.
+        choose_keys: Whether key frames are placed where they serve best.
+        key_preset: SVT-AV1 preset.
+        refine: Least-squares steps for each token.
+        mode: Whether plain AV1 is tried.
+    """
+
+    latency: str
+    look_ahead: bool
+    choose_keys: bool
+    key_preset: int
+    refine: int
+    mode: str
+
+
+EFFORTS = {
+    "live": Effort("low", False, False, key_preset=8, refine=0, mode="imf"),
+    "fast": Effort("normal", True, True, key_preset=4, refine=0, mode="imf"),
+    "default": Effort("normal", True, True, key_preset=0, refine=1, mode="auto"),
+    "best": Effort("normal", True, True, key_preset=-1, refine=2, mode="auto"),
+}
+"""By the name of the preset."""
 
 MAX_MODEL_PARTS = 16
 """Largest number of scales or blocks in a list of sizes."""
@@ -217,8 +248,13 @@ class EncodeOptions:
             IN must be a file, and `latency` normal.
         max_size: Largest size of the stream in bytes, sound included. The video is encoded several
             times. IN must be a file, and `latency` normal.
-        best_effort: If even `quality` 0 is larger than `bitrate` or `max_size` allows, write that
-            and warn. Default: fail.
+        min_quality: With `bitrate` or `max_size`: no second of the video is coded at a lower
+            quality than this, 0 to 100. Default: 0.
+        best_effort: If even the lowest quality, 0 or `min_quality`, is larger than `bitrate` or
+            `max_size` allows, write that and warn. Default: fail.
+        preset: Speed of encoding: live, fast, default or best. It sets `latency`, `look_ahead`,
+            `choose_keys`, `key_preset`, `refine` and `mode`; those that are given override it.
+            Default: default, or live with `latency` low.
         quantiser: Quantiser step of the tokens; 4 to 7 are useful with the released weights. A
             higher step takes fewer bits and reproduces motion less exactly. Default: set by
             `quality`.
@@ -226,27 +262,29 @@ class EncodeOptions:
             are coded slightly coarser. With windows, the quality of these and of the base follows
             from it. Default: set by `quality`.
         key_preset: SVT-AV1 preset of key frames and of plain AV1, -1 (slowest, fewest bytes) to 13
-            (fastest). Default: 0, or 2 with `latency` low.
+            (fastest). Default: set by `preset`.
         keyframe_interval_s: Time between key frames in seconds, above 0: the average if they are
             planned (`choose_keys` with `look_ahead`), otherwise the longest. Without limit: none,
             in Python ``NO_LIMIT_S``. Default: set by `quality`.
         choose_keys: Place key frames where they serve best, or at the end of each interval. With
-            `look_ahead`, the key frames of four intervals are planned together.
+            `look_ahead`, the key frames of four intervals are planned together. Default: set by
+            `preset`.
         predict_keys: Code the key frames inside a scene from earlier key frames: fewer bytes, but
             they depend on those.
         chain_keys: Let each predicted key frame use all key frames since the last independent one:
             fewer bytes, but one lost key packet can lose up to 20 seconds. No effect with
             `latency` low.
         look_ahead: Rebuild a frame from the key frame after it if that one suits it better. Sender
-            and receiver then wait for that key frame. No effect with `latency` low.
+            and receiver then wait for that key frame. No effect with `latency` low. Default: set by
+            `preset`.
         refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100. More
-            steps give better tokens and take longer. Default: 2, or 0 with `latency` low.
+            steps give better tokens and take longer. Default: set by `preset`.
         face_weight: Weight of errors in the eyes and the mouth, 1 to 100, when tokens are improved
             and key frames are planned. Other errors have weight 1. A higher weight also codes
             windows finer.
         scene_cut: Code a key frame at each scene cut.
         latency: normal collects up to 3 seconds of tokens in a packet; low sends each frame at
-            once.
+            once. Default: set by `preset`.
         short_side: Short side at which a larger picture is coded, 64 pixels or more. The receiver
             scales it up to its original size.
         layout: whole codes the picture in one piece. windows codes heads in windows of their own
@@ -255,10 +293,11 @@ class EncodeOptions:
             `latency` low, auto is whole.
         mode: imf codes whole pictures with key frames and tokens. av1 codes the video as plain AV1.
             auto tries both for each whole shot, or 20 seconds of it, and keeps what looks better at
-            equal size. With `latency` low, auto is imf.
+            equal size. With `latency` low, auto is imf. Default: set by `preset`.
         max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
-        audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000.
+        audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000. At 8000 and less,
+            Opus keeps sound below 4 kHz, as a telephone does; from 9000 on, below 8 kHz or more.
         begin_s: Time in IN at which to begin, in seconds.
         end_s: Time in IN at which to end, in seconds. Default: the end.
         measure: Also rebuild what the receiver will see and report its PSNR. This takes longer.
@@ -273,25 +312,27 @@ class EncodeOptions:
     quality: float = 60.0
     bitrate: int | None = None
     max_size: int | None = None
+    min_quality: float = 0.0
     best_effort: bool = False
+    preset: str | None = None
     quantiser: int | None = None
     key_crf: float | None = None
     key_preset: int | None = None
     keyframe_interval_s: float | None = None
-    choose_keys: bool = True
+    choose_keys: bool | None = None
     predict_keys: bool = True
     chain_keys: bool = True
-    look_ahead: bool = True
+    look_ahead: bool | None = None
     refine: int | None = None
     face_weight: float = 5.0
     scene_cut: bool = True
-    latency: str = "normal"
+    latency: str | None = None
     short_side: int = 256
     layout: str = "auto"
-    mode: str = "auto"
+    mode: str | None = None
     max_windows: int = 4
     audio: str = "opus"
-    audio_bitrate: int = 12_000
+    audio_bitrate: int = AUDIO_BITRATE
     begin_s: float = 0.0
     end_s: float | None = None
     measure: bool = False
@@ -302,32 +343,28 @@ class EncodeOptions:
     @property
     def point(self) -> OperatingPoint:
         """What ``quality`` sets, less what is set by other options."""
-        named = {
-            "key_crf": self.key_crf,
-            "quantiser": self.quantiser,
-            "keyframe_interval_s": self.keyframe_interval_s,
-        }
-        own: Any = {name: value for name, value in named.items() if value is not None}
-        return dataclasses.replace(point_of(self.quality), **own)
+        return self._with_own(point_of(self.quality))
+
+    @property
+    def preset_name(self) -> str:
+        """``preset`` with its default filled in."""
+        return self.preset or ("live" if self.latency == "low" else "default")
+
+    @property
+    def effort(self) -> Effort:
+        """What ``preset`` sets, less what is set by other options."""
+        return self._with_own(EFFORTS[self.preset_name])
+
+    def _with_own(self, settings: Settings) -> Settings:
+        """Settings, with the values of those options of the same name that are given."""
+        names = [field.name for field in dataclasses.fields(settings)]
+        own: Any = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return dataclasses.replace(settings, **own)
 
     @property
     def has_target(self) -> bool:
         """Whether the stream must meet a rate or a size."""
         return self.bitrate is not None or self.max_size is not None
-
-    @property
-    def preset(self) -> int:
-        """``key_preset`` with its default filled in."""
-        if self.key_preset is not None:
-            return self.key_preset
-        return LIVE_KEY_PRESET if self.latency == "low" else KEY_PRESET
-
-    @property
-    def refine_steps(self) -> int:
-        """``refine`` with its default filled in."""
-        if self.refine is not None:
-            return self.refine
-        return 0 if self.latency == "low" else REFINE_STEPS
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -335,25 +372,29 @@ class EncodeOptions:
             raise OptionError(f"the part from {self.begin_s} s to {self.end_s} s is empty")
         if not 0 <= self.quality <= MAX_QUALITY:
             raise OptionError(f"the quality must be 0 to {MAX_QUALITY}, not {self.quality}")
+        if not 0 <= self.min_quality <= MAX_QUALITY:
+            raise OptionError(f"the lowest quality is 0 to {MAX_QUALITY}, not {self.min_quality}")
         if self.key_crf is not None and not 1 <= self.key_crf <= 63:
             raise OptionError(f"the key-frame CRF must be 1 to 63, not {self.key_crf}")
-        if not -1 <= self.preset <= 13:
-            raise OptionError(f"the key-frame preset must be -1 to 13, not {self.preset}")
+        if self.preset not in (None, *EFFORTS):
+            raise OptionError(f"a preset is one of {', '.join(EFFORTS)}, not {self.preset!r}")
+        if self.key_preset is not None and not -1 <= self.key_preset <= 13:
+            raise OptionError(f"the key-frame preset must be -1 to 13, not {self.key_preset}")
         if self.format not in (None, "imf"):
             raise OptionError(f"the format of a stream is 'imf', not {self.format!r}")
-        if self.latency not in ("normal", "low"):
+        if self.latency not in (None, "normal", "low"):
             raise OptionError(f"the latency must be 'normal' or 'low', not {self.latency!r}")
         if self.layout not in LAYOUTS:
             raise OptionError(
                 f"the layout must be 'auto', 'whole' or 'windows', not {self.layout!r}"
             )
-        if self.mode not in MODES:
+        if self.mode not in (None, *MODES):
             raise OptionError(f"the mode must be 'auto', 'imf' or 'av1', not {self.mode!r}")
-        if self.mode == "av1" and self.latency == "low":
+        if self.effort.mode == "av1" and self.effort.latency == "low":
             raise OptionError("plain AV1 needs latency 'normal': it looks ahead")
-        if self.mode == "av1" and self.layout == "windows":
+        if self.effort.mode == "av1" and self.layout == "windows":
             raise OptionError("plain AV1 has no windows")
-        if self.layout == "windows" and self.latency == "low":
+        if self.layout == "windows" and self.effort.latency == "low":
             raise OptionError("windows need latency 'normal': their base looks ahead")
         if not 1 <= self.max_windows <= MAX_WINDOWS:
             raise OptionError(f"there may be 1 to {MAX_WINDOWS} windows, not {self.max_windows}")
@@ -371,12 +412,14 @@ class EncodeOptions:
             if target is not None and not 1 <= target <= MAX_TARGET:
                 raise OptionError(f"a rate or a size must be 1 to {MAX_TARGET}, not {target}")
         if not self.has_target:
+            if self.min_quality:
+                raise OptionError("a lowest quality needs a rate or a size that it limits")
             return
         names = ("bitrate", "max_size", "key_crf", "quantiser", "keyframe_interval_s")
         given = [name for name in names if getattr(self, name) is not None]
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)} contradict each other: give one of them")
-        if self.latency == "low":
+        if self.effort.latency == "low":
             raise OptionError("a rate or a size needs latency 'normal'")
 
 

@@ -146,7 +146,7 @@ def test_tracks(cases: Path) -> None:
     second = Read(cases / "two_video.mkv")
     assert (second.info.width, len(second.pictures)) == (128, 25)
     audible = Read(cases / "apac_first.mov")
-    assert len(audible.packets) == 51
+    assert len(audible.packets) == 17
     assert any("cannot be decoded" in w for w in audible.warnings)
 
 
@@ -154,7 +154,7 @@ def test_the_mix_does_not_clip(cases: Path) -> None:
     samples, _ = Read(cases / "loud_st.mp4").sound
     inner = samples[4800:-4800]
     assert np.sqrt(np.square(inner).mean()) == pytest.approx(0.9 / 2**0.5, rel=0.02)
-    assert np.abs(inner).max() < 0.99  # Opus at 12 kbps adds noise to the 0.92 of the mix
+    assert np.abs(inner).max() < 0.99  # Opus at 8 kbps adds noise to the 0.92 of the mix
 
 
 def test_opposite_phase_is_heard(cases: Path) -> None:
@@ -174,7 +174,7 @@ def test_joined_recordings_keep_all_sound(cases: Path) -> None:
 def test_sound_before_the_picture_is_kept(cases: Path) -> None:
     read = Read(cases / "v_late.mkv")
     assert float(read.pictures[0].pts * read.info.time_base) == pytest.approx(0.5, abs=0.03)
-    assert len(read.packets) >= 51
+    assert sum(packet.duration for packet in read.packets) >= 48000
 
 
 def test_missing_frames_are_counted(cases: Path) -> None:

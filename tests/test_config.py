@@ -1,21 +1,42 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import imfcodec
-from imfcodec.config import NO_LIMIT_S, EncodeOptions
+from imfcodec.config import EFFORTS, NO_LIMIT_S, Effort, EncodeOptions
 from imfcodec.errors import OptionError
 from imfcodec.quality import OperatingPoint
 
 
+def test_a_preset_sets_what_no_other_option_sets() -> None:
+    assert EncodeOptions().effort == EFFORTS["default"]
+    assert EncodeOptions(latency="low").effort == EFFORTS["live"]
+    fields = [field.name for field in dataclasses.fields(Effort)]
+    for name, effort in EFFORTS.items():
+        options = EncodeOptions(preset=name)
+        assert options.effort == effort
+        for own in EFFORTS.values():
+            for field in fields:
+                value = getattr(own, field)
+                given = dataclasses.replace(options, **{field: value})
+                assert given.effort == dataclasses.replace(effort, **{field: value})
+    with pytest.raises(OptionError, match="live, fast, default, best"):
+        EncodeOptions(preset="slow")
+
+
+def test_presets_from_fast_to_slow() -> None:
+    steps = [effort.refine for effort in EFFORTS.values()]
+    assert steps == sorted(steps)
+    av1 = [effort.key_preset for effort in EFFORTS.values()]
+    assert av1 == sorted(av1, reverse=True)
+    assert [effort.latency for effort in EFFORTS.values()] == ["low", "normal", "normal", "normal"]
+
+
 def test_key_preset_of_options() -> None:
-    assert EncodeOptions().preset == 0
-    assert EncodeOptions(latency="low").preset == 2
-    assert EncodeOptions(latency="low", key_preset=7).preset == 7
-    assert EncodeOptions(key_preset=-1).preset == -1
     for preset in (-2, 14):
         with pytest.raises(OptionError, match="preset"):
             EncodeOptions(key_preset=preset)

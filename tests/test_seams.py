@@ -206,11 +206,13 @@ def test_another_network(small_video: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_another_rate_control(small_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rate = CoarserAndCoarser()
     monkeypatch.setattr(settings, "rate_of", lambda options: rate)
-    stream = encoded(small_video, keyframe_interval_s=0.24, predict_keys=False, choose_keys=False)
+    fixed = {"keyframe_interval_s": 0.24, "predict_keys": False, "choose_keys": False}
+    stream = encoded(small_video, mode="imf", **fixed)
     keys = [p for p in StreamReader(io.BytesIO(stream)) if isinstance(p, KeyPacket)]
     assert len(keys) == 2
     assert len(keys[1].picture) < len(keys[0].picture) / 2
-    (spent, time_s), (later, later_s), *_ = rate.asked
+    # The segment before may still wait to be written.
+    (spent, time_s), *_, (later, later_s) = rate.asked
     assert (spent, time_s) == (0, 0)
     assert len(keys[0].picture) < later < len(stream)
     assert later_s > 0

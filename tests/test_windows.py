@@ -201,7 +201,9 @@ def test_low_latency_has_no_windows(loaded: Weights, finds: Callable[[Plan], Non
     finds(two_heads)
     live = dataclasses.replace(OPTIONS, latency="low", layout="auto")
     stream = coded(loaded, two_heads, 8, live)
-    assert stream == coded(loaded, two_heads, 8, dataclasses.replace(live, layout="whole"))
+    assert stream == coded(
+        loaded, two_heads, 8, dataclasses.replace(live, layout="whole", mode="imf")
+    )
     assert StreamReader(io.BytesIO(stream)).header.windows == 0
 
 

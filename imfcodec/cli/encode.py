@@ -25,7 +25,7 @@ from imfcodec.cli.text import (
     speed_text,
     stages_text,
 )
-from imfcodec.config import LAYOUTS, MODES, NO_LIMIT_S, EncodeOptions
+from imfcodec.config import EFFORTS, LAYOUTS, MODES, NO_LIMIT_S, EncodeOptions
 from imfcodec.sources import SUFFIXES
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ class EncodeCommand(click.Command):
         "help": "Largest size of OUT.imf in bytes, sound included; for example 2M or 2000000. IN "
         "must be a file: it is encoded several times.",
     },
-    key_preset={"metavar": "PRESET"},
+    min_quality={"metavar": "0..100", "show_default": False},
+    preset={"type": click.Choice(tuple(EFFORTS))},
+    key_preset={"metavar": "-1..13"},
     keyframe_interval_s={
         "flag": "--keyframe-interval",
         "type": interval,
@@ -154,7 +156,8 @@ class EncodeCommand(click.Command):
     audio_bitrate={
         "type": bit_rate,
         "metavar": "RATE",
-        "help": "Bit rate of transcoded sound in bit/s, 6k to 256k; for example 12k or 12000.",
+        "help": "Bit rate of transcoded sound, 6k to 256k bit/s. Up to 8k, Opus keeps sound below "
+        "4 kHz, as a telephone does; from 9k on, below 8 kHz or more.",
     },
 )
 @json_option
@@ -187,9 +190,12 @@ def _rows(source: str, report: EncodeReport) -> Iterator[Row]:
     yield "frames", frames_text(report)
     yield "picture", f"{size_text(report.display)}, coded at {size_text(report.coded)}"
     yield "layout", layout_text(report)
+    yield "preset", report.preset
     yield "quality", quality_text(report)
     yield "weights", report.weights
     yield "rate", rate_text(report)
+    if report.peak_kbps is not None:
+        yield "peak", f"{report.peak_kbps:.2f} kbps of video in 5 s, after the first 5 s"
     yield "tokens", f"{report.token_bits_per_frame:.1f} bits per frame"
     yield "bytes", sizes_text(report.sizes)
     source_bytes = file_bytes(source)

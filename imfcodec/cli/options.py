@@ -79,7 +79,7 @@ def options_of(kind: type[Any], **changes: dict[str, Any]) -> Callable[[Command]
 
     The help is what the class's docstring says of the field. A field's name in single backticks
     becomes its option there; double backticks are dropped. A field without a default is a required
-    option, a tuple an option that may be repeated, and a bool that is true by default a pair
+    option, a tuple an option that may be repeated, and a bool whose default is not false a pair
     --x/--no-x.
 
     Args:
@@ -103,11 +103,10 @@ def options_of(kind: type[Any], **changes: dict[str, Any]) -> Callable[[Command]
                 settings["default"] = field.default
                 settings["show_default"] = field.default not in (None, False, ())
             flag = own.pop("flag", _flag(field.name))
-            if types[field.name] is bool:
+            settings["type"] = _plain_type(types[field.name])
+            if settings["type"] is bool:
                 settings["is_flag"] = True
-                flag += f"/{_flag('no_' + field.name)}" if field.default else ""
-            else:
-                settings["type"] = _plain_type(types[field.name])
+                flag += "" if field.default is False else f"/{_flag('no_' + field.name)}"
             command = click.option(flag, field.name, **{**settings, **own})(command)
         return command
 

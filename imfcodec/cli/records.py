@@ -20,7 +20,12 @@ def encode_record(report: EncodeReport) -> Record:
     """An encode report."""
     record = _report_record(report)
     record["psnr_rgb_db"] = record.pop("psnr_db")
-    return {**record, "token_bits_per_frame": report.token_bits_per_frame}
+    del record["peak_bytes"]
+    return {
+        **record,
+        "token_bits_per_frame": report.token_bits_per_frame,
+        "peak_kbps": report.peak_kbps,
+    }
 
 
 def decode_record(report: DecodeReport) -> Record:

@@ -92,9 +92,10 @@ def audio_kbps(report: Report) -> float:
 
 
 def rate_text(report: Report) -> str:
-    """Rate of the video and, separately, of the audio."""
-    text = f"video {report.rate_kbps:.2f} kbps"
-    return text + (f", audio {audio_kbps(report):.2f} kbps" if report.sizes.audio_bytes else "")
+    """Rate of the video; if there is audio, its rate and the sum."""
+    video, audio = report.rate_kbps, audio_kbps(report)
+    text = f"video {video:.2f} kbps"
+    return f"{text}, audio {audio:.2f} kbps, {video + audio:.2f} in all" if audio else text
 
 
 def frames_text(report: EncodeReport | DecodeReport) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock, Thread
+from typing import TypeVar
 
 import torch
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 _lock = Lock()
 
@@ -18,6 +24,7 @@ def set_own_threads(count: int, others: int) -> None:
     once, so another thread sets the second one back.
     """
     with _lock:
+        torch.get_num_threads()  # a thread's first call sets its count to that of new threads
         torch.set_num_threads(count)
         if count != others:
             other = Thread(target=torch.set_num_threads, args=(others,))
@@ -37,3 +44,20 @@ def own_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         set_own_threads(host, host)
+
+
+def shared_out(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
+    """Work on each part; as many parts at the same time as the caller has torch threads.
+
+    Each of them has one torch thread: they then wait less for each other than if all worked on each
+    operation. What torch knows of the calling thread, such as inference mode, does not hold there.
+    """
+    count = torch.get_num_threads()
+    if count == 1 or len(parts) < 2:
+        return map(work, parts)
+    return _workers(count).map(work, parts)
+
+
+@cache
+def _workers(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, "imfcodec-share", set_own_threads, (1, count))

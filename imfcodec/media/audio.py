@@ -100,7 +100,7 @@ def check_bitrate(bitrate: int) -> None:
 
 
 class OpusTranscoder:
-    """Decode, resample to 48 kHz, mix to mono, encode as Opus speech in 20 ms packets.
+    """Decode, resample to 48 kHz, mix to mono, encode as Opus speech in 60 ms packets.
 
     libav's `aresample` keeps the sound on its timestamps: it fills gaps of 10 ms or more with
     silence, and trims overlaps. A gap of more than 2 seconds, or a change of the source's format,
@@ -142,7 +142,11 @@ class OpusTranscoder:
         encoder.format = "flt"
         encoder.bit_rate = bitrate
         encoder.time_base = Fraction(1, AUDIO_RATE)
-        encoder.options = {"application": "voip", "frame_duration": "20", "vbr": "on"}
+        encoder.options = {
+            "application": "voip",
+            "frame_duration": str(1000 * FRAME_SAMPLES // AUDIO_RATE),
+            "vbr": "on",
+        }
         encoder.open()
         self._encoder = encoder
         self.parameters = OpusParameters.from_extradata(encoder.extradata)

@@ -31,6 +31,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from imfcodec.config import AUDIO_BITRATE
 from imfcodec.errors import InputUnreadable, NoFrames, NoVideoStream, OptionError, UnsupportedVideo
 from imfcodec.media.audio import (
     AudioMode,
@@ -118,7 +119,7 @@ class MediaReader:
         source: str | Path | BinaryIO,
         *,
         audio: AudioMode | str,
-        audio_bitrate: int = 12000,
+        audio_bitrate: int = AUDIO_BITRATE,
         size: tuple[int, int] | None = None,
         begin_s: Fraction = Fraction(0),
         end_s: Fraction | None = None,

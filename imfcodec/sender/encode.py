@@ -81,6 +81,7 @@ def _encode(
     target: str | Path | BinaryIO,
     options: EncodeOptions,
     progress: Progress | None,
+    tokens: bool = True,
 ) -> EncodeReport:
     with MediaReader(
         source,
@@ -104,6 +105,7 @@ def _encode(
             audio=reader.audio_parameters,
             progress=progress,
             loaded=loaded,
+            tokens=tokens,
         )
         with encoder:
             for event in _timed_events(reader, encoder.stages):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from imfcodec.arrays import Picture
@@ -44,7 +45,10 @@ class _Link:
 
 
 class KeyCoder:
-    """Codes key pictures; keeps the base and the chain of key frames predicted from it."""
+    """Codes key pictures; keeps the base and the chain of key frames predicted from it.
+
+    A picture can be begun early, so that SVT-AV1 codes it on one core while others do other work.
+    """
 
     def __init__(
         self, codec: PictureCodec, size: tuple[int, int], preset: int, *, chains: bool
@@ -63,6 +67,13 @@ class KeyCoder:
         self._crf = 0.0  # of the base
         self._chains = chains
         self._chain: list[_Link] = []
+        self._worker = ThreadPoolExecutor(1, "imfcodec-key")
+        self._begun: dict[int, Future[KeyPicture]] = {}  # by frame number
+
+    def begin(self, frame: SourceFrame, kind: KeyKind, crf: float) -> Future[KeyPicture]:
+        """Begin to code a picture that `code` will ask for; arguments as there."""
+        self._begun[frame.number] = self._worker.submit(self._code, frame, kind, crf)
+        return self._begun[frame.number]
 
     def code(self, frame: SourceFrame, kind: KeyKind, crf: float) -> KeyPicture:
         """Code one frame's picture.
@@ -77,6 +88,11 @@ class KeyCoder:
         Raises:
             KeyframeCodecError: The AV1 encoder is missing or refuses the picture.
         """
+        if frame.number not in self._begun:
+            self.begin(frame, kind, crf)
+        return self._begun.pop(frame.number).result()
+
+    def _code(self, frame: SourceFrame, kind: KeyKind, crf: float) -> KeyPicture:
         if kind is KeyKind.PREDICTED and self._chain:
             earlier = self._chain if self._may_grow else self._chain[:1]
             sources = [(link.frame.picture, link.coded) for link in earlier]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from imfcodec.codec.stages import StageTimes
+from imfcodec.sender.key_coder import KeyCoder
+from imfcodec.sender.key_sizer import KeySizer
 from imfcodec.sender.planning.planner import Planner
 from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.segment import Segment
@@ -15,27 +17,35 @@ from imfcodec.sender.source_frame import SourceFrame
 class Layer:
     """Plans segments and codes them.
 
-    frames ─ planner ─ segments ─ segment coder ─ packets
+        frames ─ planner ─ segments ─┬─ key coder ─ the next key picture
+                                     └─ segment coder ─ packets
 
+    The key picture of a segment is coded by another thread while the segment before it is coded.
     """
 
     def __init__(
         self,
         planner: Planner,
-        coder: SegmentCoder,
+        keys: KeyCoder,
+        coder: SegmentCoder | KeySizer,
         rate: Callable[[Segment], SegmentSettings],
         stages: StageTimes,
+        *,
+        ahead: bool,
     ) -> None:
         """Take the parts that do the work.
 
         Args:
             planner: Makes segments.
-            coder: Makes packets.
+            keys: Codes their key pictures.
+            coder: Makes packets; asks ``keys`` for the pictures.
             rate: The settings of the next segment.
             stages: Takes the time of each stage.
+            ahead: Whether a segment may wait for the next one.
         """
-        self._planner, self._coder = planner, coder
-        self._rate, self._stages = rate, stages
+        self._planner, self._keys, self._coder = planner, keys, coder
+        self._rate, self._stages, self._ahead = rate, stages, ahead
+        self._waiting: tuple[Segment, SegmentSettings] | None = None
 
     @property
     def key_config(self) -> bytes:
@@ -48,7 +58,8 @@ class Layer:
 
     def flush(self) -> Iterator[PicturePacket]:
         """Yield the packets of the frames that are left."""
-        return self._packets(self._planner.flush())
+        yield from self._packets(self._planner.flush())
+        yield from self._coded()
 
     def _packets(self, segments: Iterator[Segment]) -> Iterator[PicturePacket]:
         """Packets of segments, which the planner makes as they are asked for."""
@@ -57,6 +68,18 @@ class Layer:
                 segment = next(segments, None)
             if segment is None:
                 return
-            yield from self._coder.code(segment, self._rate(segment))
-            if segment.key is not None:
-                self._planner.took(segment.key, self._coder.kind)
+            settings = self._rate(segment)
+            key = segment.key and self._keys.begin(segment.key, segment.kind, settings.key_crf)
+            yield from self._coded()
+            self._waiting = segment, settings
+            if segment.key and key:
+                with self._stages.timed("key frame"):
+                    self._planner.took(segment.key, key.result().kind)
+            if not self._ahead:
+                yield from self._coded()
+
+    def _coded(self) -> Iterator[PicturePacket]:
+        """Packets of the segment that waits, if one does."""
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            yield from self._coder.code(*waiting)

@@ -8,6 +8,7 @@ from imfcodec.bitstream import SizeLedger
 from imfcodec.codec.stages import StageTimes
 from imfcodec.quality import LADDER, OperatingPoint
 from imfcodec.receiver.report import stream_rate_kbps
+from imfcodec.sender.peak_rate import WINDOW_S
 
 
 @dataclass
@@ -18,10 +19,13 @@ class EncodeReport:
         quality: Of the options, or found for a rate or a size. Then it gives the CRF of ``point``.
         point: What was used.
         passes: How often the video was encoded to meet a rate or a size.
+        preset: Name of the preset.
         frames: Frames coded.
         key_frames: Key frames of the whole picture or of all windows.
         predicted_key_frames: How many of those are coded from earlier key frames.
         duration_s: Duration of the video in seconds.
+        peak_bytes: Most bytes, without sound, of any five seconds after the first five. The bytes
+            of a packet count at the time of its first frame.
         sizes: Bytes of the stream by kind.
         weights: Name and id of the weights.
         display, coded: Width and height in pixels.
@@ -42,10 +46,12 @@ class EncodeReport:
     quality: float = 60.0
     point: OperatingPoint = LADDER[60]
     passes: int = 1
+    preset: str = "default"
     frames: int = 0
     key_frames: int = 0
     predicted_key_frames: int = 0
     duration_s: float = 0.0
+    peak_bytes: int = 0
     psnr_db: float | None = None
     stages: StageTimes = field(default_factory=StageTimes)
     wall_s: float = 0.0
@@ -60,6 +66,14 @@ class EncodeReport:
     def rate_kbps(self) -> float:
         """Rate of the stream without its audio in kbit/s."""
         return stream_rate_kbps(self.sizes, self.duration_s)
+
+    @property
+    def peak_kbps(self) -> float | None:
+        """Highest rate, without audio, of five seconds after the first five, in kbit/s.
+
+        None for a video of less than ten seconds.
+        """
+        return 8 * self.peak_bytes / WINDOW_S / 1000 if self.duration_s >= 2 * WINDOW_S else None
 
     @property
     def token_bits_per_frame(self) -> float:

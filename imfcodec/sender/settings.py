@@ -16,6 +16,7 @@ from imfcodec.media.geometry import CodingGeometry
 from imfcodec.sender.face_emphasis import RENEW, FaceEmphasis
 from imfcodec.sender.judge import Judge
 from imfcodec.sender.key_coder import KeyCoder
+from imfcodec.sender.key_sizer import KeySizer
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.better_of import BetterOf
 from imfcodec.sender.layout.layout import Layout, Stretch
@@ -70,6 +71,8 @@ class Parts:
         stages: StageTimes,
         advance: Callable[[int], None],
         plan: Callable[[float], None],
+        *,
+        tokens: bool,
     ) -> None:
         """Take what the parts need.
 
@@ -83,12 +86,15 @@ class Parts:
             stages: Takes the time of each stage.
             advance: Called with how many more frames of a layer are coded.
             plan: Called with for how many more frames of a layer the key frames are planned.
+            tokens: Whether the stream gets tokens; without them it is good for its size only.
         """
+        self._tokens = tokens
         self._weights, self._options, self._geometry = weights, options, geometry
         self._time_base, self._frame_rate = time_base, rate
         self._settings, self._stages = settings, stages
         self._advance, self._plan = advance, plan
-        self._live = options.latency == "low"
+        self._effort = options.effort
+        self._live = self._effort.latency == "low"
         self._model = placed(weights.model, options.device)
         self._network = TorchNetwork(
             self._model,
@@ -104,7 +110,7 @@ class Parts:
         shots = placer = None
         if not self._live and options.scene_cut:
             shots = ShotDetector(self._time_base, hasty=False)
-        if not self._live and options.layout != "whole" and options.mode != "av1":
+        if not self._live and options.layout != "whole" and self._effort.mode != "av1":
             placer = WindowPlacer(
                 self._geometry.display,
                 self._time_base,
@@ -115,9 +121,10 @@ class Parts:
 
     def _stretch(self, placed: PlacedFrame) -> Stretch:
         """The stretch that begins with a frame."""
-        if self._options.mode == "av1" or not placed.whole:
+        mode = self._effort.mode
+        if mode == "av1" or not placed.whole:
             return Windowed(self._geometry, self._base(), self._window)
-        if self._options.mode == "imf" or self._live:
+        if mode == "imf" or self._live or not self._tokens:
             return Whole(self._geometry, self._whole(), shot=not self._live)
         return BetterOf(
             self._geometry,
@@ -136,7 +143,7 @@ class Parts:
 
     def _run(self, hold: int) -> RunSettings:
         """How plain video is coded, each picture shown for so many frames."""
-        return RunSettings(self._options.preset, hold, self._time_base, self._frame_rate)
+        return RunSettings(self._effort.key_preset, hold, self._time_base, self._frame_rate)
 
     def _layer(
         self,
@@ -145,7 +152,13 @@ class Parts:
         watchers: Sequence[Watcher] = (),
     ) -> Layer:
         """A layer of key frames and tokens, with pictures of this size."""
-        return Layer(self._planner(), self._coder(size, watchers), settings, self._stages)
+        effort, chains = self._effort, self._options.chain_keys and not self._live
+        keys = KeyCoder(PICTURE_CODECS[KEY_CODEC], size, effort.key_preset, chains=chains)
+        packet_ticks = PACKET_S / self._time_base
+        sizer = KeySizer(keys, packet_ticks, self._advance)
+        coder = self._coder(keys, watchers) if self._tokens else sizer
+        ahead = not self._live
+        return Layer(self._planner(), keys, coder, settings, self._stages, ahead=ahead)
 
     def _window(self, window: Window, windows: int) -> Layer:
         """The layer of a window, one of so many: its face counts more than the base."""
@@ -160,8 +173,8 @@ class Parts:
         options, time_base = self._options, self._time_base
         interval, live = options.point.keyframe_interval_s, self._live
         ticks = float(interval / time_base) if interval < NO_LIMIT_S else None
-        looks_ahead = options.look_ahead and ticks is not None and not live
-        plans = ticks if looks_ahead and options.choose_keys else None
+        looks_ahead = self._effort.look_ahead and ticks is not None and not live
+        plans = ticks if looks_ahead and self._effort.choose_keys else None
         policy = KeyframePolicy(
             ticks - 0.5 if ticks and not plans else None,
             options.scene_cut,
@@ -180,10 +193,10 @@ class Parts:
             watch,
             None if looks_ahead else PACKET_S / time_base,
             lead=Lead.LATER if looks_ahead else Lead.NOTHING,
-            chooses=options.choose_keys,
+            chooses=self._effort.choose_keys,
         )
 
-    def _coder(self, size: tuple[int, int], watchers: Sequence[Watcher]) -> SegmentCoder:
+    def _coder(self, keys: KeyCoder, watchers: Sequence[Watcher]) -> SegmentCoder:
         options, weights, live = self._options, self._weights, self._live
         level = options.point.quantiser
         network = self._network.beside()
@@ -194,22 +207,17 @@ class Parts:
             self._model,
             weights.tables.quantiser(level),
             weights.tables.coder(level, holds=True),
-            KeyCoder(
-                PICTURE_CODECS[KEY_CODEC],
-                size,
-                options.preset,
-                chains=options.chain_keys and not live,
-            ),
+            keys,
             network,
             TokenSettings(
-                options.refine_steps,
+                self._effort.refine,
                 longest_hold=max(1, int(HOLD_S * self._frame_rate)),
                 smooths=not live,  # smoothing needs frames to come, and would only delay
                 packet_ticks=PACKET_S / self._time_base,
                 chain_ticks=CHAIN_S / self._time_base if live else Fraction(0),
             ),
             self._stages,
-            emphasis=self._emphasis() if options.refine_steps else None,
+            emphasis=self._emphasis() if self._effort.refine else None,
             watchers=watchers,
             advance=self._advance,
         )

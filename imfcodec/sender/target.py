@@ -4,9 +4,13 @@
        ▲                                           │
        └───────────────────────────────────────────┘
 
-1. Find a quality whose stream has about the right size. Tokens are not improved: that is slow.
-2. Encode with all options. Keep the quantiser and the time between key frames, and vary the CRF
-   alone. The number of key frames then stays as it is; in a short video, one more is a large step.
+1. Encode once. Tokens are not improved, and plain AV1 is not tried: both are slow.
+2. Find a quality whose stream has about the right size. Only key pictures are coded again: tokens
+   take about what they took, more with a finer quantiser.
+3. Keep the quantiser and the time between key frames, and vary the CRF alone, again with key
+   pictures only. The number of key frames then stays as it is; in a short video, one more is a
+   large step.
+4. Encode with all options. If the size is wrong, it tells what tokens take: back to 3.
 
 Excess is the logarithm of the bytes over those that the target allows. It is nearly linear in
 quality.
@@ -20,7 +24,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from imfcodec.codec.stages import Progress
 from imfcodec.config import EncodeOptions
@@ -28,15 +32,15 @@ from imfcodec.errors import OptionError, TargetMissed
 from imfcodec.quality import MAX_QUALITY, point_of
 from imfcodec.sender.report import EncodeReport
 
-PASSES: Final = 8
-"""Largest number of passes. The last one is for the lowest quality, if nothing else is small
-enough."""
+PASSES: Final = 5
+"""Largest number of passes with tokens. The last one is for the lowest quality, if nothing else is
+small enough."""
 
-ROUGH_PASSES: Final = 4
-"""Largest number of them in step 1."""
+TRIALS: Final = 6
+"""Largest number of passes without tokens before each of those."""
 
-ROUGH: Final = 0.2
-"""Excess, up or down, that ends step 1."""
+ROUGH, CLOSE = 0.2, 0.01
+"""Distances of the excess from what is wanted that end steps 2 and 3."""
 
 NEAR_ENOUGH: Final = math.log(0.95)
 """An excess from this to 0 ends the search."""
@@ -44,8 +48,8 @@ NEAR_ENOUGH: Final = math.log(0.95)
 AIM: Final = math.log(0.98)
 """The excess that the search aims at."""
 
-IMPROVED: Final = 0.05
-"""Improved tokens usually add this to the excess."""
+IMPROVED, FINER = 1.2, 1.15
+"""How many times the bytes improved tokens take, and those of a quantiser one step finer."""
 
 RATE_TOLERANCE: Final = math.log(1.02)
 """Largest excess of a rate, if nothing nearer was found. A size has none."""
@@ -63,8 +67,19 @@ MARGIN: Final = 0.1
 FINEST: Final = 0.25
 """A bracket of this width is not divided."""
 
-Pass = Callable[[Path, EncodeOptions, Progress | None], EncodeReport]
-"""Encodes the source into a file."""
+
+class Pass(Protocol):
+    """Encodes the source."""
+
+    def __call__(
+        self,
+        target: Path,
+        options: EncodeOptions,
+        progress: Progress | None,
+        tokens: bool = True,
+    ) -> EncodeReport:
+        """Encode into a file, perhaps without tokens."""
+        ...
 
 
 def check_source(source: str | Path | BinaryIO) -> None:
@@ -96,34 +111,48 @@ def meet_target(
         The stream that is nearest to the target without exceeding it, and its report.
 
     Raises:
-        TargetMissed: Even quality 0 exceeds it, and ``best_effort`` is false.
+        TargetMissed: Even the lowest quality exceeds it, and ``best_effort`` is false.
     """
     passes = _Passes(encode, options, folder, progress)
-    final = replace(options, bitrate=None, max_size=None)
+    final = replace(options, bitrate=None, max_size=None, min_quality=0.0)
     quick = replace(final, refine=0, measure=False)
-    if not final.refine_steps and not final.measure:
+    if final.effort.mode == "auto":
+        quick = replace(quick, mode="imf")
+    if quick.effort == final.effort and not final.measure:
         quick = final
 
-    quality = final.quality
-    tried = {quality: passes.excess(_at(quick, quality, quality))}
-    passes.search(lambda q: _at(quick, q, q), tried, SLOPE, (-ROUGH, ROUGH), ROUGH_PASSES)
+    lowest = options.min_quality
+    first = max(final.quality, lowest)
+    tried = {first: passes.excess(_at(quick, first, first))}
+    tokens, level = passes.token_bytes(_at(quick, first, first)), point_of(first).quantiser
 
-    base = quality = _nearest(tried)
-    if quick != final:
-        quality = next_quality({base: tried[base] + IMPROVED}, CRF_SLOPE)
-    tried = {quality: passes.excess(_at(final, quality, base))}
-    passes.search(lambda q: _at(final, q, base), tried, CRF_SLOPE, (NEAR_ENOUGH, 0), PASSES - 1)
+    def expected(quality: float) -> float:
+        """Bytes of tokens that are not improved."""
+        return tokens * FINER ** (level - point_of(quality).quantiser)
+
+    search(
+        tried, lambda q: passes.trial(_at(quick, q, q), expected(q)), SLOPE, (-ROUGH, ROUGH), lowest
+    )
+    base = _nearest(tried)
+    improved = expected(base) * (IMPROVED if quick != final else 1)
+    tried = {first: tried[first]} if quick == final and base == first else {}
+    while len(tried) < PASSES - 2 and not _ends(tried, (NEAR_ENOUGH, 0)):
+        quality = passes.fitting(final, base, improved)
+        if quality in tried:
+            break
+        tried[quality] = passes.excess(_at(final, quality, base))
+        improved = passes.token_bytes(_at(final, quality, base))
 
     fitting = {q: excess for q, excess in tried.items() if excess <= passes.tolerance}
     if fitting:
         return passes.result(_at(final, _nearest(fitting), base))
-    lowest = _at(final, 0.0, 0.0)
-    if passes.excess(lowest) > passes.tolerance:
-        message = f"even quality 0 takes {_taken(passes.result(lowest)[1], options)}"
+    smallest = _at(final, lowest, lowest)
+    if passes.excess(smallest) > passes.tolerance:
+        message = f"even quality {lowest:g} takes {_taken(passes.result(smallest)[1], options)}"
         if not options.best_effort:
             raise TargetMissed(message)
-        passes.result(lowest)[1].warnings.append(message)
-    return passes.result(lowest)
+        passes.result(smallest)[1].warnings.append(message)
+    return passes.result(smallest)
 
 
 class _Passes:
@@ -140,6 +169,7 @@ class _Passes:
         self._folder, self._progress = folder, progress
         self._frames, self._duration_s = 0, 0.0
         self._made: dict[EncodeOptions, tuple[Path, EncodeReport]] = {}
+        self._trials: dict[EncodeOptions, EncodeReport] = {}
         self.tolerance = 0.0 if target.bitrate is None else RATE_TOLERANCE
 
     def excess(self, options: EncodeOptions) -> float:
@@ -150,34 +180,40 @@ class _Passes:
             self._made[options] = path, report
             self._frames += report.frames
             self._duration_s += report.duration_s
-        _, report = self._made[options]
+        return self._excess(self._made[options][1])
+
+    def token_bytes(self, options: EncodeOptions) -> int:
+        """How many bytes more a stream takes, which was made, than its key pictures do."""
+        without = self._without_tokens(options).sizes.total_bytes
+        return self._made[options][1].sizes.total_bytes - without
+
+    def trial(self, options: EncodeOptions, token_bytes: float) -> float:
+        """Excess with these options if tokens take so many bytes."""
+        return self._excess(self._without_tokens(options), token_bytes)
+
+    def _without_tokens(self, options: EncodeOptions) -> EncodeReport:
+        if options not in self._trials:
+            trial = self._folder / f"trial{len(self._trials)}.imf"
+            self._trials[options] = self._encode(trial, options, None, tokens=False)
+        return self._trials[options]
+
+    def fitting(self, options: EncodeOptions, base: float, token_bytes: float) -> float:
+        """The quality whose CRF should meet the target, all else as of ``base``."""
+
+        def excess(quality: float) -> float:
+            return self.trial(_at(options, quality, base), token_bytes)
+
+        tried = {base: excess(base)}
+        search(tried, excess, CRF_SLOPE, (AIM - CLOSE, AIM + CLOSE), self._target.min_quality)
+        return _nearest({q: tried[q] for q in tried if tried[q] <= 0} or tried)
+
+    def _excess(self, report: EncodeReport, more_bytes: float = 0.0) -> float:
+        size_bytes = report.sizes.total_bytes + more_bytes
         if self._target.bitrate is not None:
-            return math.log(1000 * report.rate_kbps / self._target.bitrate)
+            bits = 8 * (size_bytes - report.sizes.audio_bytes)
+            return math.log(bits / report.duration_s / self._target.bitrate)
         assert self._target.max_size is not None
-        return math.log(report.sizes.total_bytes / self._target.max_size)
-
-    def search(
-        self,
-        options: Callable[[float], EncodeOptions],
-        tried: dict[float, float],
-        slope: float,
-        wanted: tuple[float, float],
-        most: int,
-    ) -> None:
-        """Encode until an excess is as wanted, or no other quality is worth it.
-
-        Args:
-            options: Of a quality.
-            tried: Excess by quality; grows.
-            slope: As for `next_quality`.
-            wanted: Lowest and highest excess that end the search.
-            most: Passes in all, with those before.
-        """
-        while not any(wanted[0] <= excess <= wanted[1] for excess in tried.values()):
-            quality = next_quality(tried, slope)
-            if quality in tried or len(self._made) == most:
-                return
-            tried[quality] = self.excess(options(quality))
+        return math.log(size_bytes / self._target.max_size)
 
     def result(self, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         """The stream with these options and its report, which says how many passes there were."""
@@ -191,15 +227,44 @@ class _Passes:
         self._progress(self._frames + frames, (self._duration_s + seconds) / PASSES)
 
 
-def next_quality(tried: Mapping[float, float], slope: float) -> float:
+def search(
+    tried: dict[float, float],
+    excess: Callable[[float], float],
+    slope: float,
+    wanted: tuple[float, float],
+    lowest: float,
+) -> None:
+    """Try qualities until an excess is as wanted, or no other quality is worth it.
+
+    Args:
+        tried: Excess by quality; grows.
+        excess: Of a quality.
+        slope: As for `next_quality`.
+        wanted: Lowest and highest excess that end the search.
+        lowest: As for `next_quality`.
+    """
+    for _ in range(TRIALS):
+        quality = next_quality(tried, slope, lowest)
+        if quality in tried or _ends(tried, wanted):
+            return
+        tried[quality] = excess(quality)
+
+
+def _ends(tried: Mapping[float, float], wanted: tuple[float, float]) -> bool:
+    """Whether an excess is as wanted."""
+    return any(wanted[0] <= excess <= wanted[1] for excess in tried.values())
+
+
+def next_quality(tried: Mapping[float, float], slope: float, lowest: float = 0.0) -> float:
     """The quality whose excess should be what the search aims at.
 
     Args:
         tried: Excess by quality; at least one.
         slope: Of the excess, if one alone was tried.
+        lowest: Lowest quality.
 
     Returns:
-        0 to 100; one that was tried if no other one is worth it.
+        ``lowest`` to 100; one that was tried if no other one is worth it.
     """
     low = max((q for q in tried if tried[q] <= AIM), default=-math.inf)
     high = min((q for q in tried if tried[q] > AIM and q > low), default=math.inf)
@@ -212,7 +277,7 @@ def next_quality(tried: Mapping[float, float], slope: float) -> float:
     if others:
         slope = max((tried[near] - tried[others[0]]) / (near - others[0]), LEAST_SLOPE)
     found = near + OVERREACH * (AIM - tried[near]) / slope
-    return min(max(found, 0.0), float(MAX_QUALITY))
+    return min(max(found, lowest), float(MAX_QUALITY))
 
 
 def _at(options: EncodeOptions, quality: float, base: float) -> EncodeOptions:

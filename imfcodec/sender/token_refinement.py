@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imfcodec.codec.threads import shared_out
 from imfcodec.model.imf import IMF
 from imfcodec.model.layers import reduce_short_side
 from imfcodec.model.precision import natural_precision
@@ -32,6 +33,9 @@ MULTIPLE: Final = 32
 
 RENEW: Final = 16
 """Largest number of frames that share one linearisation."""
+
+DIRECTIONS: Final = 8
+"""Directions of the token in which it is renewed: those in which the error is curved most."""
 
 BATCH: Final = 8
 """Tokens that the network rebuilds at once."""
@@ -110,14 +114,14 @@ class TokenRefiner:
         with torch.inference_mode(), self._arithmetic():
             self._reference = model.reference(reduce_short_side(picture, SIDE, MULTIPLE), token)
         self._still = torch.zeros_like(token)
+        self._slopes: _Effect | None = None
         self.restart()
 
     def restart(self) -> None:
         """Prepare for frames that do not follow the previous ones."""
         # The correction of one frame is a good first guess for the next.
         self._correction = self._still
-        self._slopes: _Effect | None = None
-        self._served = 0
+        self._served = RENEW
 
     @torch.inference_mode()
     def improve(
@@ -135,24 +139,29 @@ class TokenRefiner:
         tokens = said + self._correction
         curvature = tokens.new_zeros(0)
         emphasis = torch.ones_like(target[:, :1]) if emphasis is None else emphasis
-        slopes = self._slopes_at(tokens)
+        slopes = self._slopes_near(tokens)
         for _ in range(self._steps):
             curvature, pull = self._equations(slopes, tokens, target, flow, said, emphasis)
             change: Tensor = torch.linalg.solve(curvature, pull)
             tokens = tokens + change.clamp(-LARGEST, LARGEST)
+        self._leading = torch.linalg.eigh(curvature.mean(0)).eigenvectors[:, -DIRECTIONS:].T
         self._correction = (tokens - said)[-1:]
         return Refined(tokens, curvature)
 
-    def _slopes_at(self, tokens: Tensor) -> _Effect:
-        """J near the middle one of these tokens: the derivative by each value."""
+    def _slopes_near(self, tokens: Tensor) -> _Effect:
+        """J, the derivative by each value; renewed at the middle one of these tokens if it is old.
+
+        At first all directions are measured, later those that matter most.
+        """
         count, size = tokens.shape
         if self._slopes is None or self._served + count > RENEW:
             middle = tokens[count // 2 : count // 2 + 1]
-            probes = torch.cat([middle, middle + REACH * torch.eye(size, device=self._device)])
-            displacement, picture = self._effect(probes)
+            old = self._slopes
+            directions = torch.eye(size, device=self._device) if old is None else self._leading
+            moved, picture = self._effect(torch.cat([middle, middle + REACH * directions]))
             self._slopes = _Effect(
-                None if displacement is None else (displacement[1:] - displacement[:1]) / REACH,
-                (picture[1:] - picture[:1]) / REACH,
+                None if moved is None else _renewed(old and old.displacement, directions, moved),
+                _renewed(old and old.picture, directions, picture),
             )
             self._served = 0
         self._served += count
@@ -190,19 +199,35 @@ class TokenRefiner:
         return curvature, pull
 
     def _effect(self, tokens: Tensor) -> _Effect:
-        displacements, pictures = [], []
-        for some in tokens.split(BATCH):
+        @torch.inference_mode()
+        def part(some: Tensor) -> _Effect:
             with self._arithmetic():
                 rebuilt = self._model.reconstruct(some, self._reference.expand(len(some)))
-            if rebuilt.warp is not None:
-                displacements.append(64 * rebuilt.warp.displacement.float())
-            pictures.append(F.avg_pool2d(rebuilt.picture.float(), 2))
-        return _Effect(torch.cat(displacements) if displacements else None, torch.cat(pictures))
+            moved = None if rebuilt.warp is None else 64 * rebuilt.warp.displacement.float()
+            return _Effect(moved, F.avg_pool2d(rebuilt.picture.float(), 2))
+
+        displacements, pictures = zip(*shared_out(part, tokens.split(BATCH)), strict=True)
+        moved = None if displacements[0] is None else torch.cat(displacements)
+        return _Effect(moved, torch.cat(pictures))
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         if not self._narrow:
             return nullcontext()
         return torch.autocast(self._device.type, torch.bfloat16)
+
+
+def _renewed(old: Tensor | None, directions: Tensor, ends: Tensor) -> Tensor:
+    """Derivatives of an output by each value [d_m, ...].
+
+    Args:
+        old: Those before [d_m, ...]; None if there are none.
+        directions: In which they are renewed, orthonormal [N, d_m]; all, if there are none before.
+        ends: The output at a token, and `REACH` from it in each direction [1 + N, ...].
+    """
+    along = (ends[1:] - ends[:1]) / REACH
+    if old is None:
+        return along
+    return old + torch.tensordot(directions.T, along - torch.tensordot(directions, old, 1), 1)
 
 
 def _at_size_of(like: Tensor, emphasis: Tensor) -> Tensor:

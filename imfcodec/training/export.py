@@ -16,7 +16,7 @@ from imfcodec.codec.network.in_torch import restored
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.tokens import Quantiser
-from imfcodec.config import REFINE_STEPS
+from imfcodec.config import EFFORTS
 from imfcodec.errors import InputUnreadable
 from imfcodec.media import AudioMode, CodingGeometry, MediaReader
 from imfcodec.model.imf import IMF
@@ -90,6 +90,6 @@ def _runs_of(model: IMF, step: npt.NDArray[np.float32], clip: Path) -> list[Refi
         while run := list(islice(pictures, KEY_FRAMES)):
             coded = keys.code(SourceFrame(0, 0, run[0]), KeyKind.INDEPENDENT, KEY_CRF)
             key = restored(model, coded.decoded, coded.restoration)
-            latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
+            latents = LatentTokens(model, quantiser, key, EFFORTS["default"].refine)
             runs.append(RefinedRun.beside(latents, MovementTracker(key), run[1:]))
     return runs

@@ -88,7 +88,8 @@ def overfit(
     options = EncodeOptions(
         weights=str(weights.path),
         short_side=SIDE,
-        layout="whole",  # a window would not show what the network has learnt
+        layout="whole",
+        mode="imf",  # a window would not show what the network has learnt
         measure=True,
         audio="none",
         overwrite=True,

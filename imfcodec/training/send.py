@@ -23,7 +23,7 @@ from imfcodec.codec.network.in_torch import restored, to_pictures, to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.codec.tokens import Quantiser, TokenCoder
-from imfcodec.config import REFINE_STEPS
+from imfcodec.config import EFFORTS
 from imfcodec.errors import OptionError
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.token_choice import TokenChooser
@@ -133,7 +133,7 @@ class RunSender:
         decoded = np.array(self._shard.refs[ref.place])
         restoration = restoration_field(ref.crf, predicted=ref.predicted)
         key = _seen(restored(model, decoded, restoration), look)
-        latents = LatentTokens(model, quantiser, key, REFINE_STEPS)
+        latents = LatentTokens(model, quantiser, key, EFFORTS["default"].refine)
         tracker = MovementTracker(key)
         for frame in on_the_way:
             tracker.track(_seen(self._shard.frames[frame], look)[None])

@@ -101,6 +101,7 @@ def encoded(name: str) -> bytes:
             key_crf=20,
             keyframe_interval_s=0.48,
             layout="whole",
+            mode="imf",
         )
         return stream.getvalue()
 

@@ -43,6 +43,7 @@ def stream(small_video: Path, tiny_weights: str) -> bytes:
         look_ahead=False,
         quantiser=5,
         layout="whole",
+        mode="imf",
     )
     return file.getvalue()
 

@@ -51,6 +51,7 @@ def encoded(video: Path, weights: str, *, chain_keys: bool) -> bytes:
         chain_keys=chain_keys,
         look_ahead=False,
         layout="whole",
+        mode="imf",
     )
     assert (report.key_frames, report.predicted_key_frames) == (3, 2)
     return file.getvalue()
@@ -313,6 +314,7 @@ def test_an_independent_picture_of_another_size_costs_all_up_to_the_next(
         choose_keys=False,
         look_ahead=False,
         layout="whole",
+        mode="imf",
     )
     small = Av1PictureEncoder(64, 32).encode(moving_picture(0, 64, 32), 50)
 

@@ -14,7 +14,7 @@ from imfcodec.config import EncodeOptions
 from imfcodec.errors import NoFrames, OptionError, OutputExists, UnsupportedVideo, WeightsMissing
 from tests.conftest import moving_picture
 
-TINY = EncodeOptions(weights="tiny", refine=0, key_preset=8, layout="whole")
+TINY = EncodeOptions(weights="tiny", refine=0, key_preset=8, layout="whole", mode="imf")
 
 
 @pytest.mark.usefixtures("tiny_weights")
@@ -113,7 +113,7 @@ def test_encode_counts_what_is_coded(small_video: Path, tiny_weights: str) -> No
     report = encode(
         small_video,
         io.BytesIO(),
-        EncodeOptions(weights=tiny_weights, keyframe_interval_s=0.2, layout="whole"),
+        EncodeOptions(weights=tiny_weights, keyframe_interval_s=0.2, layout="whole", mode="imf"),
         lambda *done: calls.append(done),
     )
     assert calls[-1] == (report.frames, pytest.approx(report.duration_s))

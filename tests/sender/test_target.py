@@ -30,15 +30,21 @@ class Source:
     def __init__(self, scale: float = 1.0, slope: float = 0.055, refined: float = 1.0) -> None:
         self.scale, self.slope, self.refined = scale, slope, refined
         self.passes: list[EncodeOptions] = []
+        self.trials = 0
 
-    def encode(self, path: Path, options: EncodeOptions, progress: object) -> EncodeReport:
-        self.passes.append(options)
+    def encode(
+        self, path: Path, options: EncodeOptions, progress: object, tokens: bool = True
+    ) -> EncodeReport:
+        if tokens:
+            self.passes.append(options)
+        else:
+            self.trials += 1
         assert not options.has_target
         point = options.point
         keys = math.ceil(8 / point.keyframe_interval_s)
         key_bytes = keys * 1800 * math.exp(self.slope * (34 - point.key_crf))
-        token_bytes = 1800 / point.quantiser * (self.refined if options.refine_steps else 1)
-        sizes = SizeLedger(round(self.scale * key_bytes), token_bytes=round(token_bytes))
+        token_bytes = 1800 / point.quantiser * (self.refined if options.effort.refine else 1)
+        sizes = SizeLedger(round(self.scale * key_bytes), token_bytes=round(token_bytes) * tokens)
         sizes.audio_bytes = 500
         return EncodeReport(
             "w", sizes, (2, 2), (2, 2), "whole", options.quality, point, duration_s=8.0
@@ -49,7 +55,7 @@ def met(source: Source, **options: Any) -> EncodeReport:
     given = EncodeOptions(**options)
     _, report = meet_target(source.encode, given, Path(), None)
     assert report.passes == len(source.passes) <= target.PASSES
-    assert source.passes[-1].refine_steps == given.refine_steps
+    assert source.passes[-1].effort.refine == given.effort.refine
     return report
 
 
@@ -80,8 +86,10 @@ def test_unusual_videos(scale: float, slope: float) -> None:
 
 def test_what_cannot_be_met_is_missed_downwards() -> None:
     class Coarse(Source):
-        def encode(self, path: Path, options: EncodeOptions, progress: object) -> EncodeReport:
-            report = super().encode(path, options, progress)
+        def encode(
+            self, path: Path, options: EncodeOptions, progress: object, tokens: bool = True
+        ) -> EncodeReport:
+            report = super().encode(path, options, progress, tokens)
             report.sizes.key_bytes = 2 ** (report.sizes.key_bytes.bit_length() - 1)
             return report
 
@@ -104,10 +112,35 @@ def test_the_lowest_and_the_highest() -> None:
     assert not met(Source(), bitrate=1400, best_effort=True).warnings
 
 
+@pytest.mark.parametrize("lowest", [35.0, 50.0])
+def test_a_lowest_quality(lowest: float) -> None:
+    """What can be met above it is met as without it; what cannot is missed or exceeded."""
+    plenty = met(Source(), bitrate=9000, min_quality=lowest)
+    assert plenty.rate_kbps == met(Source(), bitrate=9000).rate_kbps
+    assert met(Source(), bitrate=1500).quality < lowest
+    with pytest.raises(TargetMissed, match=f"even quality {lowest:g} takes"):
+        met(Source(), bitrate=1500, min_quality=lowest)
+    source = Source()
+    report = met(source, bitrate=1500, min_quality=lowest, best_effort=True)
+    assert (report.quality, report.point) == (lowest, point_of(lowest))
+    assert all(options.quality >= lowest for options in source.passes)
+    with pytest.raises(OptionError, match="needs a rate or a size"):
+        EncodeOptions(min_quality=lowest)
+
+
+def test_few_passes_with_tokens() -> None:
+    """Most of the search codes key pictures only."""
+    for rate_bps in (2000, 4000, 9000):
+        source = Source(refined=1.3)
+        assert met(source, bitrate=rate_bps).passes <= 3
+        assert source.trials > 0
+
+
 def test_only_the_last_passes_improve_tokens() -> None:
     source = Source(refined=0.8)
     met(source, bitrate=2500, measure=True)
-    quick = [not options.refine_steps for options in source.passes]
+    quick = [not options.effort.refine for options in source.passes]
+    assert quick == [options.effort.mode == "imf" for options in source.passes]
     assert quick == sorted(quick, reverse=True)
     assert 1 <= quick.count(False) <= 3
     assert quick == [not options.measure for options in source.passes]
@@ -166,7 +199,7 @@ QUICK: Any = {
 
 
 @pytest.mark.usefixtures("tiny_weights")
-@pytest.mark.parametrize("options", [{"bitrate": 5000}, {"max_size": 2400}])
+@pytest.mark.parametrize("options", [{"bitrate": 5000}, {"max_size": 1700}])
 def test_a_real_video(video: Path, temporary: Path, options: dict[str, int]) -> None:
     path = video.with_suffix(".imf")
     report = imfcodec.encode(video, path, **QUICK, **options)

@@ -15,9 +15,12 @@ from imfcodec.errors import OptionError
 from imfcodec.model.imf import IMF
 from imfcodec.sender import latent_tokens
 from imfcodec.sender.token_refinement import (
+    DIRECTIONS,
     PLAIN_CURVATURE,
+    REACH,
     RENEW,
     TokenRefiner,
+    _renewed,
     unexamined,
 )
 from imfcodec.training.losses import flow_distance, pyramid_l1
@@ -97,9 +100,7 @@ def test_corrections_are_carried_on(case: tuple) -> None:
     assert distances[2] < 1.1 * distances[1]
 
 
-def test_frames_one_by_one_share_a_linearisation(
-    case: tuple, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_most_derivatives_are_measured_once(case: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     model, picture, key, _, frames = case
     passes = []
     plain = TokenRefiner._effect
@@ -112,8 +113,22 @@ def test_frames_one_by_one_share_a_linearisation(
     refiner = TokenRefiner(model, picture, key, 1)
     for n in range(RENEW + 1):
         refiner.improve(frames[n : n + 1], torch.zeros(1, 3, 16, 16), key)
-    probes = TINY.token_size + 1
-    assert passes == [probes, *[1] * RENEW, probes, 1]
+    refiner.restart()
+    refiner.improve(frames[:2], torch.zeros(2, 3, 16, 16), key.expand(2, -1))
+    first, later = TINY.token_size + 1, min(DIRECTIONS, TINY.token_size) + 1
+    assert passes == [first, *[1] * RENEW, later, 1, later, 2]
+
+
+def test_derivatives_are_renewed_in_some_directions() -> None:
+    torch.manual_seed(1)
+    directions = torch.linalg.qr(torch.randn(6, 6)).Q[:2]
+    old, new, start = torch.randn(6, 3, 4, 4), torch.randn(6, 3, 4, 4), torch.randn(1, 3, 4, 4)
+    ends = torch.cat([start, start + REACH * torch.tensordot(directions, new, 1)])
+    found = _renewed(old, directions, ends)
+    along, across = directions, torch.linalg.svd(directions).Vh[2:]
+    for kept, axes in ((new, along), (old, across)):
+        expected = torch.tensordot(axes, kept, 1)
+        assert torch.allclose(torch.tensordot(axes, found, 1), expected, atol=1e-4)
 
 
 def test_unexamined_tokens_matter_alike() -> None:
@@ -134,10 +149,9 @@ def test_a_larger_picture_is_reduced(case: tuple) -> None:
 
 
 def test_steps_of_options() -> None:
-    assert EncodeOptions().refine_steps == 2
-    assert EncodeOptions(latency="low").refine_steps == 0
-    assert EncodeOptions(latency="low", refine=3).refine_steps == 3
-    assert EncodeOptions(refine=0).refine_steps == 0
+    assert EncodeOptions(latency="low").effort.refine == 0
+    assert EncodeOptions(latency="low", refine=3).effort.refine == 3
+    assert EncodeOptions(refine=0).effort.refine == 0
     for steps in (-1, 101):
         with pytest.raises(OptionError, match="refinement"):
             EncodeOptions(refine=steps)

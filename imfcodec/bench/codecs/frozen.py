@@ -15,22 +15,22 @@ from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.codecs.pyav import coder_missing
 from imfcodec.codec.pictures import Av1PictureDecoder, Av1PictureEncoder, CodedPicture
-from imfcodec.config import LIVE_KEY_PRESET, EncodeOptions
+from imfcodec.config import EncodeOptions
 from imfcodec.media import CodingGeometry
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """A clip's first frame, coded as a live key frame of ours, for as long as the clip lasts.
+    """A clip's first frame, coded as a key frame of ours, for as long as the clip lasts.
 
     What counts is the AV1 picture with its sequence header: not a byte of our own format.
 
     Attributes:
-        preset: Of SVT-AV1; our sender's at low latency by default.
+        preset: Of SVT-AV1.
         short_side: Pixels to which a larger picture's short side is reduced, as our sender does.
     """
 
-    preset: int = LIVE_KEY_PRESET
+    preset: int = 2
     short_side: int = EncodeOptions.short_side
 
     name: ClassVar[str] = "frozen"

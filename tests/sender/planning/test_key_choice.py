@@ -58,6 +58,7 @@ def test_a_stream_renews_its_key_frame_in_the_later_half(tmp_path, tiny_weights)
         audio="none",
         look_ahead=False,
         layout="whole",
+        mode="imf",
     )
     encode(video, file, options)
     packets = list(StreamReader(io.BytesIO(file.getvalue())))
@@ -122,7 +123,11 @@ def key_packets(folder, weights, **options) -> list[KeyPacket | PredictedKeyPack
         video, [p if n < 100 else 255 - p for n, p in zip(TWO_SCENES, pictures, strict=True)]
     )
     file = io.BytesIO()
-    encode(video, file, EncodeOptions(weights=weights, audio="none", layout="whole", **options))
+    encode(
+        video,
+        file,
+        EncodeOptions(weights=weights, audio="none", layout="whole", mode="imf", **options),
+    )
     frames = list(Decoder(io.BytesIO(file.getvalue())))
     assert [f.number for f in frames] == list(range(len(TWO_SCENES)))
     assert not any(f.lost for f in frames)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from imfcodec.codec.network.in_torch import to_tensor
-from imfcodec.codec.optical_flow import MovementTracker
+from imfcodec.codec.optical_flow import SHORT_SIDE, MovementTracker
 from imfcodec.sender.planning.mutual_errors import mutual_errors
 from imfcodec.sender.reference_choice import unexplained
 from tests.codec.test_optical_flow import scene
@@ -17,11 +17,12 @@ def test_what_moves_is_explained_and_what_is_new_is_not() -> None:
     blank = np.full((256, 256, 3), 128, np.uint8)
     errors = mutual_errors([scene(30), scene(34), blank])
     assert (np.diag(errors) == 0).all()
-    assert max(errors[0, 1], errors[1, 0]) < 0.2 * min(errors[0, 2], errors[2, 0])
+    assert max(errors[0, 1], errors[1, 0]) < 0.35 * min(errors[0, 2], errors[2, 0])
 
 
-def test_rows_are_references() -> None:
+def test_rows_are_references(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the tracker and `unexplained` have them, from each reference onwards."""
+    monkeypatch.setattr("imfcodec.sender.planning.mutual_errors.FLOW_SIDE", SHORT_SIDE)
     pictures = [scene(left) for left in (20, 24, 60, 100)]
     errors = mutual_errors(pictures)
     for i, reference in enumerate(pictures[:-1]):
