@@ -18,7 +18,7 @@ import torch
 
 from imfcodec import weights
 from imfcodec.bitstream import KEY_CODEC_AV1
-from imfcodec.codec.network import TorchNetwork
+from imfcodec.codec.network.in_torch import TorchNetwork
 from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.media import AudioMode, MediaReader, PictureFrame

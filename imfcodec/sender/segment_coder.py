@@ -84,12 +84,10 @@ class SegmentCoder:
         key ─ picture coder ─ decode ─ R ─ E_T ─ quantise ─ code ─ KeyPacket, PredictedKeyPacket
 
     Attributes:
-        kind: What the last key frame was coded from.
         key_config: The key codec's configuration for the stream header; known after the first
             packet.
     """
 
-    kind: KeyKind
     key_config: bytes
 
     def __init__(
@@ -124,7 +122,6 @@ class SegmentCoder:
         self._keys, self._network = keys, network
         self._settings, self._stages = settings, stages
         self._emphasis, self._watchers, self._advance = emphasis, watchers, advance
-        self.kind = KeyKind.INDEPENDENT
         self.key_config = b""
         self._last: _SentKey | None = None
         self._base: _SentKey | None = None
@@ -211,7 +208,6 @@ class SegmentCoder:
         self._start_after_key()
         self._chain_pts, self._after_key = frame.pts, True
         self._see(tokens[::-1], [*(f.frame for f in leading), frame])
-        self.kind = picture.kind
         return self._key_packet(
             frame, picture, payload, tuple(f.frame.pts for f in leading), origin
         )
