@@ -40,7 +40,7 @@ from tests.conftest import moving_picture
 
 def encoded(video: Path, **options) -> bytes:
     file = io.BytesIO()
-    imfcodec.encode(video, file, **{"weights": "tiny", "layout": "whole", **options})
+    imfcodec.encode(video, file, **{"weights": "tiny", "layout": "whole", "mode": "imf", **options})
     return file.getvalue()
 
 

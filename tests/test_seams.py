@@ -145,7 +145,9 @@ class CoarserAndCoarser:
 
 def encoded(video: Path, **options: object) -> bytes:
     file = io.BytesIO()
-    imfcodec.encode(video, file, **{"weights": "tiny", "refine": 0, "layout": "whole", **options})
+    imfcodec.encode(
+        video, file, **{"weights": "tiny", "refine": 0, "mode": "imf", "layout": "whole", **options}
+    )
     return file.getvalue()
 
 

@@ -20,11 +20,11 @@ def frames_of(path: Path) -> list[PictureFrame]:
 
 def test_there_and_back(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     stream, video = tmp_path / "a.imf", tmp_path / "a.mp4"
-    encoded = invoke("encode", clip, stream, "--measure", "--layout", "whole")
+    encoded = invoke("encode", clip, stream, "--measure", "--layout", "whole", "--mode", "imf")
     assert encoded.exit_code == 0, encoded.output
     assert f"{FRAMES} (1 key frame), 0.40 s" in encoded.stdout
     assert re.search(r"PSNR-RGB [\d.]+ dB at coded size", encoded.stdout)
-    assert re.search("^layout +whole$", encoded.stdout, re.MULTILINE)
+    assert re.search("^layout +key frames and tokens$", encoded.stdout, re.MULTILINE)
     assert "times smaller" in encoded.stdout
     assert encoded.stderr == ""
     decoded = invoke("decode", stream, video)
@@ -37,7 +37,9 @@ def test_there_and_back(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
 
 def test_encode_json(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     stream = tmp_path / "a.imf"
-    result = invoke("encode", clip, stream, "--json", "--measure", "--layout", "whole")
+    result = invoke(
+        "encode", clip, stream, "--json", "--measure", "--layout", "whole", "--mode", "imf"
+    )
     assert result.stderr == ""
     record = json.loads(result.stdout)
     sizes = record["sizes_bytes"]
@@ -48,7 +50,7 @@ def test_encode_json(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
     assert record["frames"] == FRAMES
     assert record["key_frames"] == 1
     assert record["psnr_rgb_db"] > 0
-    assert (record["layout"], record["layer_bytes"]) == ("whole", {})
+    assert (record["coded_as"], record["layer_bytes"]) == ({"whole": FRAMES}, {})
     assert "token encoder" in record["stages_ms"]
 
 

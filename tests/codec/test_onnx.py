@@ -34,7 +34,7 @@ def exported(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Wei
 @pytest.fixture
 def stream(small_video: Path, tiny_weights: str, tmp_path: Path) -> Path:
     path = tmp_path / "small.imf"
-    options = {"weights": tiny_weights, "layout": "whole", "keyframe_interval_s": 0.24}
+    options = {"weights": tiny_weights, "mode": "imf", "keyframe_interval_s": 0.24}
     imfcodec.encode(small_video, path, refine=0, **options)
     return path
 

@@ -38,7 +38,7 @@ def jumping_video(tmp_path: Path) -> Path:
 def encoded(video: Path, weights: str, **options) -> tuple[EncodeReport, bytes]:
     file = io.BytesIO()
     fixed = {"key_crf": 30, "keyframe_interval_s": 0.5, "scene_cut": False, "choose_keys": False}
-    fixed["layout"] = "whole"
+    fixed |= {"layout": "whole", "mode": "imf"}
     report = imfcodec.encode(video, file, **{"weights": weights, **fixed, **options})
     return report, file.getvalue()
 

@@ -49,7 +49,7 @@ def test_automatic_device_gives_the_same_stream_where_there_is_no_gpu(
     streams = []
     for device in ("auto", "cpu"):
         path = tmp_path / f"{device}.imf"
-        imfcodec.encode(small_video, path, weights=tiny_weights, device=device)
+        imfcodec.encode(small_video, path, weights=tiny_weights, mode="imf", device=device)
         assert imfcodec.decode(path, tmp_path / f"{device}.mkv", device=device).frames == 12
         streams.append(path.read_bytes())
     assert streams[0] == streams[1]

@@ -111,7 +111,11 @@ class IMF:
         """
         path = folder / f"{self.name}-{setting}.imf"
         options = EncodeOptions(
-            weights=self.weights, audio="none", threads=self.threads, overwrite=True
+            weights=self.weights,
+            audio="none",
+            threads=self.threads,
+            mode="imf",  # a setting is one of key frames and tokens
+            overwrite=True,
         )
         report = encode(clip.path, path, with_setting(options, setting))
         return Encoded(path, path.stat().st_size - report.sizes.audio_bytes, report.key_frames)

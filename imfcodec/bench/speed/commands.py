@@ -78,7 +78,11 @@ class AnchorCommand:
 def encode_ours(command: OurCommand) -> SpeedRow:
     """`imfcodec encode`."""
     options = EncodeOptions(
-        weights=command.weights, audio="none", threads=command.threads, overwrite=True
+        weights=command.weights,
+        mode="imf",  # plain AV1 would not show what the network takes
+        audio="none",
+        threads=command.threads,
+        overwrite=True,
     )
     encode(_first_frames(command.clip, command.folder), command.warm_up, options)
     report = encode(command.clip.path, command.stream, options)

@@ -112,7 +112,7 @@ class RealTime:
         peak_memory_bytes: Largest resident set of that command; 0 where it is not known.
         first_picture_s: From the start of `imfcodec decode` to its first picture in a pipe.
         longest_gap_s: Between two pictures that a player takes from the pipe, each when it is due.
-        live_fps: Of an encoder with latency low, key frames included.
+        live_fps: Of an encoder with preset live, key frames included.
         longest_live_s: That it took for one frame, the first one left out.
         x264_fps: Of x264 medium, encoding the same pictures.
     """
