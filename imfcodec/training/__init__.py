@@ -12,6 +12,7 @@ send.py, sent_tokens.py       what a sender chooses for a shard's frames, to tra
 config.py         the configuration of a run
 trainee.py        network and token quantiser, one pass
 losses.py, perceptual_loss.py, discriminator.py, adversary.py    what is minimised
+distillation.py, narrowing.py  a teacher's student: what it learns, and how it begins
 loop.py, processes.py         the loop, top to bottom, in one process or in many
 optimisation.py   rate, precision and averaged weights of a step
 checkpoint.py, tensor_file.py, run_log.py, validation.py, utilisation.py   what a run leaves behind
