@@ -5,7 +5,7 @@
 
 The measure has the form of LPIPS (Zhang 2018, eq. 1), with the features that the receiver's network
 has anyway. It is a little blind to blur, so errors of plain video count `VIDEO` times. It then
-correlates with LPIPS (AlexNet) by 0.99 (`benchmarks/experiments/judging.py`).
+correlates with LPIPS (AlexNet) by 0.986 (`benchmarks/experiments/judging.py`).
 """
 
 from __future__ import annotations
