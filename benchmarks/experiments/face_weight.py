@@ -9,19 +9,18 @@ the mouth and of the eyes; LPIPS of the whole picture.
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from imageio_ffmpeg import get_ffmpeg_exe
+from beginnings import beginning_of
 
 import imfcodec
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.bench.scoring import Scorer
 
-WEIGHTS, SECONDS = (1.0, 5.0, 17.0), "4"
+WEIGHTS, SECONDS = (1.0, 5.0, 17.0), 4
 NAMES = tuple(
     f"{place}_{metric}"
     for place in ("mouth", "eyes")
@@ -35,12 +34,12 @@ def main() -> None:
     scorer = Scorer(ScoreOptions((*NAMES, "lpips_alex")))
     for path in map(Path, sys.argv[1:]):
         with TemporaryDirectory() as folder:
-            beginning = Path(folder) / "a.mkv"
-            cut = [get_ffmpeg_exe(), "-v", "error", "-i", path, "-t", SECONDS, "-c", "copy"]
-            subprocess.run([*cut, "-an", beginning], check=True)
+            beginning = beginning_of(path, SECONDS, folder)
             for weight in WEIGHTS:
                 stream = io.BytesIO()
-                report = imfcodec.encode(beginning, stream, key_preset=6, face_weight=weight)
+                report = imfcodec.encode(
+                    beginning, stream, key_preset=6, mode="imf", face_weight=weight
+                )
                 decoder = imfcodec.Decoder(io.BytesIO(stream.getvalue()))
                 _, scores = scorer.score(Clip.open(beginning), (frame.rgb for frame in decoder))
                 values = (f"{scores[name].mean:.4f}" for name in (*NAMES, "lpips_alex"))

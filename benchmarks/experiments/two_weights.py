@@ -9,13 +9,12 @@ PSNR-RGB, motion error, and LPIPS of eyes and mouth. Last, the means of all clip
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from imageio_ffmpeg import get_ffmpeg_exe
+from beginnings import beginning_of
 
 import imfcodec
 from imfcodec.bench.clip import Clip
@@ -23,7 +22,7 @@ from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.bench.scoring import Scorer
 from imfcodec.weights import load_weights
 
-SECONDS, KEY_PRESET = "4", 4
+SECONDS, KEY_PRESET = 4, 4
 NAMES = ("lpips_alex", "psnr_rgb_db", "motion_error", "eyes_lpips_alex", "mouth_lpips_alex")
 
 
@@ -36,13 +35,16 @@ def main() -> None:
     rows: dict[str, list[list[float]]] = {choice: [] for choice in choices}
     for path in clips:
         with TemporaryDirectory() as folder:
-            beginning = Path(folder) / "a.mkv"
-            cut = [get_ffmpeg_exe(), "-v", "error", "-i", path, "-t", SECONDS, "-c", "copy"]
-            subprocess.run([*cut, "-an", beginning], check=True)
+            beginning = beginning_of(path, SECONDS, folder)
             for choice in choices:
                 stream = io.BytesIO()
                 report = imfcodec.encode(
-                    beginning, stream, weights=choice, key_preset=KEY_PRESET, layout="whole"
+                    beginning,
+                    stream,
+                    weights=choice,
+                    key_preset=KEY_PRESET,
+                    layout="whole",
+                    mode="imf",
                 )
                 decoder = imfcodec.Decoder(io.BytesIO(stream.getvalue()), loaded=loaded[choice])
                 _, scores = scorer.score(Clip.open(beginning), (frame.rgb for frame in decoder))

@@ -15,7 +15,6 @@ DIR gets source, ours and SVT-AV1 side by side: four moments of each clip, and t
 from __future__ import annotations
 
 import io
-import subprocess
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
@@ -26,7 +25,7 @@ from typing import Any
 import click
 import cv2
 import numpy as np
-from imageio_ffmpeg import get_ffmpeg_exe
+from beginnings import beginning_of
 
 import imfcodec
 from imfcodec.arrays import Picture
@@ -63,9 +62,7 @@ def main(clips: tuple[Path, ...], seconds: float, sheets: Path | None, **options
     click.echo(" ".join(["clip codec kbps", *heading, "decode_fps"]))
     for path in clips:
         with TemporaryDirectory() as folder:
-            beginning = Path(folder) / f"{path.stem}.mkv"
-            cut = [get_ffmpeg_exe(), "-v", "error", "-i", path, "-t", str(seconds), "-c", "copy"]
-            subprocess.run([*cut, "-an", beginning], check=True)
+            beginning = beginning_of(path, seconds, folder)
             clip = Clip.open(beginning)
             stream = io.BytesIO()
             report = imfcodec.encode(beginning, stream, **options)

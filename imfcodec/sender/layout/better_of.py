@@ -117,27 +117,29 @@ class BetterOf:
         if best is None or best.error > CLOSE * least:
             return None
         careful = replace(best.settings, preset=self._runs[0].preset)
-        run = coded_run(self._frames, best.crf, careful)
+        run, error = coded_run(self._frames, best.crf, careful), best.error
         if sum(map(_bytes, run)) > room:
             run = best.run
-        return run if self._error(run) < least else None
+        else:
+            error = self._error(run)
+        return run if error < least else None
 
     def _quickly(self, settings: RunSettings, room: int) -> _Plain | None:
         """Plain video of at most so many bytes, coded quickly; None if there is none."""
-        crf, found = FIRST_CRF, None
+        crf, found = FIRST_CRF, list[RunPacket]()
         low, high = float(MIN_CRF), float(MAX_VIDEO_CRF)  # too large below, small enough above
         for _ in range(TRIES):
             run = coded_run(self._frames, crf, settings)
             size = sum(map(_bytes, run))
             if size <= room:
-                high, found = crf, _Plain(settings, crf, run, self._error(run))
+                high, found = crf, run
             else:
                 low = crf
             if high - low < 1 or NEAR * room <= size <= room:
                 break
             wanted = crf + CRF_PER_DOUBLING * math.log2(size / (0.98 * room))
             crf = min(max(wanted, low + 0.25), high - 0.25)
-        return found
+        return _Plain(settings, high, found, self._error(found)) if found else None
 
     def _error(self, run: list[RunPacket]) -> float:
         """Mean error of a run as the receiver shows it."""
