@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Final
 
 import av
+import cv2
 import numpy as np
 from av import VideoFormat, VideoFrame
 from av.filter import Graph
@@ -164,7 +165,10 @@ class YuvConverter:
 
 
 def resize(rgb: Rgb, size: tuple[int, int]) -> Rgb:
-    """Scale a picture: Lanczos to shrink, bicubic to enlarge, rounding without bias.
+    """Scale a picture: bicubic to enlarge, otherwise Lanczos.
+
+    OpenCV enlarges five times as fast as swscale, and slightly better (benchmarks/LOG.md). What it
+    shrinks has aliases.
 
     Args:
         rgb: uint8 [H, W, 3].
@@ -176,6 +180,8 @@ def resize(rgb: Rgb, size: tuple[int, int]) -> Rgb:
     height, width = rgb.shape[:2]
     if (width, height) == size:
         return rgb
+    if size[0] >= width and size[1] >= height:
+        return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     scaled = VideoReformatter().reformat(
         frame,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 
 from imfcodec.arrays import Picture
@@ -42,9 +43,7 @@ class _Shown:
     def draw(self, canvas: Picture, weight: Mask) -> None:
         """Blend the picture into the canvas, uint8 [H, W, 3] at display size."""
         place = canvas[self.window.rows, self.window.columns]
-        below = place.astype(np.float32)
-        below += weight * (self.picture - below)
-        place[:] = below.round()
+        place[:] = cv2.blendLinear(self.picture, place, weight, 1 - weight)
 
 
 class Composer:

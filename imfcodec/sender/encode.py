@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,9 @@ from imfcodec.config import EncodeOptions
 from imfcodec.media import AudioPacketOut, MediaReader, PictureFrame, check_files, writing
 from imfcodec.media.timing import exact
 from imfcodec.sender.encoder import Encoder, check_target, open_target
+from imfcodec.sender.live_source import LiveSource
 from imfcodec.sender.report import EncodeReport
-from imfcodec.sender.target import Pass, check_source, meet_target
+from imfcodec.sender.target import Pass, check_source, is_file, meet_target
 from imfcodec.weights import Weights
 
 
@@ -83,13 +84,20 @@ def _encode(
     progress: Progress | None,
     tokens: bool = True,
 ) -> EncodeReport:
-    with MediaReader(
-        source,
-        audio=options.audio,
-        audio_bitrate=options.audio_bitrate,
-        begin_s=exact(options.begin_s),
-        end_s=None if options.end_s is None else exact(options.end_s),
-    ) as reader:
+    with ExitStack() as stack:
+        reader = MediaReader(
+            source,
+            audio=options.audio,
+            audio_bitrate=options.audio_bitrate,
+            begin_s=exact(options.begin_s),
+            end_s=None if options.end_s is None else exact(options.end_s),
+        )
+        live = None
+        if options.effort.latency == "low" and not is_file(source):
+            live = LiveSource(reader)
+            stack.callback(live.stop)
+        else:
+            stack.enter_context(reader)
         info, colour = reader.info, reader.info.colour
         encoder = Encoder(
             target,
@@ -108,23 +116,25 @@ def _encode(
             tokens=tokens,
         )
         with encoder:
-            for event in _timed_events(reader, encoder.stages):
+            for event in _timed(live or reader.events(), encoder.stages):
                 if isinstance(event, AudioPacketOut):
                     encoder.write_audio(event)
                 else:
                     encoder.write(event.rgb, event.pts, event.duration)
             report = encoder.close()
     report.warnings = reader.warnings
+    if live and live.dropped:
+        report.warnings.append(f"{live.dropped} frames were dropped to keep up with the source")
     return report
 
 
-def _timed_events(
-    reader: MediaReader, stages: StageTimes
+def _timed(
+    events: Iterable[PictureFrame | AudioPacketOut], stages: StageTimes
 ) -> Iterator[PictureFrame | AudioPacketOut]:
-    events = reader.events()
+    iterator = iter(events)
     while True:
         begin = time.perf_counter()
-        event = next(events, None)
+        event = next(iterator, None)
         stages.add("read", time.perf_counter() - begin)
         if event is None:
             return

@@ -88,12 +88,17 @@ def check_source(source: str | Path | BinaryIO) -> None:
     Raises:
         OptionError: It is no file.
     """
-    again = isinstance(source, str | Path) and source != "-"
-    if again:
-        with suppress(OSError):  # the reader has the better message
-            again = S_ISREG(Path(str(source)).stat().st_mode)
-    if not again:
+    if not is_file(source):
         raise OptionError("a rate or a size needs a file as input, which is read several times")
+
+
+def is_file(source: str | Path | BinaryIO) -> bool:
+    """Whether a source is a path that names a regular file, or nothing."""
+    if not isinstance(source, str | Path) or source == "-":
+        return False
+    with suppress(OSError):  # the reader has the better message
+        return S_ISREG(Path(source).stat().st_mode)
+    return True
 
 
 def meet_target(

@@ -39,16 +39,16 @@ def svtav1(
     )
 
 
-def x264(threads: int = 1, sampling: Sampling = AS_IT_IS) -> PyAvAnchor:
-    """AVC at x264's slowest sensible preset; 51 is the highest factor."""
+def x264(threads: int = 1, sampling: Sampling = AS_IT_IS, preset: str = "veryslow") -> PyAvAnchor:
+    """AVC, usually at x264's slowest sensible preset; 51 is the highest factor."""
     parameters = f"keyint=infinite:scenecut=0:threads={threads}"
     return PyAvAnchor(
-        "x264-veryslow",
-        "x264 veryslow",
+        f"x264-{preset}",
+        f"x264 {preset}",
         _ladder("crf", 51, 45, 39, 33),
         "libx264",
         "h264",
-        (("preset", "veryslow"), ("crf", QUALITY), ("x264-params", parameters)),
+        (("preset", preset), ("crf", QUALITY), ("x264-params", parameters)),
         threads,
         sampling,
     )

@@ -18,17 +18,20 @@ from typing import IO, Final
 import numpy as np
 
 from imfcodec.bench.clip import Clip
+from imfcodec.bench.codecs.anchors import x264
 from imfcodec.bench.speed.alone import alone
 from imfcodec.bench.speed.memory import peak_memory_of
 from imfcodec.bench.speed.result import RealTime
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import ImfcodecError
-from imfcodec.media import MediaWriter
 from imfcodec.sender import encode
 from imfcodec.sender.encoder import Encoder
 
 LOOK_S: Final = 0.05
 """Time between two looks at the memory of a process."""
+
+X264_SETTING: Final = "crf16"
+"""As fine as `decode` writes."""
 
 
 def measure_real_time(
@@ -85,7 +88,7 @@ def _measure(
         gap_s,
         live_fps,
         longest_s,
-        alone(threads, _x264_fps, clip),
+        alone(threads, _x264_fps, clip, threads),
     )
 
 
@@ -167,25 +170,9 @@ def _encode_live(clip: Clip, weights: str | None, threads: int) -> tuple[float, 
     return len(times_s) / sum(times_s), max(times_s[1:])
 
 
-def _x264_fps(clip: Clip) -> float:
-    """Frames per second of x264 at its preset medium, writing as `decode` does."""
-    spent_s = 0.0
+def _x264_fps(clip: Clip, threads: int) -> float:
+    """Frames per second of x264 at its preset medium, which reads the clip as well."""
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        writer = MediaWriter(
-            Path(folder) / "clip.mp4",
-            width=clip.width,
-            height=clip.height,
-            time_base=1 / clip.rate,
-            rate=clip.rate,
-        )
-        with writer:
-            spent_s += time.perf_counter() - begun
-            for pts, picture in enumerate(clip.pictures()):
-                begun = time.perf_counter()
-                writer.write(pts, picture)
-                spent_s += time.perf_counter() - begun
-            begun = time.perf_counter()
-            writer.close()
-            spent_s += time.perf_counter() - begun
-    return clip.frames / spent_s
+        x264(threads, preset="medium").encode_here(clip, X264_SETTING, Path(folder))
+        return clip.frames / (time.perf_counter() - begun)
