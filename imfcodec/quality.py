@@ -27,7 +27,8 @@ LADDER: Final = {
     40: OperatingPoint(39, 5, 4.0),
     60: OperatingPoint(34, 4, 3.0),
     80: OperatingPoint(30, 4, 1.5),
-    100: OperatingPoint(22, 4, 1.0),
+    90: OperatingPoint(22, 4, 1.0),
+    100: OperatingPoint(4, 4, 1 / 3),
 }
 """Points by quality. Those of 20, 40 and 80 are measured in benchmarks/README.md."""
 

@@ -11,6 +11,7 @@
    pictures only. The number of key frames then stays as it is; in a short video, one more is a
    large step.
 4. Encode with all options. If the size is wrong, it tells what tokens take: back to 3.
+5. If even the lowest quality is too large, do the same with plain AV1, if the mode permits it.
 
 Excess is the logarithm of the bytes over those that the target allows. It is nearly linear in
 quality.
@@ -118,7 +119,10 @@ def meet_target(
     Raises:
         TargetMissed: Even the lowest quality exceeds it, and ``best_effort`` is false.
     """
-    passes = _Passes(encode, options, folder, progress)
+    return _meet(_Passes(encode, options, folder, progress), options)
+
+
+def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
     final = replace(options, bitrate=None, max_size=None, min_quality=0.0)
     quick = replace(final, refine=0, measure=False)
     if final.effort.mode == "auto":
@@ -153,6 +157,8 @@ def meet_target(
         return passes.result(_at(final, _nearest(fitting), base))
     smallest = _at(final, lowest, lowest)
     if passes.excess(smallest) > passes.tolerance:
+        if final.effort.mode == "auto" and not lowest:  # plain AV1 reaches lower rates
+            return _meet(passes, replace(options, mode="av1"))
         message = f"even quality {lowest:g} takes {_taken(passes.result(smallest)[1], options)}"
         if not options.best_effort:
             raise TargetMissed(message)
@@ -172,7 +178,7 @@ class _Passes:
     ) -> None:
         self._encode, self._target = encode, target
         self._folder, self._progress = folder, progress
-        self._frames, self._duration_s = 0, 0.0
+        self._frames, self._duration_s, self._furthest_s = 0, 0.0, 0.0
         self._made: dict[EncodeOptions, tuple[Path, EncodeReport]] = {}
         self._trials: dict[EncodeOptions, EncodeReport] = {}
         self.tolerance = 0.0 if target.bitrate is None else RATE_TOLERANCE
@@ -227,9 +233,11 @@ class _Passes:
         return path, report
 
     def _advance(self, frames: int, seconds: float) -> None:
-        """Tell how far the present pass is."""
+        """Tell how far the present pass is; there are more than `PASSES` at the lowest rates."""
         assert self._progress is not None
-        self._progress(self._frames + frames, (self._duration_s + seconds) / PASSES)
+        share = 1 / max(PASSES, len(self._made) + 1)
+        self._furthest_s = max(self._furthest_s, share * (self._duration_s + seconds))
+        self._progress(self._frames + frames, self._furthest_s)
 
 
 def search(

@@ -152,6 +152,21 @@ def test_the_search_begins_at_the_quality() -> None:
     assert met(Source(), bitrate=rate_bps, quality=100, **plain).passes == 1
 
 
+def test_plain_av1_reaches_rates_below_those_of_tokens() -> None:
+    class Both(Source):
+        def encode(
+            self, path: Path, options: EncodeOptions, progress: object, tokens: bool = True
+        ) -> EncodeReport:
+            self.scale = 0.05 if options.effort.mode == "av1" else 1.0
+            return super().encode(path, options, progress, tokens)
+
+    assert 950 <= 1000 * met(Both(), bitrate=1000, refine=0).rate_kbps <= 1020
+    with pytest.raises(TargetMissed, match="even quality 0"):
+        met(Both(), bitrate=1000, mode="imf", refine=0)
+    with pytest.raises(TargetMissed, match="even quality 10"):
+        met(Both(), bitrate=1000, min_quality=10, refine=0)
+
+
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     """A second of a disc that circles over blocks, with sound."""
