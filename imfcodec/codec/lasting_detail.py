@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -32,22 +33,14 @@ class LastingDetail:
 
     def add(self, picture: Picture) -> Picture:
         """A later picture p, RGB uint8 [H, W, 3], with the detail where it has not changed."""
-        change = np.abs(_means(picture) - self._mean)
-        mean_change = (change[..., 0] + change[..., 1] + change[..., 2]) / 3
-        stays = np.exp(-np.square(mean_change / CHANGE))[..., None]
-        pixels = stays * self._detail
-        pixels += picture
-        return pixels.round().clip(0, 255).astype(np.uint8)
+        change = cv2.absdiff(_means(picture), self._mean)
+        relative = cv2.transform(change, np.full((1, 3), 1 / (3 * CHANGE), np.float32))
+        stays = cv2.exp(-np.square(relative))
+        detail = cv2.multiply(cv2.merge((stays, stays, stays)), self._detail)
+        return np.asarray(cv2.add(picture, detail, dtype=cv2.CV_8U), np.uint8)
 
 
 def _means(picture: Picture) -> npt.NDArray[np.float32]:
-    reach, (height, width) = MEAN_SIDE // 2, picture.shape[:2]
-    padding = [(reach, reach), (reach, reach), (0, 0)]
-    pixels = np.pad(picture, padding, mode="reflect").astype(np.uint16)  # sums stay below 2**16
-    rows = pixels[:height].copy()
-    for n in range(1, MEAN_SIDE):
-        rows += pixels[n : n + height]
-    sums = rows[:, :width].copy()
-    for n in range(1, MEAN_SIDE):
-        sums += rows[:, n : n + width]
-    return sums.astype(np.float32) / np.float32(MEAN_SIDE**2)
+    size = (MEAN_SIDE, MEAN_SIDE)
+    means = cv2.boxFilter(picture, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(means, np.float32)
