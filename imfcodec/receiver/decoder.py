@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from typing import BinaryIO, Final
 
 from imfcodec import weights
@@ -25,6 +27,7 @@ from imfcodec.bitstream import (
     frame_pts,
 )
 from imfcodec.codec.network import ENGINES, ONNX
+from imfcodec.codec.pace import Pace
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import (
@@ -96,6 +99,15 @@ def _weights_of(
     if exported:
         return weights.load_exported(file)
     return loaded or weights.load(file)
+
+
+LATE_S: Final = 0.06
+"""Frames of a live stream are late if they have not been begun so many seconds after they came."""
+
+
+def _is_late(pace: Pace, arrival_s: float, early_s: float) -> bool:
+    """Whether a frame is late, or will be in so many seconds."""
+    return pace.live and time.monotonic() > arrival_s + LATE_S - early_s
 
 
 BasePacket = KeyPacket | PredictedKeyPacket | TokenPacket | RunPacket
@@ -258,7 +270,9 @@ class Decoder:
                 case Absent.EVER:
                     return
                 case KeyPacket() | PredictedKeyPacket() | TokenPacket() | RunPacket():
-                    yield from self._frames(packet)
+                    yield from self._frames(
+                        packet, partial(_is_late, packets.pace, packets.arrival_s)
+                    )
                 case LayerPacket():
                     self._windows[packet.layer].push(packet)
                 case AudioPacket():
@@ -282,7 +296,9 @@ class Decoder:
         else:
             self._damage(f"the last frame would be shown for {float(length_s):g} s")
 
-    def _frames(self, packet: BasePacket) -> Iterator[PlannedFrame]:
+    def _frames(
+        self, packet: BasePacket, is_late: Callable[[float], bool]
+    ) -> Iterator[PlannedFrame]:
         """The frames of a packet of the base."""
         first, pts = packet.first_frame, frame_pts(packet)
         is_key = isinstance(packet, KeyPacket | PredictedKeyPacket)
@@ -299,7 +315,7 @@ class Decoder:
         yield from self._repeat(first, pts[0])
         shown = 0
         try:
-            for picture in self._take(packet):
+            for picture in self._take(packet, is_late):
                 yield self._plan(first + shown, pts[shown], picture, cut=not shown and cuts(packet))
                 shown += 1
         except (CorruptStream, LimitExceeded) as error:
@@ -312,14 +328,16 @@ class Decoder:
             return self._runs.lacks(packet)
         return self._layer.lacks(packet)
 
-    def _take(self, packet: BasePacket) -> Iterator[Upcoming[Picture]]:
+    def _take(
+        self, packet: BasePacket, is_late: Callable[[float], bool]
+    ) -> Iterator[Upcoming[Picture]]:
         if isinstance(packet, RunPacket):
             if packet.begins:
                 self._layer.forget()
             pictures = self._runs.take(packet)
             self._key_number = self._runs.key_number
         else:
-            pictures = self._layer.take(packet)
+            pictures = self._layer.take(packet, is_late)
             self._key_number = self._layer.key_number
         return pictures
 
@@ -407,6 +425,10 @@ class Decoder:
         if self._damages > MAX_DAMAGE_LINES:
             self.report.damage[-1] = f"{self._damages - MAX_DAMAGE_LINES + 1} more"
         self.report.warnings += self._network.warnings
+        if self.report.late:
+            self.report.warnings.append(
+                f"{self.report.late} frames were late and show the picture before them"
+            )
         if repeated := self._repeated + self._reader.repetitions:
             self.report.warnings.append(f"{repeated} repeated or late packets were ignored")
         if self._last is not None:

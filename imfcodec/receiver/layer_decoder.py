@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,14 @@ from imfcodec.receiver.key_frames import KeyFrames
 from imfcodec.receiver.report import DecodeReport
 from imfcodec.receiver.upcoming import Upcoming
 from imfcodec.receiver.workers import Workers
+
+CAUGHT_UP_S: Final = 0.03
+"""After a late frame, the next one that is rebuilt is so many seconds before it would be late."""
+
+
+def _never(early_s: float) -> bool:
+    """Whether a frame is late that has time."""
+    return False
 
 
 class LayerDecoder:
@@ -57,6 +66,7 @@ class LayerDecoder:
         self._holds = False  # whether the last packet was decoded, so that one may be chained to it
         self._next_frame = -1
         self._token: Tokens | None = None  # of the last picture
+        self._behind = False
         self._picture: Upcoming[Picture]
         self._referred: Future[None]  # done when the network has the last reference
         self.key_number = -1
@@ -80,11 +90,15 @@ class LayerDecoder:
             return not self._holds
         return self._keys.token_of(packet.key) is None
 
-    def take(self, packet: VideoPacket) -> Iterator[Upcoming[Picture]]:
+    def take(
+        self, packet: VideoPacket, is_late: Callable[[float], bool] = _never
+    ) -> Iterator[Upcoming[Picture]]:
         """Decode the next packet.
 
         Args:
             packet: The packet; `lacks` was asked, and does not hold.
+            is_late: Tells, when a frame is about to be rebuilt, whether it is late or will be in so
+                many seconds. Then the picture before it is shown again.
 
         Returns:
             The pictures of its frames in display order, RGB uint8 [H, W, 3] at coded size. A batch
@@ -97,10 +111,13 @@ class LayerDecoder:
                 chain.
         """
         self._holds = False
-        tokens = self._tokens(packet) if isinstance(packet, TokenPacket) else self._key(packet)
+        if isinstance(packet, TokenPacket):
+            tokens = self._tokens(packet)
+        else:
+            tokens, is_late = self._key(packet), _never
         self._holds = True
         self._next_frame = packet.first_frame + len(tokens)
-        return self._rebuilt(tokens)
+        return self._rebuilt(tokens, is_late)
 
     def _key(self, packet: VideoPacket) -> Tokens:
         assert not isinstance(packet, TokenPacket)
@@ -120,7 +137,9 @@ class LayerDecoder:
                 self._coder.reset(self._keys.token_of(packet.key))
             return self._coder.decode(packet.payload, len(packet.pts))
 
-    def _rebuilt(self, tokens: Tokens) -> Iterator[Upcoming[Picture]]:
+    def _rebuilt(
+        self, tokens: Tokens, is_late: Callable[[float], bool]
+    ) -> Iterator[Upcoming[Picture]]:
         """Pictures of consecutive frames from their tokens, int32 [n, d_m]."""
         step = self._network.batch
         for begin in range(0, len(tokens), step):
@@ -129,10 +148,11 @@ class LayerDecoder:
             changed = (batch != np.concatenate([before, batch[:-1]])).any(1)
             rebuilt: Iterator[Upcoming[Picture]] = iter(())
             if changed.any():
+                last = None if self._token is None else self._picture
                 pictures = self._workers.rebuilding.submit(
-                    self._rebuild, self._referred, batch[changed]
+                    self._rebuild, self._referred, batch[changed], is_late if last else _never
                 )
-                rebuilt = (Upcoming(partial(_nth, pictures, n)) for n in range(changed.sum()))
+                rebuilt = (Upcoming(partial(_nth, pictures, n, last)) for n in range(changed.sum()))
             for token, new in zip(batch, changed, strict=True):
                 if new:
                     self._token, self._picture = token, next(rebuilt)
@@ -147,12 +167,24 @@ class LayerDecoder:
         with self._report.stages.timed("network"):
             self._network.set_reference(picture, token)
 
-    def _rebuild(self, referred: Future[None], tokens: Tokens) -> Pictures:
+    def _rebuild(
+        self, referred: Future[None], tokens: Tokens, is_late: Callable[[float], bool]
+    ) -> Pictures | None:
+        """Pictures of tokens; None if they are late."""
         referred.result()  # raises what went wrong there
+        self._behind = is_late(CAUGHT_UP_S if self._behind else 0.0)
+        if self._behind:
+            self._report.late += len(tokens)
+            return None
         with self._report.stages.timed("network"):
             return self._network.rebuild(tokens)
 
 
-def _nth(pictures: Future[Pictures], number: int) -> Picture:
-    picture: Picture = pictures.result()[number]
+def _nth(pictures: Future[Pictures | None], number: int, last: Upcoming[Picture] | None) -> Picture:
+    """One of the pictures, or the last one before them if they were late."""
+    rebuilt = pictures.result()
+    if rebuilt is None:
+        assert last is not None
+        return last.get()
+    picture: Picture = rebuilt[number]
     return picture

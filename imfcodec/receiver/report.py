@@ -18,6 +18,7 @@ class DecodeReport:
         key_frames: Key frames decoded, of the base and of all windows.
         predicted_key_frames: How many of them are coded from earlier key frames.
         windows: Frames that show a window, by the number of its layer.
+        late: Frames of a live stream that show the picture before them, because they were late.
         lost: First and last number of each run of lost frames.
         damage: One line for each damaged place of the stream.
         truncated: Whether the stream ends before its end packet.
@@ -35,6 +36,7 @@ class DecodeReport:
     key_frames: int = 0
     predicted_key_frames: int = 0
     windows: dict[int, int] = field(default_factory=dict)
+    late: int = 0
     lost: list[tuple[int, int]] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     truncated: bool = False

@@ -4,8 +4,8 @@
                                                    └─ too old: dropped
 
 What waits in a pipe makes all that follows late. So frames are read as they come, and where the
-sender falls behind, it goes on with new ones. A pipe that a file goes through looks different: it
-has the next frame before it is due. Nothing of it is dropped.
+sender falls behind, it goes on with the newest. Of a file that goes through a pipe, nothing is
+dropped.
 """
 
 from __future__ import annotations
@@ -16,19 +16,14 @@ from collections.abc import Iterator
 from threading import Condition, Thread
 from typing import Final
 
+from imfcodec.codec.pace import Pace
 from imfcodec.media import AudioPacketOut, MediaReader, PictureFrame
 
-LATE_S: Final = 0.2
-"""Frames of a live source wait this long at most, in seconds, if there is a newer one."""
+LATE_S: Final = 0.06
+"""Once a frame of a live source has waited this long, in seconds, only the newest one is kept."""
 
 WAITING_BYTES: Final = 64 << 20
 """Frames of another source that wait hold about so many bytes."""
-
-LOOKED_AT: Final = 16
-"""A source is live if so many successive frames ..."""
-
-PACE: Final = 0.9
-"""... take this share of their time to arrive."""
 
 Event = PictureFrame | AudioPacketOut
 
@@ -47,8 +42,8 @@ class LiveSource:
         self._changed = Condition()
         self._waiting: deque[tuple[float, Event]] = deque()  # with times of arrival
         self._waiting_bytes = 0
-        self._arrivals: deque[tuple[float, int]] = deque(maxlen=LOOKED_AT)  # time, pts
-        self._live = self._stopped = False
+        self._pace = Pace()
+        self._stopped = False
         self._end: Exception | None = None
         self.dropped = 0
         Thread(target=self._run, name="imfcodec-live", daemon=True).start()
@@ -99,34 +94,24 @@ class LiveSource:
     def _put(self, event: Event) -> None:
         with self._changed:
             if isinstance(event, PictureFrame):
-                self._see(event)
+                self._pace.see(time.monotonic(), event.pts * self._tick_s)
             self._changed.wait_for(self._has_room)
             self._waiting.append((time.monotonic(), event))
             self._waiting_bytes += _bytes(event)
             self._drop_late()
             self._changed.notify_all()
 
-    def _see(self, picture: PictureFrame) -> None:
-        """Learn from a frame that has arrived whether the source is live."""
-        self._arrivals.append((time.monotonic(), picture.pts))
-        (first_s, first_pts), (last_s, last_pts) = self._arrivals[0], self._arrivals[-1]
-        if len(self._arrivals) == LOOKED_AT:
-            self._live |= last_s - first_s >= PACE * (last_pts - first_pts) * self._tick_s
-
     def _has_room(self) -> bool:
-        if not self._stopped and not self._live and self._waiting_bytes >= WAITING_BYTES:
-            self._arrivals.clear()  # their times say how fast the sender is
+        if not self._stopped and not self._pace.live and self._waiting_bytes >= WAITING_BYTES:
+            self._pace.delayed()
             return False
         return True
 
     def _drop_late(self) -> None:
-        """Drop frames that have waited too long, except the newest, and the first of all."""
-        if not self._live:
-            return
-        kept = [item for item in self._waiting if isinstance(item[1], PictureFrame)]
-        late = time.monotonic() - LATE_S
-        gone = {id(event) for came, event in kept[:-1] if came < late and event.pts}
-        if gone:
+        """Drop all frames but the newest, and the first of all, if one has waited too long."""
+        pictures = [(came, e) for came, e in self._waiting if isinstance(e, PictureFrame) and e.pts]
+        if self._pace.live and pictures and pictures[0][0] < time.monotonic() - LATE_S:
+            gone = {id(event) for _, event in pictures[:-1]}
             self.dropped += len(gone)
             self._waiting = deque(item for item in self._waiting if id(item[1]) not in gone)
             self._waiting_bytes = sum(_bytes(event) for _, event in self._waiting)

@@ -18,10 +18,12 @@ import imfcodec
 from imfcodec.bitstream import Damage, StreamReader
 from imfcodec.bitstream.framing import write_frame
 from imfcodec.bitstream.packets import TYPE_EXTENSION
+from imfcodec.codec import pace
 from imfcodec.codec.network import ENGINES
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import DamagedStream, InputUnreadable, UnsupportedVersion
 from imfcodec.media import MediaReader
+from imfcodec.receiver import decoder as decoder_module
 from imfcodec.receiver.decoder import DecodedFrame
 from imfcodec.receiver.read_ahead import AHEAD_PACKETS, Absent, ReadAhead
 
@@ -105,6 +107,45 @@ def test_frame_is_shown_before_the_next_arrives(
         assert pool.submit(next, frames, None).result(PATIENCE_S) is None
 
 
+class Weak(Slow):
+    """A network that takes as long for a picture as three frames are shown."""
+
+    def rebuild(self, tokens: np.ndarray) -> np.ndarray:
+        time.sleep(0.12)
+        return np.stack([self._picture] * len(tokens))
+
+
+def test_late_frames_of_a_live_stream_repeat_the_picture_before(
+    live: bytes, pipe: tuple[IO[bytes], IO[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "weak", lambda weights, quantiser, options: Weak())
+    monkeypatch.setattr(pace, "LOOKED_AT", 4)
+    monkeypatch.setattr(decoder_module, "LATE_S", 0.1)
+    source, sink = pipe
+    ends = ends_of_frames(live)
+    options = DecodeOptions(engine="weak")
+
+    def send() -> None:
+        begun = time.monotonic()
+        for number in range(12):
+            time.sleep(max(0.0, begun + 0.04 * number - time.monotonic()))
+            sink.write(live[ends.get(number - 1, 0) : ends[number] if number < 11 else None])
+        sink.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(send)
+        decoder = imfcodec.Decoder(source, options)
+        shown = [frame.number for frame in decoder]
+        sent.result(PATIENCE_S)
+    assert shown == [*range(12)]
+    assert decoder.report.late > 0
+    assert f"{decoder.report.late} frames were late" in decoder.report.warnings[-1]
+
+    decoder = imfcodec.Decoder(io.BytesIO(live), options)
+    assert len(list(decoder)) == 12
+    assert decoder.report.late == 0
+
+
 def test_iteration_ends_while_the_pipe_is_open(
     live: bytes, pipe: tuple[IO[bytes], IO[bytes]]
 ) -> None:
@@ -179,6 +220,9 @@ class Endless:
 
     class sizes:  # noqa: N801 - an attribute of the reader
         total_bytes = 0
+
+    class header:  # noqa: N801
+        time_base = 1
 
     def __init__(self, size_bytes: int) -> None:
         self.taken, self._size_bytes = 0, size_bytes
