@@ -12,6 +12,7 @@ from imfcodec.cli.options import json_option, options_of, quiet_option, take
 from imfcodec.cli.output import Row
 from imfcodec.cli.progress import Advance, stream_duration_s
 from imfcodec.cli.records import decode_record
+from imfcodec.cli.startup import without_meta_kernels
 from imfcodec.cli.text import (
     frames_text,
     plural,
@@ -56,6 +57,7 @@ def decode(names: tuple[str, ...], **options: Any) -> None:
 
 
 def _run(source: str, target: str, options: DecodeOptions, advance: Advance | None) -> DecodeReport:
+    without_meta_kernels()
     from imfcodec.receiver.decode import decode as run
 
     return run(source, target, options, advance)

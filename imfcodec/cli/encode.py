@@ -13,6 +13,7 @@ from imfcodec.cli.options import json_option, options_of, quiet_option, take
 from imfcodec.cli.output import Row
 from imfcodec.cli.progress import Advance, video_duration_s
 from imfcodec.cli.records import encode_record, file_bytes
+from imfcodec.cli.startup import without_meta_kernels
 from imfcodec.cli.text import (
     against_text,
     bytes_text,
@@ -175,6 +176,7 @@ def encode(names: tuple[str, ...], **options: Any) -> None:
 
 
 def _run(source: str, target: str, options: EncodeOptions, advance: Advance | None) -> EncodeReport:
+    without_meta_kernels()
     from imfcodec.sender.encode import encode as run
 
     return run(source, target, options, advance)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import textwrap
-from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +10,7 @@ import click
 
 from imfcodec import __version__
 from imfcodec.cli.failures import SIGNALS, failures, signal_exit_code, stop_on_signals
+from imfcodec.cli.startup import share_one_heap
 from imfcodec.errors import ERRORS
 
 COMMANDS = ("encode", "decode", "info", "weights", "demo", "compare", "bench", "prepare", "train")
@@ -66,16 +65,6 @@ def imfcodec() -> None:
     A key frame is sent as a picture, every other frame as a token of a few dozen bits. The
     receiver's network rebuilds each frame from a key frame and a token.
     """
-
-
-def share_one_heap() -> None:
-    """Let the threads that start from now on share one heap, where the C library is glibc.
-
-    By default each has a heap of its own, which keeps the largest size that the thread ever needed.
-    """
-    arena_max = -8  # M_ARENA_MAX of malloc.h
-    with suppress(OSError, AttributeError, TypeError):  # another operating system
-        ctypes.CDLL(None).mallopt(arena_max, 1)
 
 
 def main() -> None:

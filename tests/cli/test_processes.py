@@ -116,7 +116,7 @@ def test_signal_while_a_stream_pauses(
 
 HEAPS = """
 import ctypes, sys, threading
-from imfcodec.cli.main import share_one_heap
+from imfcodec.cli.startup import share_one_heap
 if sys.argv[1] == "shared":
     share_one_heap()
 barrier = threading.Barrier(4)
