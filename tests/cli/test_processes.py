@@ -140,3 +140,20 @@ def test_threads_share_one_heap() -> None:
 
     assert heaps("shared") == 1
     assert heaps("apart") > 1
+
+
+LIGHT = """
+import sys
+from imfcodec.cli.startup import without_meta_kernels
+without_meta_kernels()
+import torch
+assert "torch._decomp" not in sys.modules
+x = torch.rand(1, 3, 8, 8, requires_grad=True)
+torch.nn.functional.conv2d(x, torch.rand(4, 3, 3, 3)).sum().backward()
+assert x.grad is not None
+without_meta_kernels()
+"""
+
+
+def test_torch_works_without_meta_kernels() -> None:
+    subprocess.run([sys.executable, "-c", LIGHT], check=True)
