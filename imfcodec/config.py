@@ -266,8 +266,8 @@ class EncodeOptions:
 
     Attributes:
         format: Allow a name of OUT that does not end in .imf. Default: such a name is refused.
-        weights: Weights of the network: name, id or path. Default: those with a star in
-            `imfcodec weights list`.
+        weights: Weights of the network: name, id or path. Default: as `imfcodec weights list` shows
+            for each preset.
         quality: Quality, 0 (smallest stream) to 100 (best). It sets `key_crf`, `quantiser` and
             the time between key frames. With `bitrate` or `max_size`, the search begins here.
         bitrate: Rate to meet in bit/s, of all but the sound. The video is encoded several times.

@@ -173,12 +173,14 @@ def find_by_id(weights_id: bytes, *, exported: bool = False) -> WeightsFile:
     )
 
 
-def find(choice: str | None, *, exported: bool = False) -> WeightsFile:
-    """The weights that a user names by path, id or name; None takes the default.
+def find(choice: str | None, *, exported: bool = False, preset: str | None = None) -> WeightsFile:
+    """The weights that a user names by path, id or name.
 
     Args:
-        choice: The user's.
+        choice: The user's. None takes those for the preset, if a manifest names them, or the
+            default.
         exported: Look for exported weights; the path is that of a folder.
+        preset: Of the sender.
 
     Raises:
         WeightsMissing: There are none.
@@ -194,7 +196,7 @@ def find(choice: str | None, *, exported: bool = False) -> WeightsFile:
                 return file
             raise WeightsMissing(f"{path.name} is not named NAME-SHA8.safetensors")
     files = available(exported=exported)
-    wanted = choice if choice is not None else _default_id()
+    wanted = choice if choice is not None else _marked_id(preset)
     for file in files:
         if wanted in (file.name, file.id.hex()):
             return file
@@ -312,16 +314,17 @@ def _in_float32(x: Tensor) -> Tensor:
     return x.to(torch.float32, copy=True, memory_format=form)
 
 
-def load_weights(choice: str | None = None) -> Weights:
+def load_weights(choice: str | None = None, preset: str | None = None) -> Weights:
     """Load weights once, for any number of calls of `encode` and `decode`.
 
     Args:
-        choice: Name, id or path; None takes the default weights.
+        choice: Name, id or path; None takes those for the preset, or the default weights.
+        preset: Of the encoder.
 
     Raises:
         WeightsMissing, WeightsCorrupt: They cannot be used.
     """
-    return load(find(choice))
+    return load(find(choice, preset=preset))
 
 
 def write(folder: Path, name: str, model: IMF, tables: EntropyModel) -> WeightsFile:
@@ -353,15 +356,17 @@ def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _default_id() -> str | None:
-    """The id that the first manifest found marks as default."""
+def _marked_id(preset: str | None) -> str | None:
+    """The id that the first manifest with a default marks for a preset, or as the default."""
     for folder in folders():
         try:
             manifest = parsed_json((folder / "manifest.json").read_bytes())
         except (OSError, ValueError):
             continue
         entries = manifest.get("weights") if isinstance(manifest, dict) else None
-        for entry in entries if isinstance(entries, list) else []:
-            if isinstance(entry, dict) and entry.get("default") and "id" in entry:
-                return str(entry["id"])
+        listed = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+        default = next((e["id"] for e in listed if e.get("default") and "id" in e), None)
+        if default is not None:
+            own = (e["id"] for e in listed if "id" in e and preset in e.get("presets", ()))
+            return str(next(own, default))
     return None

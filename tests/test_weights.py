@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import imfcodec
 from imfcodec import weights
+from imfcodec.config import EncodeOptions
 from imfcodec.errors import WeightsCorrupt, WeightsMissing
 from tests.tiny import TINY, tiny_model, write_tiny_weights
 
@@ -58,6 +63,33 @@ def test_found_by_name_id_path_and_default(tmp_path: Path, monkeypatch: pytest.M
         json.dumps({"weights": [{"id": file.id.hex(), "default": True}]})
     )
     assert weights.find(None).id == file.id
+
+
+def test_presets_may_have_weights_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path))
+    usual = write_tiny_weights(tmp_path)
+    live = weights.write(tmp_path, "live", tiny_model(seed=1), weights.load(usual).tables)
+    entries = [
+        {"id": live.id.hex(), "default": False, "presets": ["live"]},
+        {"id": usual.id.hex(), "default": True},
+    ]
+    (tmp_path / "manifest.json").write_text(json.dumps({"weights": entries}))
+    assert weights.find(None, preset="live").id == live.id
+    assert weights.find(None, preset="best").id == usual.id
+    assert weights.find("tiny", preset="live").id == usual.id
+
+    def named(**options: Any) -> bytes:
+        stream = io.BytesIO()
+        with imfcodec.Encoder(
+            stream, width=64, height=64, options=EncodeOptions(**options)
+        ) as encoder:
+            encoder.write(np.zeros((64, 64, 3), np.uint8))
+        return imfcodec.inspect(io.BytesIO(stream.getvalue())).header.weights_id
+
+    assert named(preset="live") == named(latency="low") == live.id
+    assert named(preset="fast") == usual.id
 
 
 def test_loaded_is_what_was_written_at_half_precision(tmp_path: Path) -> None:

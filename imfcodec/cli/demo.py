@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--weights",
     metavar="NAME|ID|PATH",
-    help="Weights of the network. Default: those with a star in `imfcodec weights list`.",
+    help="Weights of the network. Default: the default of `imfcodec weights list`.",
 )
 @overwrite_option
 @json_option

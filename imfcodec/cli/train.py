@@ -266,7 +266,7 @@ def restoration_command(
 @click.option(
     "--weights",
     metavar="NAME|ID|PATH",
-    help="Weights of the sender. Default: those with a star in `imfcodec weights list`.",
+    help="Weights of the sender. Default: the default of `imfcodec weights list`.",
 )
 @settings_option
 @workers_option

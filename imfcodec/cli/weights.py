@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,21 +27,25 @@ def weights() -> None:
 @weights.command("list")
 @json_option
 def list_() -> None:
-    """List the installed weights; a star marks the default."""
+    """List the installed weights, and which the presets of `encode` take."""
     from imfcodec import weights as store
+    from imfcodec.config import EFFORTS
 
-    try:
+    users: dict[bytes, list[str]] = {}
+    with suppress(WeightsMissing):
         default = store.find(None).id
-    except WeightsMissing:
-        default = None
-    records = [_record(file, default) for file in store.available()]
+        users[default] = ["default"]
+        for preset in EFFORTS:
+            if (own := store.find(None, preset=preset).id) != default:
+                users.setdefault(own, []).append(preset)
+    records = [_record(file, users.get(file.id, [])) for file in store.available()]
     if wants_json():
         show_json({"weights": records, "folders": [str(f) for f in store.folders()]})
         return
     if not records:
         show_warnings([f"no weights are installed; put a weights file into {store.folders()[0]}"])
         return
-    heading = ("", "name", "id", "size", "preset", "parameters", "file")
+    heading = ("name", "id", "for", "size", "architecture", "parameters", "file")
     show_columns([heading, *map(_cells, records)])
 
 
@@ -128,21 +133,22 @@ def path(choice: str | None) -> None:
     show_lines(str(path) for path in paths)
 
 
-def _record(file: WeightsFile, default: bytes | None) -> Record:
-    preset, parameters = _content(file)
+def _record(file: WeightsFile, users: list[str]) -> Record:
+    architecture, parameters = _content(file)
     return {
         "name": file.name,
         "id": file.id.hex(),
-        "default": file.id == default,
+        "default": "default" in users,
+        "presets": [user for user in users if user != "default"],
         "size_bytes": file.path.stat().st_size,
-        "preset": preset,
+        "architecture": architecture,
         "parameters": parameters,
         "file": str(file.path),
     }
 
 
 def _content(file: WeightsFile) -> tuple[str | None, int | None]:
-    """Preset and number of parameters; both None if the file cannot be read. Loads no tensor."""
+    """Name of the sizes, number of parameters; None if the file cannot be read. Loads no tensor."""
     from safetensors import SafetensorError, safe_open
 
     from imfcodec.config import ModelConfig
@@ -163,11 +169,11 @@ def _content(file: WeightsFile) -> tuple[str | None, int | None]:
 def _cells(record: Record) -> tuple[str, ...]:
     readable = record["parameters"] is not None
     return (
-        "*" if record["default"] else "",
         record["name"],
         record["id"],
+        ", ".join(["default"] * record["default"] + [f"--preset {p}" for p in record["presets"]]),
         bytes_text(record["size_bytes"]),
-        record["preset"] if readable else "unreadable",
+        record["architecture"] if readable else "unreadable",
         f"{record['parameters'] / 1e6:.2f} M" if readable else "",
         record["file"],
     )

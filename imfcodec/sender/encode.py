@@ -49,7 +49,9 @@ def encode(
     check_files(source, target, overwrite=options.overwrite)
     if options.has_target:
         check_source(source)
-        loaded = loaded or weights.load_weights(options.weights)  # once for all passes
+        loaded = loaded or weights.load_weights(
+            options.weights, options.preset_name
+        )  # once for all passes
     one_pass = partial(_encode, source, loaded)
     if options.has_target:
         report = _encode_to_target(one_pass, target, options, progress)

@@ -134,7 +134,7 @@ class Encoder:
         self._stack = ExitStack()
         try:
             self._file = open_target(target, options.overwrite, self._stack)
-            self._weights = loaded or weights.load_weights(options.weights)
+            self._weights = loaded or weights.load_weights(options.weights, options.preset_name)
             self._weights.tables.quantiser(options.point.quantiser)
             self._check_header()
             self.stages = StageTimes()

@@ -18,7 +18,9 @@ def add_to_manifest(
 ) -> None:
     """Add a file to its folder's manifest and make it the default there.
 
-    Entries of files that are gone disappear. ``training`` tells the reader how it was trained.
+    Entries of files that are gone disappear. ``training`` tells the reader how it was trained. An
+    entry's ``presets`` are those of the encoder that take it instead of the default; none do at
+    first.
     """
     path = folder / "manifest.json"
     entries = json.loads(path.read_text())["weights"] if path.exists() else []

@@ -12,8 +12,8 @@ from .conftest import Invoke
 
 def test_list(invoke: Invoke, installed: WeightsFile) -> None:
     heading, first, *_ = invoke("weights", "list").stdout.splitlines()
-    assert heading.split() == ["name", "id", "size", "preset", "parameters", "file"]
-    assert first.split()[:3] == ["*", "tiny", installed.id.hex()]
+    assert heading.split() == ["name", "id", "for", "size", "architecture", "parameters", "file"]
+    assert first.split()[:3] == ["tiny", installed.id.hex(), "default"]
     assert first.endswith(str(installed.path))
 
 
@@ -21,7 +21,8 @@ def test_list_json(invoke: Invoke, installed: WeightsFile) -> None:
     record = json.loads(invoke("weights", "list", "--json").stdout)
     tiny = record["weights"][0]
     assert tiny["default"] is True
-    assert tiny["preset"] == "tiny"
+    assert tiny["presets"] == []
+    assert tiny["architecture"] == "tiny"
     assert tiny["size_bytes"] == installed.path.stat().st_size
     assert 10_000 < tiny["parameters"] < 1_000_000
     assert record["folders"][0] == str(installed.path.parent)
