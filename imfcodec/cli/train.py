@@ -225,7 +225,8 @@ def _show(record: dict[str, Any], text: str) -> None:
 @click.option(
     "--initial",
     metavar="PATH|NAME|ID",
-    help="Start from the file that another such run wrote, or from installed weights.",
+    help="Start from the file that another such run wrote, or from installed weights. Passes and "
+    "blocks that the preset lacks are left out.",
 )
 @workers_option
 @json_option

@@ -26,6 +26,9 @@ ENTERS = {
 }
 """What enters each convolution of the decoder, in order: a projection's output, or as it is."""
 
+R = "restoration."
+"""Prefix of the names of R's weights."""
+
 RIDGE = 1e-4
 """Of least squares, relative to the mean variance."""
 
@@ -48,7 +51,7 @@ def narrow(teacher: IMF, student: IMF, show: Callable[[IMF], None]) -> None:
 
     Args:
         teacher: The wide network.
-        student: Its like with fewer or narrower layers.
+        student: Its like with fewer or narrower layers. It keeps its own R.
         show: Runs the teacher on typical pictures.
 
     Raises:
@@ -60,8 +63,9 @@ def narrow(teacher: IMF, student: IMF, show: Callable[[IMF], None]) -> None:
     ):
         raise OptionError("only decoders of displacement have students")
     fitting = {k: v.shape for k, v in student.state_dict().items()}
-    same = {k: v for k, v in teacher.state_dict().items() if fitting.get(k) == v.shape}
-    other = [k for k in fitting.keys() - same.keys() if not k.startswith("frame_decoder.")]
+    values = teacher.state_dict().items()
+    same = {k: v for k, v in values if fitting.get(k) == v.shape and not k.startswith(R)}
+    other = [k for k in fitting.keys() - same.keys() if not k.startswith(("frame_decoder.", R))]
     if other:
         raise OptionError(f"teacher and student differ in more than the decoder: {min(other)}")
     student.load_state_dict(same, strict=False)

@@ -129,7 +129,7 @@ def train_restoration(
         validation: Folder of the validation shard, None for no validation.
         run: Folder of the run.
         device: "cpu", "cuda" or "auto".
-        initial: File of another such run to start from.
+        initial: File of another such run to start from; its R may be longer.
         workers: Processes that draw patches; None chooses by the device.
         say: Called with each log line.
 
@@ -155,7 +155,7 @@ def train_restoration(
     if restoration is None:
         raise OptionError(f"preset {config.model.preset} restores no references")
     if initial:
-        load_restoration(initial, restoration)
+        load_restoration(initial, restoration, shorten=True)
     restoration.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ema = average_of(restoration)
     optimiser = torch.optim.Adam(restoration.parameters(), config.learning_rate)
@@ -212,8 +212,16 @@ def train_restoration(
     return last
 
 
-def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> None:
+def load_restoration(
+    path: Path, restoration: ReferenceRestoration | None, *, shorten: bool = False
+) -> None:
     """Fill R with what `train_restoration` wrote; an R of one pass begins each further one.
+
+    Args:
+        path: The file, or weights of the codec.
+        restoration: R.
+        shorten: Whether R may have fewer passes, and fewer blocks at each scale; it has to be
+            trained then.
 
     Raises:
         OptionError: The network has no R.
@@ -225,7 +233,10 @@ def load_restoration(path: Path, restoration: ReferenceRestoration | None) -> No
         tensors = load_file(path)
         # Of a weights file of the codec, R is a part.
         tensors = under("model.restoration.", tensors) or tensors
-        restoration.load_state_dict(restoration.completed(tensors))
+        tensors = restoration.completed(tensors)
+        if shorten:
+            tensors = {k: v for k, v in tensors.items() if k in restoration.state_dict()}
+        restoration.load_state_dict(tensors)
     except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputUnreadable(f"{path} does not fit this network's R: {error}") from error
 

@@ -147,6 +147,22 @@ def test_a_second_pass_begins_as_the_first(shard: Path, tmp_path: Path) -> None:
         assert torch.allclose(trainee.imf.restoration(picture), once(picture), atol=1e-2)
 
 
+def test_a_short_restoration_begins_as_a_part_of_a_long_one(shard: Path, tmp_path: Path) -> None:
+    long = dataclasses.replace(TINY, restoration_passes=2, restoration_blocks=3)
+    short = dataclasses.replace(TINY, restoration_passes=1, restoration_blocks=2)
+    whole, part = restoration_of(long), restoration_of(short)
+    assert whole is not None
+    assert part is not None
+    write_tensors(tmp_path / FILE, whole.state_dict())
+    with pytest.raises(InputUnreadable, match="does not fit"):
+        load_restoration(tmp_path / FILE, part)
+    config = dataclasses.replace(CONFIG, model=short, steps=1, learning_rate=0.0)
+    train_restoration(config, shard, None, tmp_path / "r", device="cpu", initial=tmp_path / FILE)
+    for name, value in load_file(tmp_path / "r" / FILE).items():
+        assert torch.equal(value, whole.state_dict()[name])
+    assert not part.load_state_dict(load_file(tmp_path / "r" / FILE)).missing_keys
+
+
 def test_references_are_restored_once(shard: Path, tmp_path: Path) -> None:
     model = tiny_model()
     network = model.restoration
