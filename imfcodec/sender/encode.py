@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
@@ -95,7 +98,7 @@ def _encode(
             end_s=None if options.end_s is None else exact(options.end_s),
         )
         live = None
-        if options.effort.latency == "low" and not is_file(source):
+        if options.effort.latency == "low" and not _is_stored(source):
             live = LiveSource(reader)
             stack.callback(live.stop)
         else:
@@ -128,6 +131,17 @@ def _encode(
     if live and live.dropped:
         report.warnings.append(f"{live.dropped} frames were dropped to keep up with the source")
     return report
+
+
+def _is_stored(source: str | Path | BinaryIO) -> bool:
+    """Whether a source is a regular file, by whatever name; such a one waits."""
+    if isinstance(source, str | Path) and source != "-":
+        return is_file(source)
+    file = sys.stdin if source == "-" else source
+    try:
+        return S_ISREG(os.fstat(file.fileno()).st_mode)  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):  # no file of the operating system
+        return False
 
 
 def _timed(
