@@ -127,6 +127,9 @@ def real_time_table(rows: Sequence[RealTime]) -> Table:
         ("longest gap in real time, ms", lambda row: f"{1000 * row.longest_gap_s:.0f}"),
         ("live encode, frames/s", lambda row: f"{row.live_fps:.1f}"),
         ("longest live frame, ms", lambda row: f"{1000 * row.longest_live_s:.0f}"),
+        ("live decode, frames/s", lambda row: f"{row.live_decode_fps:.1f}"),
+        ("live decode, peak MiB", lambda row: f"{row.live_memory_bytes / 2**20:.0f}"),
+        ("live first picture, s", lambda row: f"{row.live_first_picture_s:.2f}"),
         ("x264 medium encode, frames/s", lambda row: f"{row.x264_fps:.0f}"),
     ]
     heading = ("figure", *(row.clip for row in rows))

@@ -245,7 +245,7 @@ def test_speed_alone_writes_nothing(
 ) -> None:
     def fast(paths: Sequence[Path], **options: Any) -> list[RealTime]:
         assert 1 <= options["threads"] <= 2
-        figures = (3.5, 31.25, 450 << 20, 1.2, 0.085, 33.3, 0.06, 260.4)
+        figures = (3.5, 31.25, 450 << 20, 1.2, 0.085, 33.3, 0.06, 35.0, 420 << 20, 0.9, 260.4)
         return [RealTime(path.stem, 64, 64, 12, 25.0, 2, *figures) for path in paths]
 
     monkeypatch.setattr(speed, "measure_real_time", fast)

@@ -57,7 +57,7 @@ def test_speed_shows_every_figure_and_names_as_they_are(capsys: pytest.CaptureFi
 
 
 def test_real_time_has_a_column_for_each_clip() -> None:
-    figures = (3.5, 31.25, 450 << 20, 1.234, 0.085, 33.3, 0.0601, 260.4)
+    figures = (3.5, 31.25, 450 << 20, 1.234, 0.085, 33.3, 0.0601, 36.4, 420 << 20, 0.98, 260.4)
     rows = [RealTime(clip, 256, 256, 300, 29.97, 2, *figures) for clip in ("anna", "ben")]
     table = real_time_table(rows)
     assert table[0] == ("figure", "anna", "ben")
@@ -73,5 +73,8 @@ def test_real_time_has_a_column_for_each_clip() -> None:
         "longest gap in real time, ms": "85",
         "live encode, frames/s": "33.3",
         "longest live frame, ms": "60",
+        "live decode, frames/s": "36.4",
+        "live decode, peak MiB": "420",
+        "live first picture, s": "0.98",
         "x264 medium encode, frames/s": "260",
     }

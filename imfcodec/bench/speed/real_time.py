@@ -6,7 +6,6 @@ reads the pictures of `imfcodec decode` from a pipe, each one when it is due.
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 import tempfile
@@ -64,15 +63,18 @@ def _measure(
 ) -> RealTime:
     threads = options.threads or 1
     with tempfile.TemporaryDirectory() as folder:
-        stream = Path(folder) / "clip.imf"
+        stream, live, video = (Path(folder) / name for name in ("clip.imf", "live.imf", "a.mp4"))
         say(f"{clip.name}: encode")
         rate_kbps = alone(threads, _encode, clip, stream, weights, threads)
         say(f"{clip.name}: decode")
-        decode_s, memory_bytes = alone(threads, _decode, stream, Path(folder) / "a.mp4", options)
+        decode_s, memory_bytes = alone(threads, _decode, stream, video, options)
         say(f"{clip.name}: play")
         first_s, gap_s = alone(threads, _play, clip, stream, options)
-    say(f"{clip.name}: live")
-    live_fps, longest_s = alone(threads, _encode_live, clip, weights, threads)
+        say(f"{clip.name}: live")
+        live_fps, longest_s = alone(threads, _encode_live, clip, live, weights, threads)
+        video.unlink()
+        live_decode_s, live_memory_bytes = alone(threads, _decode, live, video, options)
+        live_first_s, _ = alone(threads, _play, clip, live, options)
     say(f"{clip.name}: x264")
     return RealTime(
         clip.name,
@@ -88,6 +90,9 @@ def _measure(
         gap_s,
         live_fps,
         longest_s,
+        clip.frames / live_decode_s,
+        live_memory_bytes,
+        live_first_s,
         alone(threads, _x264_fps, clip, threads),
     )
 
@@ -156,12 +161,14 @@ def _check(process: subprocess.Popen[bytes]) -> None:
         raise ImfcodecError(process.stderr.read().decode(errors="replace").strip())
 
 
-def _encode_live(clip: Clip, weights: str | None, threads: int) -> tuple[float, float]:
+def _encode_live(
+    clip: Clip, stream: Path, weights: str | None, threads: int
+) -> tuple[float, float]:
     """Frames per second of a live encoder, and the longest time of a frame after the first."""
     options = EncodeOptions(weights=weights, preset="live", audio="none", threads=threads)
     times_s: list[float] = []
     with Encoder(
-        io.BytesIO(), width=clip.width, height=clip.height, fps=clip.rate, options=options
+        stream, width=clip.width, height=clip.height, fps=clip.rate, options=options
     ) as encoder:
         for picture in clip.pictures():
             begun = time.perf_counter()

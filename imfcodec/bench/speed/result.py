@@ -114,6 +114,9 @@ class RealTime:
         longest_gap_s: Between two pictures that a player takes from the pipe, each when it is due.
         live_fps: Of an encoder with preset live, key frames included.
         longest_live_s: That it took for one frame, the first one left out.
+        live_decode_fps: As ``decode_fps``, of the stream that the live encoder wrote.
+        live_memory_bytes: As ``peak_memory_bytes``, of that stream.
+        live_first_picture_s: As ``first_picture_s``, of that stream.
         x264_fps: Of x264 medium, encoding the same pictures.
     """
 
@@ -130,6 +133,9 @@ class RealTime:
     longest_gap_s: float
     live_fps: float
     longest_live_s: float
+    live_decode_fps: float
+    live_memory_bytes: int
+    live_first_picture_s: float
     x264_fps: float
 
 
