@@ -71,6 +71,8 @@ def layout_text(report: EncodeReport) -> str:
 def quality_text(report: EncodeReport) -> str:
     """The quality and what it stands for; if it was searched for, in how many passes."""
     point, found = report.point, f", found in {report.passes} passes" if report.passes > 1 else ""
+    if set(report.coded_as) == {"av1"}:  # there are no key frames and no tokens
+        return f"{report.quality:.4g}{found}"
     interval = point.keyframe_interval_s
     apart = f"{interval:.3g} s apart" if interval < NO_LIMIT_S else "of scenes only"
     crf = f"CRF {round(4 * point.key_crf) / 4:g}"

@@ -109,6 +109,7 @@ def test_without_heads_all_is_the_base(invoke: Invoke, clip: Path, tmp_path: Pat
     stream = tmp_path / "a.imf"
     said = rows(invoke("encode", clip, stream, "--measure", *FAST).stdout)
     assert said["layout"] == "plain AV1"
+    assert said["quality"] == "60"  # no CRF of key frames that there are none of
     assert "measured" not in said
     assert "windows" not in rows(invoke("decode", stream, tmp_path / "a.mp4").stdout)
 
