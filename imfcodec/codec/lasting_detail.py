@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +32,8 @@ class LastingDetail:
 
     def add(self, picture: Picture) -> Picture:
         """A later picture p, RGB uint8 [H, W, 3], with the detail where it has not changed."""
+        import cv2
+
         change = cv2.absdiff(_means(picture), self._mean)
         relative = cv2.transform(change, np.full((1, 3), 1 / (3 * CHANGE), np.float32))
         stays = cv2.exp(-np.square(relative))
@@ -41,6 +42,8 @@ class LastingDetail:
 
 
 def _means(picture: Picture) -> npt.NDArray[np.float32]:
+    import cv2
+
     size = (MEAN_SIDE, MEAN_SIDE)
     means = cv2.boxFilter(picture, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(means, np.float32)

@@ -12,7 +12,6 @@ from fractions import Fraction
 from typing import Final
 
 import av
-import cv2
 import numpy as np
 from av import VideoFormat, VideoFrame
 from av.filter import Graph
@@ -181,6 +180,8 @@ def resize(rgb: Rgb, size: tuple[int, int]) -> Rgb:
     if (width, height) == size:
         return rgb
     if size[0] >= width and size[1] >= height:
+        import cv2
+
         return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     scaled = VideoReformatter().reformat(

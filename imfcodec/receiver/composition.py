@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 
 from imfcodec.arrays import Picture
@@ -42,6 +41,8 @@ class _Shown:
 
     def draw(self, canvas: Picture, weight: Mask) -> None:
         """Blend the picture into the canvas, uint8 [H, W, 3] at display size."""
+        import cv2
+
         place = canvas[self.window.rows, self.window.columns]
         place[:] = cv2.blendLinear(self.picture, place, weight, 1 - weight)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -69,7 +67,6 @@ class LayerDecoder:
         self._next_frame = -1
         self._token: Tokens | None = None  # of the last picture
         self._behind = False
-        self._asked = deque[_Asked]()
         self._picture: Upcoming[Picture]
         self._referred: Future[None]  # done when the network has the last reference
         self.key_number = -1
@@ -152,11 +149,9 @@ class LayerDecoder:
             rebuilt: Iterator[Upcoming[Picture]] = iter(())
             if changed.any():
                 last = None if self._token is None else self._picture
-                pictures: Future[Pictures | None] = Future()
-                late = is_late if last else _never
-                asked = _Asked(batch[changed], self._referred, late, pictures)
-                self._asked.append(asked)
-                self._workers.rebuilding.submit(self._rebuild, asked)
+                pictures = self._workers.rebuilding.submit(
+                    self._rebuild, self._referred, batch[changed], is_late if last else _never
+                )
                 rebuilt = (Upcoming(partial(_nth, pictures, n, last)) for n in range(changed.sum()))
             for token, new in zip(batch, changed, strict=True):
                 if new:
@@ -172,58 +167,17 @@ class LayerDecoder:
         with self._report.stages.timed("network"):
             self._network.set_reference(picture, token)
 
-    def _rebuild(self, first: _Asked) -> None:
-        """Rebuild what was asked for first, and with it as much of the rest as makes a batch."""
-        if first.pictures.done():  # with others
-            return
-        group: list[_Asked] = []
-        frames = 0
-        while self._asked:
-            frames += len(self._asked[0].tokens)
-            if group and (frames > self._network.batch or self._asked[0].key is not group[0].key):
-                break
-            group.append(self._asked.popleft())
-        try:
-            for asked, pictures in zip(group, self._pictures(group), strict=True):
-                asked.pictures.set_result(pictures)
-        except BaseException as error:  # for the thread that waits for them
-            for asked in group:
-                asked.pictures.set_exception(error)
-
-    def _pictures(self, group: Sequence[_Asked]) -> list[Pictures | None]:
-        """Pictures of what has one key frame in common; None in place of those that are late."""
-        timely = []
-        for asked in group:
-            asked.key.result()  # raises what went wrong there
-            self._behind = asked.is_late(CAUGHT_UP_S if self._behind else 0.0)
-            if self._behind:
-                self._report.late += len(asked.tokens)
-            else:
-                timely.append(asked)
-        if not timely:
-            return [None] * len(group)
+    def _rebuild(
+        self, referred: Future[None], tokens: Tokens, is_late: Callable[[float], bool]
+    ) -> Pictures | None:
+        """Pictures of tokens; None if they are late."""
+        referred.result()  # raises what went wrong there
+        self._behind = is_late(CAUGHT_UP_S if self._behind else 0.0)
+        if self._behind:
+            self._report.late += len(tokens)
+            return None
         with self._report.stages.timed("network"):
-            rebuilt = self._network.rebuild(np.concatenate([asked.tokens for asked in timely]))
-        ends = np.cumsum([len(asked.tokens) for asked in timely])
-        parts = dict(zip(map(id, timely), np.split(rebuilt, ends[:-1]), strict=True))
-        return [parts.get(id(asked)) for asked in group]
-
-
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """Frames to be rebuilt together.
-
-    Attributes:
-        tokens: int32 [n, d_m].
-        key: Done when the network has their reference.
-        is_late: As for `LayerDecoder.take`.
-        pictures: Takes them; None if they are late.
-    """
-
-    tokens: Tokens
-    key: Future[None]
-    is_late: Callable[[float], bool]
-    pictures: Future[Pictures | None]
+            return self._network.rebuild(tokens)
 
 
 def _nth(pictures: Future[Pictures | None], number: int, last: Upcoming[Picture] | None) -> Picture:
