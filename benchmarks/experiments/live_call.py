@@ -63,7 +63,7 @@ def main() -> None:
     shown = _shown(receiver.stdout, clip.width * clip.height * 3)
     for thread in threads:
         thread.join()
-    _report(np.array(shown) - begun, _captured(stream, fps), count)
+    _report(np.array(shown) - begun, _captured(stream), count)
 
 
 def _y4m(clip: Clip) -> list[bytes]:
@@ -122,7 +122,7 @@ def _shown(file: IO[bytes], size: int) -> list[float]:
     return times
 
 
-def _captured(stream: io.BytesIO, fps: float) -> NDArray[np.float64]:
+def _captured(stream: io.BytesIO) -> NDArray[np.float64]:
     """When the frames of a stream were due, in seconds after the first."""
     stream.seek(0)
     reader = StreamReader(stream)

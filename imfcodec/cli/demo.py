@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--weights",
     metavar="NAME|ID|PATH",
-    help="Weights of the network. Default: the default of `imfcodec weights list`.",
+    help="Weights of the network. Default: as `imfcodec weights list` shows.",
 )
 @overwrite_option
 @json_option

@@ -267,7 +267,7 @@ def restoration_command(
 @click.option(
     "--weights",
     metavar="NAME|ID|PATH",
-    help="Weights of the sender. Default: the default of `imfcodec weights list`.",
+    help="Weights of the sender. Default: as `imfcodec weights list` shows.",
 )
 @settings_option
 @workers_option

@@ -166,8 +166,8 @@ class YuvConverter:
 def resize(rgb: Rgb, size: tuple[int, int]) -> Rgb:
     """Scale a picture: bicubic to enlarge, otherwise Lanczos.
 
-    OpenCV enlarges five times as fast as swscale, and slightly better (benchmarks/LOG.md). What it
-    shrinks has aliases.
+    OpenCV enlarges, five times as fast as swscale and slightly better (benchmarks/LOG.md). swscale
+    shrinks, since OpenCV would leave aliases.
 
     Args:
         rgb: uint8 [H, W, 3].

@@ -24,7 +24,7 @@ CAUGHT_UP_S: Final = 0.03
 
 
 def _never(early_s: float) -> bool:
-    """Whether a frame is late that has time."""
+    """Say that a frame is not late, whenever it is rebuilt."""
     return False
 
 

@@ -109,8 +109,10 @@ class LiveSource:
 
     def _drop_late(self) -> None:
         """Drop all frames but the newest, and the first of all, if one has waited too long."""
+        if not self._pace.live:
+            return
         pictures = [(came, e) for came, e in self._waiting if isinstance(e, PictureFrame) and e.pts]
-        if self._pace.live and pictures and pictures[0][0] < time.monotonic() - LATE_S:
+        if pictures and pictures[0][0] < time.monotonic() - LATE_S:
             gone = {id(event) for _, event in pictures[:-1]}
             self.dropped += len(gone)
             self._waiting = deque(item for item in self._waiting if id(item[1]) not in gone)
