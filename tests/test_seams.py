@@ -117,19 +117,17 @@ class FrozenNetwork:
     """Shows its reference, whatever the tokens say."""
 
     batch = 4
+    side_by_side = 1
     warnings = ()
 
     def restore(self, picture: np.ndarray, restoration: int = 0) -> np.ndarray:
         return picture
 
-    def set_reference(self, picture: np.ndarray, token: np.ndarray) -> None:
-        self._picture = picture
+    def reference(self, picture: np.ndarray, token: np.ndarray) -> np.ndarray:
+        return picture
 
-    def beside(self) -> FrozenNetwork:
-        return FrozenNetwork()
-
-    def rebuild(self, tokens: np.ndarray) -> np.ndarray:
-        return np.stack([self._picture] * len(tokens))
+    def rebuild(self, reference: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        return np.stack([reference] * len(tokens))
 
 
 class CoarserAndCoarser:

@@ -76,7 +76,7 @@ def main() -> None:
             latents = LatentTokens(
                 loaded.model, quantiser, reference, variant.steps, emphasis=FaceEmphasis(5.0)
             )
-            network.set_reference(reference, latents.token[0])
+            prepared = network.reference(reference, latents.token[0])
             bits, cpu_s, rebuilt = 0, 0.0, []
             for run, flow in zip(runs, flows, strict=True):
                 latents.restart()
@@ -89,7 +89,7 @@ def main() -> None:
                 coder.start_after(latents.token[0])
                 integers = TokenChooser(quantiser.step).choose(coder, tokens, curvature)
                 bits += 8 * len(coder.encode(integers))
-                rebuilt.append(network.rebuild(integers))
+                rebuilt.append(network.rebuild(prepared, integers))
             source = np.stack([*frames[:KEY], *runs[0]])
             shown = np.concatenate([rebuilt[1][::-1], rebuilt[0]])
             motion = MotionError()

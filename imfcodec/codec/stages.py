@@ -6,14 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 
 Progress = Callable[[int, float], None]
 """Called with the number of frames done and their duration in seconds."""
 
+_adding = Lock()
+
 
 @dataclass
 class StageTimes:
-    """Wall-clock milliseconds per stage of a spine."""
+    """Wall-clock milliseconds per stage of a spine, in all threads together."""
 
     milliseconds: dict[str, float] = field(default_factory=dict)
 
@@ -28,4 +31,5 @@ class StageTimes:
 
     def add(self, stage: str, seconds: float) -> None:
         """Add ``seconds`` to a stage."""
-        self.milliseconds[stage] = self.milliseconds.get(stage, 0.0) + seconds * 1000
+        with _adding:
+            self.milliseconds[stage] = self.milliseconds.get(stage, 0.0) + seconds * 1000

@@ -178,7 +178,7 @@ class Decoder:
         self.report = DecodeReport(found.file.label, self._reader.sizes)
         self._options, self._limits, self._tables = options, limits, tables
         self._network = ENGINES[options.engine](found, header.quantiser, options)
-        self._workers = Workers()
+        self._workers = Workers(self._network.side_by_side)
         self._layer = self._decoder_of(self.geometry.coded, header.key_config)
         self._runs = RunDecoder(self.geometry.coded, self._network, self._workers, self.report)
         self._windows = {
@@ -364,7 +364,7 @@ class Decoder:
             codec.decoder(*size),
             self._tables.coder(self.header.quantiser, holds=self.header.holds),
             config,
-            self._network.beside(),
+            self._network,
             self._workers,
             self._limits,
             self.report,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class LayerDecoder:
         self._token: Tokens | None = None  # of the last picture
         self._behind = False
         self._picture: Upcoming[Picture]
-        self._referred: Future[None]  # done when the network has the last reference
+        self._reference: Future[Any]  # of the last key frame
         self.key_number = -1
 
     def lose(self) -> None:
@@ -123,8 +123,9 @@ class LayerDecoder:
         assert not isinstance(packet, TokenPacket)
         with self._report.stages.timed("key frame"):
             key = self._keys.decode(packet)
-        restored = self._workers.restoring.submit(self._restore, key.picture, packet.restoration)
-        self._referred = self._workers.rebuilding.submit(self._refer, restored, key.token)
+        self._reference = self._workers.restoring.submit(
+            self._refer, key.picture, packet.restoration, key.token
+        )
         self.key_number = packet.frame_number
         self._token = None
         self._report.key_frames += 1
@@ -150,41 +151,42 @@ class LayerDecoder:
             if changed.any():
                 last = None if self._token is None else self._picture
                 pictures = self._workers.rebuilding.submit(
-                    self._rebuild, self._referred, batch[changed], is_late if last else _never
+                    self._rebuild, self._reference, batch[changed], is_late if last else _never
                 )
-                rebuilt = (Upcoming(partial(_nth, pictures, n, last)) for n in range(changed.sum()))
+                rebuilt = (
+                    Upcoming(partial(self._nth, pictures, n, last)) for n in range(changed.sum())
+                )
             for token, new in zip(batch, changed, strict=True):
                 if new:
                     self._token, self._picture = token, next(rebuilt)
                 yield self._picture
 
-    def _restore(self, picture: Picture, restoration: int) -> Picture:
+    def _refer(self, picture: Picture, restoration: int, token: Tokens) -> Any:
+        """What the network needs of a key frame."""
         with self._report.stages.timed("restoration"):
-            return self._network.restore(picture, restoration)
-
-    def _refer(self, restored: Future[Picture], token: Tokens) -> None:
-        picture = restored.result()
+            restored = self._network.restore(picture, restoration)
         with self._report.stages.timed("network"):
-            self._network.set_reference(picture, token)
+            return self._network.reference(restored, token)
 
     def _rebuild(
-        self, referred: Future[None], tokens: Tokens, is_late: Callable[[float], bool]
+        self, upcoming: Future[Any], tokens: Tokens, is_late: Callable[[float], bool]
     ) -> Pictures | None:
         """Pictures of tokens; None if they are late."""
-        referred.result()  # raises what went wrong there
+        reference = upcoming.result()  # raises what went wrong there
         self._behind = is_late(CAUGHT_UP_S if self._behind else 0.0)
         if self._behind:
-            self._report.late += len(tokens)
             return None
         with self._report.stages.timed("network"):
-            return self._network.rebuild(tokens)
+            return self._network.rebuild(reference, tokens)
 
-
-def _nth(pictures: Future[Pictures | None], number: int, last: Upcoming[Picture] | None) -> Picture:
-    """One of the pictures, or the last one before them if they were late."""
-    rebuilt = pictures.result()
-    if rebuilt is None:
-        assert last is not None
-        return last.get()
-    picture: Picture = rebuilt[number]
-    return picture
+    def _nth(
+        self, pictures: Future[Pictures | None], number: int, last: Upcoming[Picture] | None
+    ) -> Picture:
+        """One of the pictures, or the last one before them if they are late."""
+        rebuilt = pictures.result()
+        if rebuilt is None:
+            assert last is not None
+            self._report.late += 1
+            return last.get()
+        picture: Picture = rebuilt[number]
+        return picture

@@ -6,18 +6,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 class Workers:
-    """One thread for each kind of work, which does it in stream order.
+    """Threads for each kind of work, which begin it in stream order.
 
-        key pictures ─ restoring ─┐
-        tokens ───────────────────┴─ rebuilding ─ composing ─ frames to show
+        key pictures ─ restoring ─ references ─┐
+        tokens ────────────────────────────────┴─ rebuilding ─ composing ─ frames to show
 
-    `restoring` waits for nothing, `rebuilding` for restored pictures, `composing` for both.
+    `restoring` waits for nothing, `rebuilding` for references, `composing` for both.
     """
 
-    def __init__(self) -> None:
-        """Start no thread yet."""
+    def __init__(self, side_by_side: int) -> None:
+        """Start no thread yet.
+
+        Args:
+            side_by_side: Batches of frames that are rebuilt at the same time.
+        """
         self.restoring = ThreadPoolExecutor(1, "imfcodec-restoring")
-        self.rebuilding = ThreadPoolExecutor(1, "imfcodec-rebuilding")
+        self.rebuilding = ThreadPoolExecutor(side_by_side, "imfcodec-rebuilding")
         self.composing = ThreadPoolExecutor(1, "imfcodec-composing")
 
     def stop(self) -> None:

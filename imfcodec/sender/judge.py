@@ -43,21 +43,21 @@ class Judge:
     """
 
     def __init__(self, model: IMF, network: Network) -> None:
-        """Take the model, and the receiver's network, whose reference the judge sets."""
+        """Take the model, and the receiver's network."""
         self._model, self._network = model, network
         self._seen = 0
         self.errors: list[float] = []
 
     def take(self, reference: Picture, token: Tokens) -> None:
         """See `Watcher`."""
-        self._network.set_reference(reference, token)
+        self._reference = self._network.reference(reference, token)
 
     def see(self, tokens: Tokens, sources: Sequence[Picture]) -> None:
         """See `Watcher`."""
         places = [n for n in range(len(tokens)) if (self._seen + n) % EVERY == 0]
         self._seen += len(tokens)
         if places:
-            rebuilt = self._network.rebuild(tokens[places])
+            rebuilt = self._network.rebuild(self._reference, tokens[places])
             self.errors += self.compare(list(rebuilt), [sources[n] for n in places])
 
     def compare(self, pictures: Sequence[Picture], sources: Sequence[Picture]) -> list[float]:

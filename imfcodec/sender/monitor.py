@@ -38,11 +38,12 @@ class Monitor:
 
     def take(self, reference: Picture, token: npt.NDArray[np.int32]) -> None:
         """See `Watcher`."""
-        self._receiver.set_reference(reference, token)
+        self._reference = self._receiver.reference(reference, token)
 
     def see(self, tokens: npt.NDArray[np.int32], sources: Sequence[Picture]) -> None:
         """See `Watcher`."""
-        error = self._receiver.rebuild(tokens).astype(np.float32) - np.stack(sources)
+        rebuilt = self._receiver.rebuild(self._reference, tokens).astype(np.float32)
+        error = rebuilt - np.stack(sources)
         mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
         self.psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]
 

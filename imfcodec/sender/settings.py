@@ -129,7 +129,7 @@ class Parts:
         return BetterOf(
             self._geometry,
             self._whole,
-            Judge(self._model, self._network.beside()),
+            Judge(self._model, self._network),
             [self._run(hold) for hold in sorted({1, hold_of(self._frame_rate)})],
             self._stages,
         )
@@ -199,16 +199,15 @@ class Parts:
     def _coder(self, keys: KeyCoder, watchers: Sequence[Watcher]) -> SegmentCoder:
         options, weights, live = self._options, self._weights, self._live
         level = options.point.quantiser
-        network = self._network.beside()
         if options.measure:
-            self.monitors.append(Monitor(network))
+            self.monitors.append(Monitor(self._network))
             watchers = [*watchers, self.monitors[-1]]
         return SegmentCoder(
             self._model,
             weights.tables.quantiser(level),
             weights.tables.coder(level, holds=True),
             keys,
-            network,
+            self._network,
             TokenSettings(
                 self._effort.refine,
                 longest_hold=max(1, int(HOLD_S * self._frame_rate)),

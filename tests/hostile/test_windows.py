@@ -68,19 +68,17 @@ class Simple:
     """A network that is quick: it adds the first value of the token to the reference."""
 
     batch = 8
+    side_by_side = 2
     warnings = ()
 
     def restore(self, picture: np.ndarray, restoration: int = 0) -> np.ndarray:
         return picture ^ 1
 
-    def set_reference(self, picture: np.ndarray, token: np.ndarray) -> None:
-        self._picture = picture
+    def reference(self, picture: np.ndarray, token: np.ndarray) -> np.ndarray:
+        return picture
 
-    def beside(self) -> Simple:
-        return Simple()
-
-    def rebuild(self, tokens: np.ndarray) -> np.ndarray:
-        return np.stack([self._picture + np.uint8(token[0] & 0x1F) for token in tokens])
+    def rebuild(self, reference: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        return np.stack([reference + np.uint8(token[0] & 0x1F) for token in tokens])
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 from typing import IO
 
 import numpy as np
@@ -34,6 +34,7 @@ class Slow:
     """A network that rebuilds only when it may, and tells when it has restored two key frames."""
 
     batch = 4
+    side_by_side = 1
     warnings = ()
 
     def __init__(self) -> None:
@@ -46,15 +47,12 @@ class Slow:
             self.restored_two.set()
         return picture
 
-    def set_reference(self, picture: np.ndarray, token: np.ndarray) -> None:
-        self._picture = picture
+    def reference(self, picture: np.ndarray, token: np.ndarray) -> np.ndarray:
+        return picture
 
-    def beside(self) -> Slow:
-        return self
-
-    def rebuild(self, tokens: np.ndarray) -> np.ndarray:
+    def rebuild(self, reference: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         assert self.may_rebuild.wait(PATIENCE_S)
-        return np.stack([self._picture] * len(tokens))
+        return np.stack([reference] * len(tokens))
 
 
 @pytest.fixture
@@ -110,9 +108,32 @@ def test_frame_is_shown_before_the_next_arrives(
 class Weak(Slow):
     """A network that takes as long for a picture as three frames are shown."""
 
-    def rebuild(self, tokens: np.ndarray) -> np.ndarray:
+    def rebuild(self, reference: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         time.sleep(0.12)
-        return np.stack([self._picture] * len(tokens))
+        return np.stack([reference] * len(tokens))
+
+
+class Pairwise(Slow):
+    """A network that rebuilds a frame only beside another; the later one is complete first."""
+
+    side_by_side = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = Barrier(2)
+
+    def rebuild(self, reference: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        later = self.begun.wait(PATIENCE_S)
+        time.sleep(0.02 * (1 - later))
+        return np.stack([reference] * len(tokens))
+
+
+def test_frames_that_come_alone_are_rebuilt_side_by_side(
+    live: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "pairwise", lambda weights, quantiser, options: Pairwise())
+    decoder = imfcodec.Decoder(io.BytesIO(live), DecodeOptions(engine="pairwise"))
+    assert [frame.number for frame in decoder] == [*range(12)]
 
 
 def test_late_frames_of_a_live_stream_repeat_the_picture_before(
@@ -176,7 +197,7 @@ def test_what_the_network_raises_arrives(live: bytes, network: Slow) -> None:
     def broken(picture: np.ndarray, token: np.ndarray) -> None:
         raise MemoryError("too large")
 
-    network.set_reference = broken  # type: ignore[method-assign]
+    network.reference = broken  # type: ignore[method-assign]
     with pytest.raises(MemoryError, match="too large"):
         list(imfcodec.Decoder(io.BytesIO(live), DecodeOptions(engine="slow")))
 

@@ -99,8 +99,8 @@ def test_training_shows_what_a_receiver_rebuilds(
         look = dataclasses.replace(AS_IT_IS, flip=seen.flip, affine=seen.affine)
         receiver = TorchNetwork(model, level)
         key = torch.from_numpy(np.array(material.refs[sent.reference[run]]))
-        receiver.set_reference(_as_sent(key, look), sent.reference_token[run])
-        pictures = receiver.rebuild(sent.tokens[run, place : place + 2])
+        reference = receiver.reference(_as_sent(key, look), sent.reference_token[run])
+        pictures = receiver.rebuild(reference, sent.tokens[run, place : place + 2])
         for picture, ours in zip(pictures, (shown.picture[n], shown.neighbour[n]), strict=True):
             expected = torch.from_numpy(picture).permute(2, 0, 1) / 255
             assert (ours.clamp(0, 1) - expected).abs().max() < 2 / 255

@@ -12,10 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from imfcodec.arrays import Picture, Pictures
+from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.config import DecodeOptions
 
 if TYPE_CHECKING:  # weights use this room
@@ -29,18 +26,20 @@ These values are part of the format."""
 class Network(Protocol):
     """What a receiver needs of the network, whatever runs it.
 
-        key picture ─ restore ─ x_r ─ set_reference
-        tokens ─ rebuild ─ pictures
+        key picture ─ restore ─ x_r ─ reference ─┐
+        tokens ──────────────────────────────────┴─ rebuild ─ pictures
 
     A frame depends only on the reference and its own token, so frames may be rebuilt in any
-    batches.
+    batches, and several threads may call at the same time.
 
     Attributes:
         batch: Frames that are best rebuilt together.
-        warnings: What the user should know of; networks beside each other share the list.
+        side_by_side: Batches that are best rebuilt at the same time.
+        warnings: What the user should know of.
     """
 
     batch: int
+    side_by_side: int
     warnings: list[str]
 
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
@@ -52,16 +51,15 @@ class Network(Protocol):
         """
         ...
 
-    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
-        """Take a restored key frame x_r, uint8 [H, W, 3], with its token integers [d_m]."""
+    def reference(self, picture: Picture, token: Tokens) -> Any:
+        """What `rebuild` needs of a restored key frame x_r, uint8 [H, W, 3], and its token [d_m].
+
+        Each engine has a form of its own.
+        """
         ...
 
-    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
-        """Token integers [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
-        ...
-
-    def beside(self) -> Network:
-        """The same network for another layer: it has a reference of its own."""
+    def rebuild(self, reference: Any, tokens: Tokens) -> Pictures:
+        """Tokens of frames, int32 [N, d_m] -> RGB uint8 [N, H, W, 3] at coded size."""
         ...
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from imfcodec.arrays import Picture, Pictures
+from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.config import DecodeOptions
@@ -52,6 +50,7 @@ class OnnxNetwork:
             WeightsCorrupt: A graph is missing, damaged, or of other weights.
         """
         self.batch = options.batch or BATCH
+        self.side_by_side = 1  # onnxruntime shares the work out itself
         self.warnings: list[str] = []
         self._quantiser = quantiser
         folder = weights.file.path
@@ -60,7 +59,6 @@ class OnnxNetwork:
             self._restore = _session(folder / "restore.onnx", weights.file.id, options)
         self._refer = _session(folder / "reference.onnx", weights.file.id, options)
         self._rebuild = _session(folder / "rebuild.onnx", weights.file.id, options)
-        self._reference: dict[str, Any] = {}
 
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
         """See `Network.restore`."""
@@ -71,25 +69,19 @@ class OnnxNetwork:
         restored: Picture = self._restore.run(None, inputs)[0][0]
         return restored
 
-    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
-        """See `Network.set_reference`."""
+    def reference(self, picture: Picture, token: Tokens) -> dict[str, Any]:
+        """See `Network.reference`: the outputs of reference.onnx by name."""
         inputs = {"picture": picture[None], "token": self._quantiser.dequantise(token[None])}
         outputs = self._refer.run(None, inputs)
-        self._reference = dict(zip(_names(self._refer.get_outputs()), outputs, strict=True))
+        return dict(zip(_names(self._refer.get_outputs()), outputs, strict=True))
 
-    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+    def rebuild(self, reference: dict[str, Any], tokens: Tokens) -> Pictures:
         """See `Network.rebuild`."""
         values = self._quantiser.dequantise(tokens)
         batches = [values[n : n + self.batch] for n in range(0, len(values), self.batch)]
-        inputs = {n: self._reference[n] for n in _names(self._rebuild.get_inputs()) if n != "token"}
+        inputs = {n: reference[n] for n in _names(self._rebuild.get_inputs()) if n != "token"}
         parts = [self._rebuild.run(None, {"token": batch, **inputs})[0] for batch in batches]
         return np.concatenate(parts)
-
-    def beside(self) -> OnnxNetwork:
-        """See `Network.beside`."""
-        other = copy.copy(self)
-        other._reference = {}
-        return other
 
 
 def _names(ports: Any) -> list[str]:

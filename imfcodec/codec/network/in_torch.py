@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from imfcodec.arrays import Picture, Pictures
+from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
 from imfcodec.codec.threads import own_threads, set_own_threads
 from imfcodec.codec.tokens import Quantiser
@@ -21,6 +21,10 @@ FRAMES_A_THREAD = 2
 """Frames that a CPU thread rebuilds together: with four it is no faster, and takes more memory."""
 
 FRAMES_ON_A_GPU = 32
+
+SIDE_BY_SIDE = 2
+"""Batches that a CPU rebuilds at the same time. Of single frames, two on a thread each take 41 ms a
+frame where one on two threads takes 65 (two AVX2 cores); more would each take longer."""
 
 
 def device_of(name: str) -> torch.device:
@@ -81,7 +85,8 @@ class TorchNetwork:
     """The network in torch (see `Network`).
 
     On a CPU, each thread takes a share of the batch: the threads then wait less for each other than
-    if all of them worked on each operation.
+    if all of them worked on each operation. A frame that comes alone has half of the threads, and
+    the next one the others.
     """
 
     def __init__(
@@ -113,11 +118,11 @@ class TorchNetwork:
         self._shares = threads or host if on_cpu else 1
         suits = FRAMES_A_THREAD * self._shares if on_cpu else FRAMES_ON_A_GPU
         self.batch = batch or suits
+        self.side_by_side = min(SIDE_BY_SIDE, self._shares)
         self.warnings: list[str] = []
         self._workers = ThreadPoolExecutor(
             self._shares, "imfcodec-network", set_own_threads, (1, host)
         )
-        self._reference: Reference | None = None
 
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
         """See `Network.restore`."""
@@ -125,20 +130,20 @@ class TorchNetwork:
             return restored(self._model, picture, restoration)
 
     @torch.inference_mode()
-    def set_reference(self, picture: Picture, token: npt.NDArray[np.int32]) -> None:
-        """See `Network.set_reference`."""
+    def reference(self, picture: Picture, token: Tokens) -> Reference:
+        """See `Network.reference`."""
         with own_threads(self._threads):
-            self._reference = self._model.reference(
+            return self._model.reference(
                 to_tensor(picture[None], self._device), self._tokens(token[None])
             )
 
-    def rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
+    def rebuild(self, reference: Reference, tokens: Tokens) -> Pictures:
         """See `Network.rebuild`."""
         parts: list[Pictures] = []
         while len(tokens):
             batch = tokens[: self.batch]
             try:
-                parts += self._shared_out(batch)
+                parts += self._shared_out(reference, batch)
             except torch.OutOfMemoryError:  # of a GPU
                 if len(batch) == 1:
                     raise
@@ -152,25 +157,18 @@ class TorchNetwork:
             tokens = tokens[len(batch) :]
         return np.concatenate(parts)
 
-    def beside(self) -> TorchNetwork:
-        """See `Network.beside`."""
-        other = copy.copy(self)
-        other._reference = None
-        return other
-
-    def _shared_out(self, batch: npt.NDArray[np.int32]) -> list[Pictures]:
+    def _shared_out(self, reference: Reference, batch: Tokens) -> list[Pictures]:
         """Pictures of a batch, in the shares of the threads."""
         shares = np.array_split(batch, min(self._shares, len(batch)))
         if len(shares) > 1:
-            return list(self._workers.map(self._rebuild, shares))
-        with own_threads(self._threads):
-            return [self._rebuild(batch)]
+            return list(self._workers.map(partial(self._rebuild, reference), shares))
+        with own_threads(self._shares // self.side_by_side):
+            return [self._rebuild(reference, batch)]
 
     @torch.inference_mode()
-    def _rebuild(self, tokens: npt.NDArray[np.int32]) -> Pictures:
-        assert self._reference is not None  # tokens follow a key frame
-        reference = self._reference.expand(len(tokens))
-        return to_pictures(self._model.reconstruct(self._tokens(tokens), reference).picture)
+    def _rebuild(self, reference: Reference, tokens: Tokens) -> Pictures:
+        expanded = reference.expand(len(tokens))
+        return to_pictures(self._model.reconstruct(self._tokens(tokens), expanded).picture)
 
-    def _tokens(self, integers: npt.NDArray[np.int32]) -> Tensor:
+    def _tokens(self, integers: Tokens) -> Tensor:
         return torch.from_numpy(self._quantiser.dequantise(integers)).to(self._device)

@@ -223,9 +223,12 @@ def _compare(weights: Weights, exported: WeightsFile) -> None:
     for size in CHECKED:
         picture = _smooth(rng, size)
         tokens = rng.integers(-3, 4, (5, weights.model.config.token_size)).astype(np.int32)
-        for network in (theirs, ours):
-            network.set_reference(picture, tokens[0])
-        pairs = [(theirs.rebuild(tokens), ours.rebuild(tokens))]
+        pairs = [
+            (
+                theirs.rebuild(theirs.reference(picture, tokens[0]), tokens),
+                ours.rebuild(ours.reference(picture, tokens[0]), tokens),
+            )
+        ]
         for restoration in range(len(STRENGTHS)):
             pairs.append((theirs.restore(picture, restoration), ours.restore(picture, restoration)))
         for one, other in pairs:
