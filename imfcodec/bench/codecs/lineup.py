@@ -11,10 +11,11 @@ from imfcodec.bench.codecs.codec import Codec
 from imfcodec.bench.codecs.frozen import Frozen
 from imfcodec.bench.codecs.imf import IMF
 from imfcodec.bench.codecs.sampling import Sampling
+from imfcodec.config import EFFORTS
 from imfcodec.errors import OptionError
 
 DEFAULT = (
-    *("imf", "frozen", "svtav1-ra-p2", "svtav1-ra-p2-half", "svtav1-ra-p2-192px-half"),
+    *("imf-default", "frozen", "svtav1-ra-p2", "svtav1-ra-p2-half", "svtav1-ra-p2-192px-half"),
     *("x265", "x264", "vp9", "vvc"),
 )
 """For a first look: ours, the floor, and one strong curve or family of each standard."""
@@ -33,9 +34,9 @@ def lineup(
 
     Args:
         names: Exact names (`svtav1-ra-p2`: this curve alone), beginnings of names up to a dash
-            (`svtav1`, `svtav1-ra`, `vvc`, `imf`) or glob patterns (`svtav1-*-p2*`). None:
+            (`svtav1`, `svtav1-ra`, `vvc`, `imf-best`) or glob patterns (`svtav1-*-p2*`). None:
             `DEFAULT`.
-        weights: Those of our own codec, one codec each, as `IMF` takes them.
+        weights: Those of our own codec, as `IMF` takes them; one codec for each and each preset.
         threads: Of each codec.
 
     Raises:
@@ -54,7 +55,8 @@ def lineup(
 
 def _all(weights: Sequence[str | None], threads: int) -> Iterator[Codec]:
     # Several ways to name one set of weights make one codec.
-    yield from {codec.name: codec for codec in (IMF(w, threads) for w in weights)}.values()
+    ours = (IMF(preset, w, threads) for preset, w in product(EFFORTS, weights))
+    yield from {codec.name: codec for codec in ours}.values()
     yield Frozen()
     for preset, low_delay, size, half in product(_PRESETS, (False, True), _SIZES, (False, True)):
         yield svtav1(threads, Sampling(size, half), preset, low_delay)

@@ -5,6 +5,7 @@ import pickle  # noqa: TID251  what worker processes are sent
 import pytest
 
 from imfcodec.bench.codecs.lineup import DEFAULT, lineup
+from imfcodec.config import EFFORTS
 from imfcodec.errors import OptionError
 
 
@@ -59,9 +60,10 @@ def test_codecs_travel_to_other_processes() -> None:
 
 
 def test_several_weights_are_several_codecs(tiny_weights: str) -> None:
-    codecs = lineup(["imf"], weights=[tiny_weights, "other", tiny_weights])
+    codecs = lineup(["imf-fast"], weights=[tiny_weights, "other", tiny_weights])
     assert len(codecs) == 2
-    assert codecs[0].name.startswith("imf-tiny-")
+    assert codecs[0].name.startswith("imf-fast-tiny-")
+    assert len(lineup(["imf"], weights=[tiny_weights, "other"])) == 2 * len(EFFORTS)
 
 
 def test_threads_reach_every_codec() -> None:
