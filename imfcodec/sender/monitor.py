@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imfcodec.arrays import Picture
+from imfcodec.arrays import Picture, Pictures
 from imfcodec.codec.network import Network
 
 
@@ -42,8 +42,11 @@ class Monitor:
 
     def see(self, tokens: npt.NDArray[np.int32], sources: Sequence[Picture]) -> None:
         """See `Watcher`."""
-        rebuilt = self._receiver.rebuild(self._reference, tokens).astype(np.float32)
-        error = rebuilt - np.stack(sources)
+        self.compare(self._receiver.rebuild(self._reference, tokens), sources)
+
+    def compare(self, pictures: Pictures, sources: Sequence[Picture]) -> None:
+        """Measure frames as the receiver shows them, uint8 [N, H, W, 3]."""
+        error = pictures.astype(np.float32) - np.stack(sources)
         mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
         self.psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]
 

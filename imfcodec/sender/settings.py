@@ -132,6 +132,7 @@ class Parts:
             Judge(self._model, self._network),
             [self._run(hold) for hold in sorted({1, hold_of(self._frame_rate)})],
             self._stages,
+            self.monitors,
         )
 
     def _whole(self, *watchers: Watcher) -> Layer:

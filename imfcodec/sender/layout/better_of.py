@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 import numpy as np
 
+from imfcodec.arrays import Picture
 from imfcodec.bitstream import RunPacket, TokenPacket
 from imfcodec.codec.pictures.av1 import MIN_CRF
 from imfcodec.codec.pictures.av1_video import MAX_VIDEO_CRF, VideoDecoder
@@ -24,6 +26,7 @@ from imfcodec.sender.judge import EVERY, VIDEO, Judge
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.layout import LayoutPacket
 from imfcodec.sender.layout.placing import PlacedFrame
+from imfcodec.sender.monitor import Monitor
 from imfcodec.sender.run_coder import RunSettings, coded_run, is_full
 from imfcodec.sender.segment_coder import PicturePacket
 from imfcodec.sender.source_frame import SourceFrame
@@ -57,6 +60,7 @@ class BetterOf:
         judge: Judge,
         runs: Sequence[RunSettings],
         stages: StageTimes,
+        monitors: Sequence[Monitor],
     ) -> None:
         """Take what does the work.
 
@@ -66,8 +70,10 @@ class BetterOf:
             judge: Compares both.
             runs: Ways to code plain video.
             stages: Takes the time of each stage.
+            monitors: The layer's, if it is measured, comes last in these.
         """
         self._geometry, self._layer, self._judge = geometry, layer_of(judge), judge
+        self._monitors = monitors[-1:]
         self._runs, self._stages = runs, stages
         self._frames: list[SourceFrame] = []
         self._packets: list[PicturePacket] = []
@@ -103,6 +109,10 @@ class BetterOf:
             run = self._better(float(np.mean(self._judge.errors)))
         if run:
             self.name = "av1"
+            for monitor in self._monitors:
+                monitor.psnr.clear()
+                for picture, frame in zip(self._decoded(run), self._frames, strict=True):
+                    monitor.compare(picture[None], [frame.picture])
         yield from run or self._packets
 
     def _better(self, least: float) -> list[RunPacket] | None:
@@ -143,14 +153,16 @@ class BetterOf:
 
     def _error(self, run: list[RunPacket]) -> float:
         """Mean error of a run as the receiver shows it."""
-        decoder = VideoDecoder(*self._geometry.coded)
-        hold, errors = run[0].hold, []
-        pictures = map(decoder.decode, (unit for packet in run for unit in packet.units))
-        for number, picture in enumerate(pictures):
-            for place in range(number * hold, min((number + 1) * hold, len(self._frames))):
-                if place % EVERY == 0:
-                    errors += self._judge.compare([picture], [self._frames[place].picture])
+        pairs = islice(zip(self._decoded(run), self._frames, strict=True), 0, None, EVERY)
+        errors = [self._judge.compare([shown], [frame.picture]) for shown, frame in pairs]
         return VIDEO * float(np.mean(errors))
+
+    def _decoded(self, run: list[RunPacket]) -> Iterator[Picture]:
+        """The picture that a run shows in each of the frames."""
+        decoder = VideoDecoder(*self._geometry.coded)
+        pictures = map(decoder.decode, (unit for packet in run for unit in packet.units))
+        shown = (picture for picture in pictures for _ in range(run[0].hold))
+        return islice(shown, len(self._frames))
 
 
 @dataclass(frozen=True)

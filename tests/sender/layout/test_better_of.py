@@ -11,6 +11,7 @@ import pytest
 
 import imfcodec
 from imfcodec.bitstream import EndPacket, KeyPacket, RunPacket, StreamReader
+from imfcodec.metrics.fidelity import psnr_rgb_db
 from imfcodec.sender.judge import Judge
 from imfcodec.sender.report import EncodeReport
 from imfcodec.weights import Weights
@@ -32,9 +33,11 @@ def scrolling(count: int) -> list[np.ndarray]:
     return [np.roll(noise, 4 * n, 0)[:64, :64] for n in range(count)]
 
 
-def encoded(loaded: Weights, mode: str, count: int = 30) -> tuple[bytes, EncodeReport]:
+def encoded(
+    loaded: Weights, mode: str, count: int = 30, *, measure: bool = False
+) -> tuple[bytes, EncodeReport]:
     file = io.BytesIO()
-    options = dataclasses.replace(AUTO, mode=mode)
+    options = dataclasses.replace(AUTO, mode=mode, measure=measure)
     with imfcodec.Encoder(file, width=64, height=64, options=options, loaded=loaded) as encoder:
         for picture in scrolling(count):
             encoder.write(picture)
@@ -43,17 +46,16 @@ def encoded(loaded: Weights, mode: str, count: int = 30) -> tuple[bytes, EncodeR
 
 def test_plain_video_where_tokens_cannot_follow(loaded: Weights) -> None:
     tokens, _ = encoded(loaded, "imf")
-    stream, report = encoded(loaded, "auto")
+    stream, report = encoded(loaded, "auto", measure=True)
     assert report.coded_as == {"av1": 30}
     kinds = {type(p) for p in StreamReader(io.BytesIO(stream))}
     assert kinds == {RunPacket, EndPacket}
     assert len(stream) < 1.05 * len(tokens)
     decoder = imfcodec.Decoder(io.BytesIO(stream), loaded=loaded)
-    errors = [
-        np.abs(f.rgb.astype(int) - picture).mean()
-        for f, picture in zip(decoder, scrolling(30), strict=True)
-    ]
-    assert np.mean(errors) < 40
+    pairs = list(zip((frame.rgb for frame in decoder), scrolling(30), strict=True))
+    assert np.mean([np.abs(shown.astype(int) - picture).mean() for shown, picture in pairs]) < 40
+    psnr_db = np.mean([psnr_rgb_db(shown, picture) for shown, picture in pairs])
+    assert report.psnr_db == pytest.approx(psnr_db, abs=0.01)
     assert not decoder.report.damage
 
 
