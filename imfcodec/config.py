@@ -47,7 +47,7 @@ class Effort:
         look_ahead: Whether a frame may be rebuilt from the key frame after it.
         choose_keys: Whether key frames are placed where they serve best.
         key_preset: SVT-AV1 preset.
-        refine: Least-squares steps for each token.
+        refine: Least-squares steps.
         mode: Whether plain AV1 is tried.
     """
 
@@ -303,8 +303,9 @@ class EncodeOptions:
         look_ahead: Rebuild a frame from the key frame after it if that one suits it better. Sender
             and receiver then wait for that key frame. No effect with `latency` low. Default: set by
             `preset`.
-        refine: Least-squares steps that improve the tokens of every 16 frames, 0 to 100. More
-            steps give better tokens and take longer. Default: set by `preset`.
+        refine: Least-squares steps that improve the token of every fourth frame, 0 to 100; those
+            between follow from their neighbours. More steps give better tokens and take longer.
+            Default: set by `preset`.
         face_weight: Weight of errors in the eyes and the mouth, 1 to 100, when tokens are improved
             and key frames are planned. Other errors have weight 1. A higher weight also codes
             windows finer.

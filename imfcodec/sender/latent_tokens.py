@@ -1,9 +1,17 @@
-"""A reference, and the tokens of the frames that use it before they are quantised."""
+"""A reference, and the tokens of the frames that use it before they are quantised.
+
+    x_c, flow ─ E_T ─ t of every frame ─┬─ refine one in `EXAMINED` ─ t*, H ─┐
+                                        └────────────────────────────────────┴─ spread ─ t*, H
+
+E_T errs alike for frames near each other. The frames between two that were refined have the mean of
+what these two were corrected by, and of their curvature, each weighted by its nearness.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +25,15 @@ from imfcodec.model.imf import IMF
 from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.token_refinement import RENEW, Refined, TokenRefiner, unexamined
 
+EXAMINED: Final = 4
+"""One of so many frames is refined."""
+
+TOGETHER: Final = EXAMINED * RENEW
+"""Largest number of frames whose tokens are found together."""
+
 
 class LatentTokens:
     """Tokens relative to one reference.
-
-        x_c, flow ─ E_T ─ refine ─ t_c, H
 
     Attributes:
         latent: The reference's own token before quantisation, float32 [1, d_m]: E_T of the
@@ -63,9 +75,11 @@ class LatentTokens:
         if steps:
             as_received = torch.from_numpy(quantiser.dequantise(self.token)).to(self._device)
             self._refiner = TokenRefiner(model, self._origin, as_received, steps)
+        self._before: Refined | None = None
 
     def restart(self) -> None:
         """Prepare for frames that do not follow the previous ones."""
+        self._before = None
         if self._refiner:
             self._refiner.restart()
 
@@ -77,18 +91,55 @@ class LatentTokens:
             flow: `optical_flow.observed` from each to the reference [3, h, w].
         """
         parts = [unexamined(torch.from_numpy(self.latent[:0]))]
-        for n in range(0, len(pictures), RENEW):
-            x = to_tensor(np.stack(pictures[n : n + RENEW]), self._device)
-            moved = torch.stack(list(flow[n : n + RENEW])).to(self._device)
+        for n in range(0, len(pictures), TOGETHER):
+            some = pictures[n : n + TOGETHER]
+            x = to_tensor(np.stack(some), self._device)
+            moved = torch.stack(list(flow[n : n + TOGETHER])).to(self._device)
             with self._timed("token encoder"), torch.inference_mode():
                 said = self._model.encode_token(x, self._origin, moved)
             if self._refiner:
                 with self._timed("refinement"):
-                    weight = self._emphasis.of(pictures[n : n + RENEW]) if self._emphasis else None
-                    if weight is not None:
-                        weight = weight.to(self._device)
-                    parts.append(self._refiner.improve(x, moved, said, weight))
+                    parts.append(self._refined(self._refiner, some, x, moved, said))
             else:
                 parts.append(unexamined(said))
             self._advance(len(x))
         return Refined(*(torch.cat([x.cpu() for x in part]) for part in zip(*parts, strict=True)))
+
+    def _refined(
+        self,
+        refiner: TokenRefiner,
+        pictures: Sequence[Picture],
+        x: Tensor,
+        flow: Tensor,
+        said: Tensor,
+    ) -> Refined:
+        """Improve tokens of E_T [N, d_m]: of the last frame and of every few before it."""
+        places = range((len(x) - 1) % EXAMINED, len(x), EXAMINED)
+        at = torch.tensor(places, device=self._device)
+        weight = self._emphasis.of([pictures[n] for n in places]) if self._emphasis else None
+        if weight is not None:
+            weight = weight.to(self._device)
+        found = refiner.improve(x[at], flow[at], said[at], weight)
+        found = found._replace(tokens=found.tokens - said[at])  # by how much they were corrected
+        before = self._before or Refined(*(values[:1] for values in found))
+        self._before = Refined(*(values[-1:] for values in found))
+        spread = Refined(
+            *(_between(torch.cat(values), places) for values in zip(before, found, strict=True))
+        )
+        return spread._replace(tokens=said + spread.tokens)
+
+
+def _between(values: Tensor, places: range) -> Tensor:
+    """Values of frames 0 to the last place, [N, ...].
+
+    Args:
+        values: Of the frame before those, and of the frames at the places, [1 + K, ...].
+        places: Ascending.
+    """
+    known = np.array([-1, *places])
+    frames = np.arange(places[-1] + 1)
+    position = np.interp(frames, known, np.arange(len(known)))
+    below = torch.from_numpy(position.astype(np.int64)).to(values.device)
+    share = torch.from_numpy(position % 1).to(values).reshape(-1, *[1] * (values.dim() - 1))
+    above = (below + 1).clamp_max(len(known) - 1)
+    return torch.lerp(values[below], values[above], share)

@@ -39,7 +39,7 @@ class TokenSettings:
     """How tokens are found and packed.
 
     Attributes:
-        refine_steps: Least-squares steps for each of them.
+        refine_steps: Least-squares steps.
         smooths: Whether they are smoothed over time, for which frames have to come together.
         longest_hold: Largest number of frames that share a token; 1 holds none.
         packet_ticks: Longest time of the frames of a packet, in ticks.

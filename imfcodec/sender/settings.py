@@ -13,7 +13,7 @@ from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
 from imfcodec.config import NO_LIMIT_S, EncodeOptions
 from imfcodec.media.geometry import CodingGeometry
-from imfcodec.sender.face_emphasis import RENEW, FaceEmphasis
+from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.judge import Judge
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.key_sizer import KeySizer
@@ -187,8 +187,7 @@ class Parts:
         if live:
             return LivePlanner(watch)
         if plans:
-            # Frames that are planned are far apart, so each is searched for faces.
-            schedule = KeySchedule(plans, options.predict_keys, self._emphasis(renew=1))
+            schedule = KeySchedule(plans, options.predict_keys, self._emphasis())
             return PlannedPlanner(watch, schedule, self._plan)
         return GreedyPlanner(
             watch,
@@ -222,9 +221,9 @@ class Parts:
             advance=self._advance,
         )
 
-    def _emphasis(self, renew: int = RENEW) -> FaceEmphasis | None:
+    def _emphasis(self) -> FaceEmphasis | None:
         weight = self._options.face_weight
-        return None if weight == 1 else FaceEmphasis(weight, renew=renew)
+        return None if weight == 1 else FaceEmphasis(weight)
 
 
 def rate_of(options: EncodeOptions) -> RateControl:

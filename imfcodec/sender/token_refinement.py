@@ -31,8 +31,8 @@ SIDE: Final = 192
 MULTIPLE: Final = 32
 """Both sides of the rebuilt picture are multiples of this."""
 
-RENEW: Final = 16
-"""Largest number of frames that share one linearisation."""
+RENEW: Final = 8
+"""Largest number of tokens that share one linearisation."""
 
 DIRECTIONS: Final = 8
 """Directions of the token in which it is renewed: those in which the error is curved most."""
