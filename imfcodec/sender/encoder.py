@@ -159,8 +159,8 @@ class Encoder:
         self._sound = Interleaver(packet_s)
         self._stream: StreamWriter | None = None
         self._peak, self._time_s, self._counted_bytes = PeakRate(), Fraction(0), 0
-        self._frames = self._coded = self._key_frames = self._predicted_key_frames = 0
-        self._planned = 0.0
+        self._frames = self._key_frames = self._predicted_key_frames = self._done = 0
+        self._coded = self._planned = self._done_s = 0.0
         self._last_pts, self._last_duration = -1, 0
         self._closed = self._begun_base = False
         self.report = None
@@ -328,7 +328,7 @@ class Encoder:
         self._peak.add(self._time_s, video_bytes - self._counted_bytes)
         self._counted_bytes = video_bytes
 
-    def _advance(self, frames: int) -> None:
+    def _advance(self, frames: float) -> None:
         """So many more frames have been coded."""
         self._coded += frames
         self._report()
@@ -347,7 +347,9 @@ class Encoder:
         planned = max(0.0, self._planned * share - coded)
         work = coded + READ * (self._frames - coded) + PLANNED * planned
         end_s = (self._last_pts + self._nominal) * self._time_base
-        self._progress(int(coded), float(end_s) * min(work / self._frames, 1.0))
+        self._done = max(self._done, round(coded))
+        self._done_s = max(self._done_s, float(end_s) * min(work / self._frames, 1.0))
+        self._progress(self._done, self._done_s)
 
     def _check_open(self) -> None:
         if self._closed:

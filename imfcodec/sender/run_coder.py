@@ -75,17 +75,26 @@ def is_full(frames: Sequence[SourceFrame], frame: SourceFrame, settings: RunSett
     return long or pictures * frames[0].picture.nbytes >= RUN_BYTES
 
 
-def coded_run(frames: Sequence[SourceFrame], crf: float, settings: RunSettings) -> list[RunPacket]:
+def coded_run(
+    frames: Sequence[SourceFrame],
+    crf: float,
+    settings: RunSettings,
+    advance: Callable[[float], None] = lambda frames: None,
+) -> list[RunPacket]:
     """Code frames of one shot as a run.
 
     Args:
         frames: At least one, all at coded size.
         crf: AV1 quality (CRF).
         settings: How runs are coded.
+        advance: Called with how many more frames are coded.
     """
     hold = settings.hold
     pictures = [frame.picture for frame in frames[::hold]]
-    units = encode_video(pictures, settings.rate / hold, crf, settings.preset)
+    shown = len(frames) / len(pictures)
+    units = encode_video(
+        pictures, settings.rate / hold, crf, settings.preset, lambda: advance(shown)
+    )
     packets, begin = [], 0
     while begin < len(frames):
         end = _packet_end(frames, units, begin, settings)
@@ -124,7 +133,7 @@ class RunCoder:
         settings: RunSettings,
         rate: Callable[[Segment], SegmentSettings],
         stages: StageTimes,
-        advance: Callable[[int], None] = lambda frames: None,
+        advance: Callable[[float], None] = lambda frames: None,
     ) -> None:
         """Set up.
 
@@ -132,7 +141,7 @@ class RunCoder:
             settings: How runs are coded.
             rate: The settings of the next segment.
             stages: Takes the time of each stage.
-            advance: Called with how many more frames are taken; coding them takes little.
+            advance: As for `coded_run`.
         """
         self._settings, self._rate, self._stages, self._advance = settings, rate, stages, advance
         self._frames: list[SourceFrame] = []
@@ -144,7 +153,6 @@ class RunCoder:
         if len(self._frames) % self._settings.hold:  # it is not shown, and must not take memory
             frame = replace(frame, picture=self._frames[-1].picture)
         self._frames.append(frame)
-        self._advance(1)
 
     def flush(self) -> Iterator[RunPacket]:
         """Yield the packets of the frames that are left."""
@@ -153,5 +161,5 @@ class RunCoder:
             return
         crf = min(MAX_VIDEO_CRF, self._rate(Segment(frames)).key_crf + COARSER)
         with self._stages.timed("AV1 run"):
-            packets = coded_run(frames, crf, self._settings)
+            packets = coded_run(frames, crf, self._settings, self._advance)
         yield from packets

@@ -69,7 +69,7 @@ class Parts:
         rate: Fraction,
         settings: Callable[[Segment], SegmentSettings],
         stages: StageTimes,
-        advance: Callable[[int], None],
+        advance: Callable[[float], None],
         plan: Callable[[float], None],
         *,
         tokens: bool,
@@ -133,6 +133,7 @@ class Parts:
             [self._run(hold) for hold in sorted({1, hold_of(self._frame_rate)})],
             self._stages,
             self.monitors,
+            self._advance,
         )
 
     def _whole(self, *watchers: Watcher) -> Layer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -43,6 +44,27 @@ def test_pictures_come_back(tmp_path: Path) -> None:
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
     assert [work for _, work in calls] == sorted(work for _, work in calls)
     assert calls[-1] == (10, pytest.approx(1 / 3))
+
+
+@pytest.mark.usefixtures("tiny_weights")
+@pytest.mark.parametrize("mode", ["av1", "auto"])
+def test_coding_plain_video_is_work_as_well(mode: str) -> None:
+    calls: list[tuple[int, float]] = []
+    encoder = imfcodec.Encoder(
+        io.BytesIO(),
+        width=64,
+        height=64,
+        options=replace(TINY, mode=mode),
+        progress=lambda *done: calls.append(done),
+    )
+    for n in range(50):
+        encoder.write(moving_picture(n, 64, 64))
+    taken = len(calls)
+    encoder.close()
+    assert calls[taken - 1][1] < 1
+    assert len({work for _, work in calls[taken:]}) > 2
+    assert calls == sorted(calls)
+    assert calls[-1] == (50, pytest.approx(2))
 
 
 @pytest.mark.usefixtures("tiny_weights")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -32,7 +32,11 @@ PATIENCE_S, PATIENCE_S_PER_MEGAPIXEL = 20.0, 20.0
 
 
 def encode_video(
-    pictures: Sequence[Picture], rate: Fraction, crf: float, preset: int
+    pictures: Sequence[Picture],
+    rate: Fraction,
+    crf: float,
+    preset: int,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[bytes]:
     """Code a video of one shot with libsvtav1, random access.
 
@@ -41,6 +45,8 @@ def encode_video(
         rate: Pictures per second.
         crf: Quality (CRF), 1 (best) to 70, in quarters.
         preset: SVT-AV1 preset, 0 (slowest) to 13.
+        advance: Called by another thread for each picture that the encoder takes, which runs ahead
+            of those that it has coded.
 
     Returns:
         One temporal unit for each picture, without its temporal delimiter.
@@ -51,10 +57,16 @@ def encode_video(
     height, width = pictures[0].shape[:2]
     patience_s = PATIENCE_S + PATIENCE_S_PER_MEGAPIXEL * len(pictures) * width * height / 1e6
     with same_scheduling_class():
-        return watched(lambda: _encode(pictures, rate, crf, preset), patience_s)
+        return watched(lambda: _encode(pictures, rate, crf, preset, advance), patience_s)
 
 
-def _encode(pictures: Sequence[Picture], rate: Fraction, crf: float, preset: int) -> list[bytes]:
+def _encode(
+    pictures: Sequence[Picture],
+    rate: Fraction,
+    crf: float,
+    preset: int,
+    advance: Callable[[], None],
+) -> list[bytes]:
     os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
     to_yuv = VideoReformatter()
     packets = []
@@ -71,6 +83,7 @@ def _encode(pictures: Sequence[Picture], rate: Fraction, crf: float, preset: int
         }
         for number, picture in enumerate(pictures):
             packets += coder.encode(yuv_of(to_yuv, picture, number))
+            advance()
         packets += coder.encode(None)
     except (av.error.FFmpegError, ValueError) as error:
         raise KeyframeCodecError(f"libsvtav1 cannot code the video: {error}") from error

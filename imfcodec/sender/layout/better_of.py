@@ -40,6 +40,9 @@ FIRST_CRF, CRF_PER_DOUBLING = 64.0, 9.0
 TRIES: Final = 3
 """Plain video is coded so many times at most, for each way to hold pictures."""
 
+TRIAL: Final = 0.4
+"""About how long the trial of plain video takes, against the work of the layer."""
+
 NEAR: Final = 0.95
 """Plain video that takes this share of the bytes is not tried again."""
 
@@ -61,6 +64,7 @@ class BetterOf:
         runs: Sequence[RunSettings],
         stages: StageTimes,
         monitors: Sequence[Monitor],
+        advance: Callable[[float], None],
     ) -> None:
         """Take what does the work.
 
@@ -71,18 +75,19 @@ class BetterOf:
             runs: Ways to code plain video.
             stages: Takes the time of each stage.
             monitors: The layer's, if it is measured, comes last in these.
+            advance: Called with how many more frames are done.
         """
         self._geometry, self._layer, self._judge = geometry, layer_of(judge), judge
         self._monitors = monitors[-1:]
-        self._runs, self._stages = runs, stages
+        self._runs, self._stages, self._advance = runs, stages, advance
         self._frames: list[SourceFrame] = []
         self._packets: list[PicturePacket] = []
         self.name = "whole"
 
     @property
-    def given(self) -> int:
+    def given(self) -> float:
         """See `Stretch`."""
-        return len(self._frames)
+        return (1 + TRIAL) * len(self._frames)
 
     @property
     def key_config(self) -> bytes:
@@ -118,11 +123,11 @@ class BetterOf:
     def _better(self, least: float) -> list[RunPacket] | None:
         """Plain video of nearly as many bytes and less than this error; None if there is none."""
         room = sum(map(_bytes, self._packets))
-        tried = [
-            plain
-            for settings in self._runs
-            if (plain := self._quickly(replace(settings, preset=max(QUICK, settings.preset)), room))
-        ]
+        tried = []
+        for settings in self._runs:
+            plain = self._quickly(replace(settings, preset=max(QUICK, settings.preset)), room)
+            tried += [plain] if plain else []
+            self._advance(TRIAL * len(self._frames) / len(self._runs))
         best = min(tried, key=lambda plain: plain.error, default=None)
         if best is None or best.error > CLOSE * least:
             return None

@@ -36,8 +36,8 @@ class Stretch(Protocol):
         ...
 
     @property
-    def given(self) -> int:
-        """Number of frames that its layers were given, together."""
+    def given(self) -> float:
+        """Number of frames that its layers were given, together: the work that it has."""
         ...
 
     @property
@@ -87,12 +87,12 @@ class Layout:
         self.frames: dict[str, int] = {}
         self._shots, self._placer, self._stretch_at = shots, placer, stretch
         self._stretch: Stretch | None = None
-        self._length = self._given = 0
+        self._length, self._given = 0, 0.0
         self._begun = False
 
     @property
-    def given(self) -> int:
-        """Number of frames that the layers were given, together."""
+    def given(self) -> float:
+        """Number of frames that the layers were given, together: the work that there is."""
         return self._given + (self._stretch.given if self._stretch else 0)
 
     def push(self, frame: SourceFrame) -> Iterator[LayoutPacket]:
