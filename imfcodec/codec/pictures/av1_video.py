@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import chain
 from typing import Final
 
 import av
@@ -45,8 +46,7 @@ def encode_video(
         rate: Pictures per second.
         crf: Quality (CRF), 1 (best) to 70, in quarters.
         preset: SVT-AV1 preset, 0 (slowest) to 13.
-        advance: Called by another thread for each picture that the encoder takes, which runs ahead
-            of those that it has coded.
+        advance: Called by another thread for each picture that is coded.
 
     Returns:
         One temporal unit for each picture, without its temporal delimiter.
@@ -81,10 +81,11 @@ def _encode(
             # Libav's own crf is an integer and ends at 63.
             "svtav1-params": f"crf={in_quarters(crf):g}:keyint=-1:pred-struct=2:lp=1",
         }
-        for number, picture in enumerate(pictures):
-            packets += coder.encode(yuv_of(to_yuv, picture, number))
-            advance()
-        packets += coder.encode(None)
+        frames = (yuv_of(to_yuv, picture, number) for number, picture in enumerate(pictures))
+        for frame in chain(frames, [None]):
+            for packet in coder.encode_lazy(frame):
+                packets.append(packet)
+                advance()
     except (av.error.FFmpegError, ValueError) as error:
         raise KeyframeCodecError(f"libsvtav1 cannot code the video: {error}") from error
     if len(packets) != len(pictures):
