@@ -90,7 +90,6 @@ class WindowPlacer:
         time_base: Fraction,
         most: int,
         *,
-        waits: bool = True,
         close_ups: bool = True,
         tracker: HeadTracker | None = None,
     ) -> None:
@@ -100,13 +99,12 @@ class WindowPlacer:
             size: Display width and height in pixels.
             time_base: Seconds per tick.
             most: Largest number of windows at a time.
-            waits: Whether frames may wait for those after them.
             close_ups: Whether a shot may be `PlacedFrame.whole`.
             tracker: Finds the heads; None makes one.
         """
         self._size, self._most = size, most
         self._look, self._gone = LOOK_S / time_base, GONE_S / time_base
-        self._ahead = AHEAD_S / time_base if waits else Fraction(0)
+        self._ahead = AHEAD_S / time_base
         self._room = max(1, AHEAD_BYTES // (3 * size[0] * size[1]))
         self._tracker = tracker or HeadTracker()
         self._waiting: deque[tuple[SourceFrame, bool]] = deque()

@@ -221,18 +221,6 @@ def test_frames_wait_only_as_far_as_memory_goes(monkeypatch: pytest.MonkeyPatch)
     assert len(list(placer.flush())) == 3
 
 
-def test_frames_need_not_wait() -> None:
-    plan: Plan = lambda n: [(160, 96, 40)]  # noqa: E731
-    placer = placer_of(plan, waits=False)
-    windows = []
-    for frame in frames_of(plan, 40):
-        [out] = placer.push(frame, cut=False)
-        assert out.frame is frame
-        windows.append(bool(out.windows))
-    assert windows == sorted(windows)  # as soon as the head is known
-    assert windows.index(True) <= 12
-
-
 def test_random_heads_break_no_rule() -> None:
     """Windows lie in the picture, and every layer's number is one that the stream has."""
     rng = np.random.default_rng(5)
