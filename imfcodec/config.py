@@ -276,17 +276,17 @@ class EncodeOptions:
             times. IN must be a file, and `latency` normal.
         min_quality: With `bitrate` or `max_size`: no second of the video is coded at a lower
             quality than this, 0 to 100. Default: 0.
-        best_effort: If even the lowest quality, 0 or `min_quality`, is larger than `bitrate` or
-            `max_size` allows, write that and warn. Default: fail.
+        best_effort: If even the lowest quality, 0 or `min_quality`, exceeds `bitrate` or
+            `max_size`, write that stream and warn. Default: fail.
         preset: Speed of encoding: live, fast, default or best. It sets `latency`, `look_ahead`,
             `choose_keys`, `key_preset`, `refine` and `mode`; those that are given override it.
             Default: default, or live with `latency` low.
-        quantiser: Quantiser step of the tokens; 4 to 7 are useful with the released weights. A
-            higher step takes fewer bits and reproduces motion less exactly. Default: set by
-            `quality`.
-        key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63, in quarters. Predicted key frames
-            are coded slightly coarser. With windows, the quality of these and of the base follows
-            from it. Default: set by `quality`.
+        quantiser: Quantiser level of the tokens, 0 (finest) to 7; 4 to 7 are useful with the
+            released weights. A higher level takes fewer bits and reproduces motion less exactly.
+            Default: set by `quality`.
+        key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63, in steps of 0.25. Predicted key
+            frames are coded slightly coarser. It also sets how well windows, and plain AV1 around
+            them, are coded. Default: set by `quality`.
         key_preset: SVT-AV1 preset of key frames and of plain AV1, -1 (slowest, fewest bytes) to 13
             (fastest). Default: set by `preset`.
         keyframe_interval_s: Time between key frames in seconds, above 0: the average if they are
@@ -297,15 +297,15 @@ class EncodeOptions:
             `preset`.
         predict_keys: Code the key frames inside a scene from earlier key frames: fewer bytes, but
             they depend on those.
-        chain_keys: Let each predicted key frame use all key frames since the last independent one:
-            fewer bytes, but one lost key packet can lose up to 20 seconds. No effect with
-            `latency` low.
+        chain_keys: Let each predicted key frame use all key frames since the last independent one,
+            if these are at most 16: fewer bytes, but one lost key packet can lose up to 20 seconds.
+            No effect with `latency` low.
         look_ahead: Rebuild a frame from the key frame after it if that one suits it better. Sender
             and receiver then wait for that key frame. No effect with `latency` low. Default: set by
             `preset`.
-        refine: Least-squares steps that improve the token of every fourth frame, 0 to 100; those
-            between follow from their neighbours. More steps give better tokens and take longer.
-            Default: set by `preset`.
+        refine: Least-squares steps that improve the token of every fourth frame, 0 to 100. The
+            tokens between get the mean of what their neighbours were corrected by. More steps give
+            better tokens and take longer. Default: set by `preset`.
         face_weight: Weight of errors in the eyes and the mouth, 1 to 100, when tokens are improved
             and key frames are planned. Other errors have weight 1. A higher weight also codes
             windows finer.
@@ -316,11 +316,11 @@ class EncodeOptions:
             scales it up to its original size.
         layout: whole codes the picture in one piece. windows codes heads in windows of their own
             and the rest as plain AV1; it needs `latency` normal. auto decides for each shot: whole
-            if a head fills most of the picture in its first second, otherwise windows. With
-            `latency` low, auto is whole.
-        mode: imf codes whole pictures with key frames and tokens. av1 codes the video as plain AV1.
-            auto tries both for each whole shot, or 20 seconds of it, and keeps what looks better at
-            equal size. With `latency` low, auto is imf. Default: set by `preset`.
+            if the window of a head would cover 40 % of the picture in the first second, otherwise
+            windows. With `latency` low, auto is whole.
+        mode: auto also tries plain AV1 of equal size for each whole shot, or 20 seconds of it, and
+            keeps what looks better. imf never tries it, and av1 codes the whole video with it. With
+            `latency` low, auto is imf. Default: set by `preset`.
         max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000. At 8000 and less,
@@ -470,7 +470,8 @@ class DecodeOptions:
         device: Device that runs the network, for example cpu, cuda, cuda:1 or mps; auto takes a GPU
             if there is one. With `engine` onnxruntime: cpu, cuda or cuda:1.
         batch: Frames per pass of the network, 1 or more. A larger batch takes more memory and is
-            faster on a GPU. Default: 2 for each thread, or 32 on a GPU.
+            faster on a GPU. Default: 2 for each thread, or 32 on a GPU; 2 with `engine`
+            onnxruntime.
         overwrite: Replace existing output.
     """
 

@@ -30,7 +30,7 @@ LADDER: Final = {
     90: OperatingPoint(22, 4, 1.0),
     100: OperatingPoint(4, 4, 1 / 3),
 }
-"""Points by quality. Those of 20, 40 and 80 are measured in benchmarks/README.md."""
+"""Points by quality."""
 
 MAX_QUALITY: Final = max(LADDER)
 

@@ -70,8 +70,8 @@ class BenchOptions:
         split: Take only rows of `clips_from` with this value in the column split.
         limit: Use only the first N clips.
         codecs: Codecs, families or patterns, for example imf,x265. Default: a short selection.
-        weights: Weights of the network, one curve each; repeat for more. Default: those with a
-            star in `imfcodec weights list`.
+        weights: Weights of the network; repeat for more. Each preset with each of them is a curve.
+            Default: as `imfcodec weights list` shows for each preset.
         jobs: Jobs that run at the same time, one thread each. Default: one per core.
         ray: Run the jobs on the Ray cluster at ADDRESS, not locally.
         cache: Folder that keeps measured points. Default: imfcodec/bench in the user's cache
