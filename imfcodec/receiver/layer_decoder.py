@@ -68,7 +68,8 @@ class LayerDecoder:
         self._token: Tokens | None = None  # of the last picture
         self._behind = False
         self._picture: Upcoming[Picture]
-        self._reference: Future[Any]  # of the last key frame
+        self._reference: Upcoming[Any]  # of the last key frame
+        self._rebuilding: Future[Pictures | None] | None = None  # what was begun last
         self.key_number = -1
 
     def lose(self) -> None:
@@ -123,9 +124,8 @@ class LayerDecoder:
         assert not isinstance(packet, TokenPacket)
         with self._report.stages.timed("key frame"):
             key = self._keys.decode(packet)
-        self._reference = self._workers.restoring.submit(
-            self._refer, key.picture, packet.restoration, key.token
-        )
+        restored = self._workers.restoring.submit(self._restore, key.picture, packet.restoration)
+        self._reference = Upcoming(partial(self._refer, restored, key.token))
         self.key_number = packet.frame_number
         self._token = None
         self._report.key_frames += 1
@@ -145,7 +145,8 @@ class LayerDecoder:
         step = self._network.batch
         for begin in range(0, len(tokens), step):
             batch = tokens[begin : begin + step]
-            before = batch[:1] - 1 if self._token is None else self._token[None]
+            shown = None if self._was_late else self._token
+            before = batch[:1] - 1 if shown is None else shown[None]
             changed = (batch != np.concatenate([before, batch[:-1]])).any(1)
             rebuilt: Iterator[Upcoming[Picture]] = iter(())
             if changed.any():
@@ -153,6 +154,7 @@ class LayerDecoder:
                 pictures = self._workers.rebuilding.submit(
                     self._rebuild, self._reference, batch[changed], is_late if last else _never
                 )
+                self._rebuilding = pictures
                 rebuilt = (
                     Upcoming(partial(self._nth, pictures, n, last)) for n in range(changed.sum())
                 )
@@ -161,18 +163,27 @@ class LayerDecoder:
                     self._token, self._picture = token, next(rebuilt)
                 yield self._picture
 
-    def _refer(self, picture: Picture, restoration: int, token: Tokens) -> Any:
-        """What the network needs of a key frame."""
+    @property
+    def _was_late(self) -> bool:
+        """Whether the picture of the last token is known not to have been rebuilt."""
+        last = self._rebuilding
+        return last is not None and last.done() and not last.exception() and last.result() is None
+
+    def _restore(self, picture: Picture, restoration: int) -> Picture:
         with self._report.stages.timed("restoration"):
-            restored = self._network.restore(picture, restoration)
+            return self._network.restore(picture, restoration)
+
+    def _refer(self, restored: Future[Picture], token: Tokens) -> Any:
+        """What the network needs of a key frame."""
+        picture = restored.result()  # raises what went wrong there
         with self._report.stages.timed("network"):
-            return self._network.reference(restored, token)
+            return self._network.reference(picture, token)
 
     def _rebuild(
-        self, upcoming: Future[Any], tokens: Tokens, is_late: Callable[[float], bool]
+        self, upcoming: Upcoming[Any], tokens: Tokens, is_late: Callable[[float], bool]
     ) -> Pictures | None:
         """Pictures of tokens; None if they are late."""
-        reference = upcoming.result()  # raises what went wrong there
+        reference = upcoming.get()
         self._behind = is_late(CAUGHT_UP_S if self._behind else 0.0)
         if self._behind:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Generic, TypeVar
 
 Content = TypeVar("Content")
@@ -14,11 +15,13 @@ class Upcoming(Generic[Content]):
     def __init__(self, make: Callable[[], Content]) -> None:
         """Take what makes it, or waits for it."""
         self._make: Callable[[], Content] | None = make
+        self._making = Lock()
         self._content: Content
 
     def get(self) -> Content:
-        """It; the same object each time. Only one thread may ask."""
-        if self._make is not None:
-            self._content = self._make()
-            self._make = None  # it holds what it was made from
-        return self._content
+        """It; the same object each time, whichever thread asks."""
+        with self._making:
+            if self._make is not None:
+                self._content = self._make()
+                self._make = None  # it holds what it was made from
+            return self._content

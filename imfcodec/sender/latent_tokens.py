@@ -75,7 +75,8 @@ class LatentTokens:
         if steps:
             as_received = torch.from_numpy(quantiser.dequantise(self.token)).to(self._device)
             self._refiner = TokenRefiner(model, self._origin, as_received, steps)
-        self._before: Refined | None = None
+        self._before: Refined | None = None  # correction and curvature of the last refined frame
+        self._since = 0  # frames after it
 
     def restart(self) -> None:
         """Prepare for frames that do not follow the previous ones."""
@@ -113,7 +114,15 @@ class LatentTokens:
         flow: Tensor,
         said: Tensor,
     ) -> Refined:
-        """Improve tokens of E_T [N, d_m]: of the last frame and of every few before it."""
+        """Improve tokens of E_T [N, d_m]: of the last frame and of every few before it.
+
+        If these frames are too few, they are corrected as the last one before them.
+        """
+        self._since += len(x)
+        if self._before and self._since < EXAMINED:
+            held = Refined(*(values.expand(len(x), *values.shape[1:]) for values in self._before))
+            return held._replace(tokens=said + held.tokens)
+        self._since = 0
         places = range((len(x) - 1) % EXAMINED, len(x), EXAMINED)
         at = torch.tensor(places, device=self._device)
         weight = self._emphasis.of([pictures[n] for n in places]) if self._emphasis else None

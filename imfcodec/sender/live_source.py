@@ -79,14 +79,14 @@ class LiveSource:
 
     def _run(self) -> None:
         end: Exception = StopIteration()
-        with self._reader:
-            try:
+        try:
+            with self._reader:
                 for event in self._reader.events():
                     self._put(event)
                     if self._stopped:
                         return
-            except Exception as error:  # for the thread that takes the events
-                end = error
+        except Exception as error:  # for the thread that takes the events
+            end = error
         with self._changed:
             self._end = end
             self._changed.notify_all()

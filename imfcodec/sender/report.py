@@ -32,7 +32,8 @@ class EncodeReport:
         coded_as: Frames by the way they are coded: "whole" by key frames and tokens, "av1", or
             "windows" over AV1. What each window layer takes is in ``sizes``.
         psnr_db: PSNR-RGB at coded size, in dB: the mean over the frames of the whole picture, or
-            over those of all windows. With `mode` av1 nothing is measured, and it is None.
+            over those of all windows. Shots that are plain AV1 without a trial are left out. None
+            if nothing was measured.
         stages: Time per stage, of the pass whose stream was kept.
         wall_s: Wall-clock time of the whole command in seconds.
         warnings: Properties of the source that could not be kept.

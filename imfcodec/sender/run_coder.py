@@ -93,7 +93,7 @@ def coded_run(
     pictures = [frame.picture for frame in frames[::hold]]
     shown = len(frames) / len(pictures)
     units = encode_video(
-        pictures, settings.rate / hold, crf, settings.preset, lambda: advance(shown)
+        pictures, settings.rate / hold, crf, settings.preset, lambda n: advance(n * shown)
     )
     packets, begin = [], 0
     while begin < len(frames):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import imfcodec
-from imfcodec.bitstream import Damage, StreamReader
+from imfcodec.bitstream import FORMAT_LIMITS, Damage, SizeLedger, StreamReader, TokenPacket
 from imfcodec.bitstream.framing import write_frame
 from imfcodec.bitstream.packets import TYPE_EXTENSION
 from imfcodec.codec import pace
@@ -25,7 +25,11 @@ from imfcodec.errors import DamagedStream, InputUnreadable, UnsupportedVersion
 from imfcodec.media import MediaReader
 from imfcodec.receiver import decoder as decoder_module
 from imfcodec.receiver.decoder import DecodedFrame
+from imfcodec.receiver.layer_decoder import LayerDecoder
 from imfcodec.receiver.read_ahead import AHEAD_PACKETS, Absent, ReadAhead
+from imfcodec.receiver.report import DecodeReport
+from imfcodec.receiver.upcoming import Upcoming
+from imfcodec.receiver.workers import Workers
 
 PATIENCE_S = 20.0
 
@@ -165,6 +169,31 @@ def test_late_frames_of_a_live_stream_repeat_the_picture_before(
     decoder = imfcodec.Decoder(io.BytesIO(live), options)
     assert len(list(decoder)) == 12
     assert decoder.report.late == 0
+
+
+def test_a_held_picture_that_was_late_is_made_up_for() -> None:
+    """Frames of one token: the first is late, so the next one is rebuilt instead of held."""
+    network, report = Slow(), DecodeReport("tiny", SizeLedger())
+    network.may_rebuild.set()
+    token, workers = np.ones(16, np.int32), Workers(1)
+
+    class Same:
+        def decode(self, payload: bytes, count: int) -> np.ndarray:
+            return np.stack([token] * count)
+
+    layer = LayerDecoder(None, Same(), b"", network, workers, FORMAT_LIMITS, report)  # type: ignore[arg-type]
+    old, new = np.zeros((2, 2, 3), np.uint8), np.ones((2, 2, 3), np.uint8)
+    layer._token, layer._picture = token * 0, Upcoming(lambda: old)
+    layer._reference = Upcoming(lambda: new)
+    shown = []
+    for number, late in enumerate((True, False, True)):
+        [picture] = layer.take(
+            TokenPacket(number, (number,), b"", None), lambda early, is_=late: is_
+        )
+        shown.append(picture.get())
+    workers.stop()
+    assert [int(picture.max()) for picture in shown] == [0, 1, 1]
+    assert report.late == 1
 
 
 def test_iteration_ends_while_the_pipe_is_open(

@@ -62,7 +62,6 @@ def test_coding_plain_video_is_work_as_well(mode: str) -> None:
     taken = len(calls)
     encoder.close()
     assert calls[taken - 1][1] < 1
-    assert len({work for _, work in calls[taken:]}) > 2
     assert calls == sorted(calls)
     assert calls[-1] == (50, pytest.approx(2))
 

@@ -68,15 +68,20 @@ def test_corrections_between_examined_frames(latents: LatentTokens) -> None:
 
 def test_corrections_go_on_from_the_frames_before(latents: LatentTokens) -> None:
     corrections(latents, EXAMINED)
-    by, _ = corrections(latents, 2)
-    assert by == pytest.approx([1.5, 2.0], abs=1e-4)
+    by, _ = corrections(latents, EXAMINED)
+    assert by == pytest.approx(np.linspace(1, 2, EXAMINED + 1)[1:], abs=1e-4)
     latents.restart()
     by, _ = corrections(latents, 2)
     assert by == pytest.approx([1.0, 1.0], abs=1e-4)
 
 
+def test_frames_that_come_alone_are_not_all_refined(latents: LatentTokens) -> None:
+    by = [corrections(latents, 1)[0][0] for _ in range(2 * EXAMINED + 1)]
+    assert by == pytest.approx([*[1.0] * EXAMINED, *[2.0] * EXAMINED, 3.0], abs=1e-4)
+
+
 def test_a_long_run_is_refined_in_parts(latents: LatentTokens) -> None:
-    by, _ = corrections(latents, TOGETHER + 1)
+    by, _ = corrections(latents, TOGETHER + EXAMINED)
     assert latents._refiner.seen == [TOGETHER // EXAMINED, 1]  # type: ignore[union-attr]
-    last = TOGETHER // EXAMINED
-    assert by[-2:] == pytest.approx([last, last + 1], abs=1e-4)
+    assert by[TOGETHER - 1] == pytest.approx(TOGETHER / EXAMINED, abs=1e-4)
+    assert by[-1] == pytest.approx(TOGETHER / EXAMINED + 1, abs=1e-4)

@@ -37,7 +37,7 @@ def encode_video(
     rate: Fraction,
     crf: float,
     preset: int,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int], None] = lambda pictures: None,
 ) -> list[bytes]:
     """Code a video of one shot with libsvtav1, random access.
 
@@ -46,7 +46,7 @@ def encode_video(
         rate: Pictures per second.
         crf: Quality (CRF), 1 (best) to 70, in quarters.
         preset: SVT-AV1 preset, 0 (slowest) to 13.
-        advance: Called by another thread for each picture that is coded.
+        advance: Called with how many more pictures are coded.
 
     Returns:
         One temporal unit for each picture, without its temporal delimiter.
@@ -56,8 +56,21 @@ def encode_video(
     """
     height, width = pictures[0].shape[:2]
     patience_s = PATIENCE_S + PATIENCE_S_PER_MEGAPIXEL * len(pictures) * width * height / 1e6
+    coded, told = 0, 0  # by the attempt that came furthest
+
+    def note(count: int) -> None:
+        nonlocal coded
+        coded = max(coded, count)
+
+    def tell() -> None:
+        nonlocal told
+        more = coded - told
+        told += more
+        if more:
+            advance(more)
+
     with same_scheduling_class():
-        return watched(lambda: _encode(pictures, rate, crf, preset, advance), patience_s)
+        return watched(lambda: _encode(pictures, rate, crf, preset, note), patience_s, tell)
 
 
 def _encode(
@@ -65,7 +78,7 @@ def _encode(
     rate: Fraction,
     crf: float,
     preset: int,
-    advance: Callable[[], None],
+    note: Callable[[int], None],
 ) -> list[bytes]:
     os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
     to_yuv = VideoReformatter()
@@ -85,7 +98,7 @@ def _encode(
         for frame in chain(frames, [None]):
             for packet in coder.encode_lazy(frame):
                 packets.append(packet)
-                advance()
+                note(len(packets))
     except (av.error.FFmpegError, ValueError) as error:
         raise KeyframeCodecError(f"libsvtav1 cannot code the video: {error}") from error
     if len(packets) != len(pictures):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from threading import Lock, Thread
@@ -14,13 +15,18 @@ from imfcodec.errors import KeyframeCodecError
 ATTEMPTS: Final = 3
 """How often a call is begun before it counts as failed; each time it may take twice as long."""
 
+LOOK_S: Final = 0.2
+"""So often something else is done while a call runs, in seconds."""
+
 Result = TypeVar("Result")
 
 _TURN = Lock()
 """Calls take turns: another one would take a raised scheduling class for the right one."""
 
 
-def watched(work: Callable[[], Result], patience_s: float) -> Result:
+def watched(
+    work: Callable[[], Result], patience_s: float, meanwhile: Callable[[], None] = lambda: None
+) -> Result:
     """Run a call of SVT-AV1, which sometimes waits for its own threads for ever.
 
     The call runs in a thread of its own. One that does not return is left behind, and the call is
@@ -29,6 +35,8 @@ def watched(work: Callable[[], Result], patience_s: float) -> Result:
     Args:
         work: The call; it may run more than once.
         patience_s: Longest time for the first attempt, in seconds.
+        meanwhile: Called by the calling thread now and then and at the end of each attempt; its
+            time does not count.
 
     Raises:
         KeyframeCodecError: No attempt returned.
@@ -38,7 +46,12 @@ def watched(work: Callable[[], Result], patience_s: float) -> Result:
         call: Future[Result] = Future()
         # A daemon, as the program must be able to end while a call still waits.
         Thread(target=_run, args=(call, work), name="imfcodec-svtav1", daemon=True).start()
-        wait([call], patience_s * 2**attempt)
+        left_s = patience_s * 2**attempt
+        while left_s > 0 and not call.done():
+            begun = time.monotonic()
+            wait([call], min(left_s, LOOK_S))
+            left_s -= time.monotonic() - begun
+            meanwhile()
         if call.done():
             return call.result()
     raise KeyframeCodecError(f"libsvtav1 did not return in {ATTEMPTS} attempts")

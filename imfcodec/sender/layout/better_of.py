@@ -127,12 +127,14 @@ class BetterOf:
         for settings in self._runs:
             plain = self._quickly(replace(settings, preset=max(QUICK, settings.preset)), room)
             tried += [plain] if plain else []
-            self._advance(TRIAL * len(self._frames) / len(self._runs))
+            self._advance(TRIAL / 2 * len(self._frames) / len(self._runs))
         best = min(tried, key=lambda plain: plain.error, default=None)
         if best is None or best.error > CLOSE * least:
+            self._advance(TRIAL / 2 * len(self._frames))
             return None
         careful = replace(best.settings, preset=self._runs[0].preset)
-        run, error = coded_run(self._frames, best.crf, careful), best.error
+        run = coded_run(self._frames, best.crf, careful, lambda n: self._advance(TRIAL / 2 * n))
+        error = best.error
         if sum(map(_bytes, run)) > room:
             run = best.run
         else:

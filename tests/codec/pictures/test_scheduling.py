@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -55,3 +56,15 @@ def test_both_threads_get_their_scheduling_class_back(monkeypatch: pytest.Monkey
     with scheduling.same_scheduling_class():
         policies.update(dict.fromkeys(policies, os.SCHED_FIFO))
     assert set(policies.values()) == {os.SCHED_OTHER}
+
+
+def test_what_is_done_meanwhile_takes_no_patience() -> None:
+    here, seen = threading.current_thread(), []
+
+    def meanwhile() -> None:
+        seen.append(threading.current_thread() is here)
+        time.sleep(0.3)
+
+    assert watched(lambda: time.sleep(0.5), 0.7, meanwhile) is None
+    assert seen
+    assert all(seen)
