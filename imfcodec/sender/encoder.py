@@ -46,7 +46,6 @@ from imfcodec.media import AtomicOutput, AudioPacketOut, CodingGeometry, OpusPar
 from imfcodec.sender import settings
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
 from imfcodec.sender.layout.layout import Layout, LayoutPacket
-from imfcodec.sender.monitor import psnr_of
 from imfcodec.sender.peak_rate import PeakRate
 from imfcodec.sender.rate import SegmentSettings
 from imfcodec.sender.report import EncodeReport
@@ -268,6 +267,7 @@ class Encoder:
         with writing("output"):
             self._stream.finish(end_pts)
             self._file.flush()
+        measured = self._parts.psnr_db
         return EncodeReport(
             weights=self._weights.file.label,
             sizes=self._stream.sizes,
@@ -282,7 +282,7 @@ class Encoder:
             predicted_key_frames=self._predicted_key_frames,
             duration_s=float(end_pts * self._time_base),
             peak_bytes=self._peak.peak_bytes,
-            psnr_db=psnr_of(self._parts.monitors),
+            psnr_db=float(np.mean(measured)) if measured else None,
             stages=self.stages,
         )
 

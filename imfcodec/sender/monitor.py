@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -25,16 +25,11 @@ class Watcher(Protocol):
 
 
 class Monitor:
-    """Rebuilds the frames of a layer as the receiver will and measures them.
+    """Rebuilds the frames of a layer as the receiver will and measures them."""
 
-    Attributes:
-        psnr: PSNR-RGB of each frame at coded size, in dB.
-    """
-
-    def __init__(self, receiver: Network) -> None:
-        """Take the receiver's network."""
-        self._receiver = receiver
-        self.psnr: list[float] = []
+    def __init__(self, receiver: Network, psnr_db: list[float]) -> None:
+        """Take the receiver's network, and a list for `psnr_of` the frames."""
+        self._receiver, self._psnr_db = receiver, psnr_db
 
     def take(self, reference: Picture, token: npt.NDArray[np.int32]) -> None:
         """See `Watcher`."""
@@ -42,16 +37,11 @@ class Monitor:
 
     def see(self, tokens: npt.NDArray[np.int32], sources: Sequence[Picture]) -> None:
         """See `Watcher`."""
-        self.compare(self._receiver.rebuild(self._reference, tokens), sources)
-
-    def compare(self, pictures: Pictures, sources: Sequence[Picture]) -> None:
-        """Measure frames as the receiver shows them, uint8 [N, H, W, 3]."""
-        error = pictures.astype(np.float32) - np.stack(sources)
-        mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
-        self.psnr += [float(v) for v in 10 * np.log10(255**2 / mse)]
+        self._psnr_db += psnr_of(self._receiver.rebuild(self._reference, tokens), sources)
 
 
-def psnr_of(monitors: Iterable[Monitor]) -> float | None:
-    """Mean PSNR-RGB over the frames of all layers, in dB; None if there is nothing to measure."""
-    values = [value for monitor in monitors for value in monitor.psnr]
-    return float(np.mean(values)) if values else None
+def psnr_of(pictures: Pictures, sources: Sequence[Picture]) -> list[float]:
+    """PSNR-RGB of frames as the receiver shows them, uint8 [N, H, W, 3], in dB; 78 at most."""
+    error = pictures.astype(np.float32) - np.stack(sources)
+    mse = np.square(error).mean((1, 2, 3)).clip(1e-3)
+    return [float(v) for v in 10 * np.log10(255**2 / mse)]

@@ -57,7 +57,7 @@ class Parts:
     """Makes the parts of a sender from the user's options.
 
     Attributes:
-        monitors: They measure what the receiver will see, if that is wanted; one for each layer.
+        psnr_db: PSNR-RGB of the frames that are measured, if that is wanted, in all layers.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Parts:
             options.device,
             threads=options.threads,
         )
-        self.monitors: list[Monitor] = []
+        self.psnr_db: list[float] = []
 
     def layout(self) -> Layout:
         """The layout that the options ask for."""
@@ -132,7 +132,7 @@ class Parts:
             Judge(self._model, self._network),
             [self._run(hold) for hold in sorted({1, hold_of(self._frame_rate)})],
             self._stages,
-            self.monitors,
+            self.psnr_db,
             self._advance,
         )
 
@@ -201,8 +201,7 @@ class Parts:
         options, weights, live = self._options, self._weights, self._live
         level = options.point.quantiser
         if options.measure:
-            self.monitors.append(Monitor(self._network))
-            watchers = [*watchers, self.monitors[-1]]
+            watchers = [*watchers, Monitor(self._network, self.psnr_db)]
         return SegmentCoder(
             self._model,
             weights.tables.quantiser(level),

@@ -26,7 +26,7 @@ from imfcodec.sender.judge import EVERY, VIDEO, Judge
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.layout import LayoutPacket
 from imfcodec.sender.layout.placing import PlacedFrame
-from imfcodec.sender.monitor import Monitor
+from imfcodec.sender.monitor import psnr_of
 from imfcodec.sender.run_coder import RunSettings, coded_run, is_full
 from imfcodec.sender.segment_coder import PicturePacket
 from imfcodec.sender.source_frame import SourceFrame
@@ -63,7 +63,7 @@ class BetterOf:
         judge: Judge,
         runs: Sequence[RunSettings],
         stages: StageTimes,
-        monitors: Sequence[Monitor],
+        psnr_db: list[float],
         advance: Callable[[float], None],
     ) -> None:
         """Take what does the work.
@@ -74,11 +74,11 @@ class BetterOf:
             judge: Compares both.
             runs: Ways to code plain video.
             stages: Takes the time of each stage.
-            monitors: The layer's, if it is measured, comes last in these.
+            psnr_db: Of all frames that are measured; the layer's come last.
             advance: Called with how many more frames are done.
         """
         self._geometry, self._layer, self._judge = geometry, layer_of(judge), judge
-        self._monitors = monitors[-1:]
+        self._psnr_db, self._measured = psnr_db, len(psnr_db)
         self._runs, self._stages, self._advance = runs, stages, advance
         self._frames: list[SourceFrame] = []
         self._packets: list[PicturePacket] = []
@@ -114,10 +114,10 @@ class BetterOf:
             run = self._better(float(np.mean(self._judge.errors)))
         if run:
             self.name = "av1"
-            for monitor in self._monitors:
-                monitor.psnr.clear()
-                for picture, frame in zip(self._decoded(run), self._frames, strict=True):
-                    monitor.compare(picture[None], [frame.picture])
+            if len(self._psnr_db) > self._measured:
+                pairs = zip(self._decoded(run), self._frames, strict=True)
+                of_run = [psnr_of(shown[None], [frame.picture])[0] for shown, frame in pairs]
+                self._psnr_db[self._measured :] = of_run
         yield from run or self._packets
 
     def _better(self, least: float) -> list[RunPacket] | None:
