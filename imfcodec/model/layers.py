@@ -76,8 +76,11 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
-        y = self.second(activation(self.first(activation(x))))
-        y = y * self.gain.to(y.dtype)  # keeps the narrow type of mixed precision
+        y = activated(self.first(activation(x)))
+        # As a part of the weights, the gain costs no pass over the map.
+        gain, bias = self.gain.reshape(-1), self.second.bias
+        assert bias is not None
+        y = F.conv2d(y, self.second.weight * gain[:, None, None, None], bias * gain, padding=1)
         if self.stride == 2:
             x = F.avg_pool2d(x, 2)
         if self.shortcut is not None:
@@ -100,15 +103,24 @@ class StyledConvolution(nn.Module):
         self.affine = nn.Linear(style, inputs)
         nn.init.normal_(self.affine.weight, std=1 / math.sqrt(style))
         nn.init.ones_(self.affine.bias)
+        self._known: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """[B, inputs, H, W], [B, style] -> [B, outputs, H, W]."""
         scale = self.affine(style)
-        energy = self.weight.square().sum((2, 3))  # [outputs, inputs]
-        demodulation = torch.rsqrt(scale.square() @ energy.t() + 1e-8)
+        demodulation = torch.rsqrt(scale.square() @ self._energy().t() + 1e-8)
         x = F.conv2d(x * scale[:, :, None, None].to(x.dtype), self.weight, padding=1)
         gain = (demodulation * math.sqrt(2))[:, :, None, None].to(x.dtype)
         return activated(x * gain + self.bias.to(x.dtype) * math.sqrt(2))
+
+    def _energy(self) -> Tensor:
+        """sum_j w_oij^2 [outputs, inputs]; without gradients, computed once for each weights."""
+        if torch.is_grad_enabled() or self.weight.is_inference():
+            return self.weight.square().sum((2, 3))
+        state = self.weight.data_ptr(), self.weight._version
+        if self._known is None or self._known[0] != state:
+            self._known = state, self.weight.square().sum((2, 3))
+        return self._known[1]
 
 
 class FeedForward(nn.Module):
