@@ -49,6 +49,10 @@ HOLD_S: Final = Fraction(2, 5)
 CHAIN_S: Final = Fraction(1)
 """At low latency, packets of this much time are chained: a lost one costs the rest of them."""
 
+FULL_RATE_CRF: Final = 18.0
+"""Below this CRF of key pictures, plain AV1 without a rival has a picture for each frame: what moves
+then costs more quality at half the rate than the bits of the other half would gain."""
+
 BASE_S: Final = Fraction(20)
 """No key frame is predicted from a base of this age, in seconds."""
 
@@ -140,7 +144,9 @@ class Parts:
         return self._layer(self._geometry.coded, self._settings, watchers)
 
     def _base(self) -> RunCoder:
-        settings = replace(self._run(hold_of(self._frame_rate)), restoration=FULL)
+        fine = self._options.point.key_crf < FULL_RATE_CRF
+        hold = 1 if fine else hold_of(self._frame_rate)
+        settings = replace(self._run(hold), restoration=FULL)
         return RunCoder(settings, self._settings, self._stages, self._advance)
 
     def _run(self, hold: int) -> RunSettings:
