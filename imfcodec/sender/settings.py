@@ -50,8 +50,8 @@ CHAIN_S: Final = Fraction(1)
 """At low latency, packets of this much time are chained: a lost one costs the rest of them."""
 
 FULL_RATE_CRF: Final = 18.0
-"""Below this CRF of key pictures, plain AV1 without a rival has a picture for each frame: what moves
-then costs more quality at half the rate than the bits of the other half would gain."""
+"""Below this CRF of key pictures, plain AV1 without a rival has a picture for each frame: what
+moves then costs more quality at half the rate than the bits of the other half would gain."""
 
 BASE_S: Final = Fraction(20)
 """No key frame is predicted from a base of this age, in seconds."""
