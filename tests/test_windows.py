@@ -28,7 +28,7 @@ from imfcodec.media import AudioPacketOut, OpusParameters
 from imfcodec.receiver.composition import Composer
 from imfcodec.receiver.decoder import DecodedFrame
 from imfcodec.sender import encoder as encoder_module
-from imfcodec.sender import run_coder
+from imfcodec.sender import runs
 from imfcodec.sender.layout import placing
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.weights import Weights
@@ -134,7 +134,7 @@ def test_order_of_the_packets(stream: bytes) -> None:
                     moves.append((layer, inner.first_frame, window))
             case RunPacket():
                 assert packet.first_frame == reached
-                assert packet.hold == 2
+                assert packet.hold >= 2  # the base stands still
                 reached += len(packet.pts)
     windows = [p.windows for p in placed(two_heads, 60)]
     gone = next(n for n, now in enumerate(windows) if 1 not in now)
@@ -265,7 +265,7 @@ def test_sound_between_pictures_is_in_order(
     loaded: Weights, finds: Callable[[Plan], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finds(two_heads)
-    monkeypatch.setattr(run_coder, "PACKET_S", Fraction(1, 2))
+    monkeypatch.setattr(runs, "PACKET_S", Fraction(1, 2))
     file = io.BytesIO()
     with imfcodec.Encoder(
         file, width=320, height=192, options=OPTIONS, loaded=loaded, audio=OPUS

@@ -25,7 +25,7 @@ KIND_WINDOW_END = 5
 RESTORATIONS = 4
 """Number of values of the field ``restoration``, which gives the restoration strength."""
 
-_MAX_HOLD = 8
+_MAX_HOLD = 32
 _FRAME_NUMBER_BOUND = 1 << 48
 _PTS_BOUND = 1 << 62
 
@@ -202,7 +202,7 @@ class RunPacket:
         pts: Timestamp of each frame in ticks of the video time base, ascending, within +-2**62.
         units: One temporal unit for every `hold` frames, and one for the frames left over; not
             empty; opaque here.
-        hold: Number of frames for which each picture is shown, 1 to 8.
+        hold: Number of frames for which each picture is shown, 1 to 32.
         begins: Whether a run begins here. Otherwise the units depend on the run packet that ends
             with the previous frame.
         restoration: As in `KeyPacket`; it holds for the whole run, and is 0 where none begins.

@@ -63,12 +63,18 @@ class Judge:
     def compare(self, pictures: Sequence[Picture], sources: Sequence[Picture]) -> list[float]:
         """The errors of pictures, RGB uint8 [H, W, 3], one by one."""
         return [
-            float((self._looks(p) - self._looks(s)).square().sum(1).mean().sqrt())
+            self.distance(self.look(p), self.look(s))
             for p, s in zip(pictures, sources, strict=True)
         ]
 
+    @staticmethod
+    def distance(look: Tensor, source: Tensor) -> float:
+        """The error of a picture that looks so, given what its source looks like."""
+        return float((look - source).square().sum(1).mean().sqrt())
+
     @torch.inference_mode()
-    def _looks(self, picture: Picture) -> Tensor:
+    def look(self, picture: Picture) -> Tensor:
+        """What a picture, RGB uint8 [H, W, 3], looks like: float32 [1, C, H / 32, W / 32]."""
         x = to_tensor(np.stack([picture]), place_of(self._model))
         features = self._model.dense_feature_encoder(x)[SCALE]
         return features / (features.square().sum(1, keepdim=True) + DARK**2).sqrt()

@@ -32,7 +32,8 @@ from imfcodec.sender.planning.planned import PlannedPlanner
 from imfcodec.sender.planning.planner import Planner, Watch
 from imfcodec.sender.planning.shots import ShotDetector
 from imfcodec.sender.rate import ConstantQuality, RateControl, SegmentSettings, window_settings
-from imfcodec.sender.run_coder import FULL, RunCoder, RunSettings, hold_of
+from imfcodec.sender.run_coder import RunCoder
+from imfcodec.sender.runs import FULL, RunSettings
 from imfcodec.sender.segment import Lead, Segment
 from imfcodec.sender.segment_coder import SegmentCoder, TokenSettings
 from imfcodec.weights import Weights
@@ -48,10 +49,6 @@ HOLD_S: Final = Fraction(2, 5)
 
 CHAIN_S: Final = Fraction(1)
 """At low latency, packets of this much time are chained: a lost one costs the rest of them."""
-
-FULL_RATE_CRF: Final = 18.0
-"""Below this CRF of key pictures, plain AV1 without a rival has a picture for each frame: what
-moves then costs more quality at half the rate than the bits of the other half would gain."""
 
 BASE_S: Final = Fraction(20)
 """No key frame is predicted from a base of this age, in seconds."""
@@ -134,7 +131,7 @@ class Parts:
             self._geometry,
             self._whole,
             Judge(self._model, self._network),
-            [self._run(hold) for hold in sorted({1, hold_of(self._frame_rate)})],
+            self._run(),
             self._stages,
             self.psnr_db,
             self._advance,
@@ -144,14 +141,17 @@ class Parts:
         return self._layer(self._geometry.coded, self._settings, watchers)
 
     def _base(self) -> RunCoder:
-        fine = self._options.point.key_crf < FULL_RATE_CRF
-        hold = 1 if fine else hold_of(self._frame_rate)
-        settings = replace(self._run(hold), restoration=FULL)
-        return RunCoder(settings, self._settings, self._stages, self._advance)
+        return RunCoder(
+            replace(self._run(), restoration=FULL),
+            self._settings,
+            Judge(self._model, self._network),
+            self._stages,
+            self._advance,
+            carefully=self._tokens,
+        )
 
-    def _run(self, hold: int) -> RunSettings:
-        """How plain video is coded, each picture shown for so many frames."""
-        return RunSettings(self._effort.key_preset, hold, self._time_base, self._frame_rate)
+    def _run(self) -> RunSettings:
+        return RunSettings(self._effort.key_preset, self._time_base, self._frame_rate)
 
     def _layer(
         self,

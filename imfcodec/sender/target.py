@@ -157,7 +157,8 @@ def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         return passes.result(_at(final, _nearest(fitting), base))
     smallest = _at(final, lowest, lowest)
     if passes.excess(smallest) > passes.tolerance:
-        if final.effort.mode == "auto" and not lowest:  # plain AV1 reaches lower rates
+        has_tokens = passes.result(smallest)[1].coded_as.keys() != {"av1"}
+        if final.effort.mode == "auto" and has_tokens and not lowest:  # AV1 reaches lower rates
             return _meet(passes, replace(options, mode="av1"))
         message = f"even quality {lowest:g} takes {_taken(passes.result(smallest)[1], options)}"
         if not options.best_effort:

@@ -33,7 +33,7 @@ from imfcodec.errors import ImfcodecError
 from imfcodec.receiver import windows
 from imfcodec.receiver.decoder import DecodedFrame
 from imfcodec.receiver.report import DecodeReport
-from imfcodec.sender import run_coder
+from imfcodec.sender import runs
 from imfcodec.sender.layout import heads, placing
 from imfcodec.weights import Weights
 from tests.heads import OPTIONS, FakeFinder, Place, coded, loaded_weights, picture_of
@@ -58,8 +58,8 @@ def stream(loaded: Weights) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heads, "FaceFinder", lambda: FakeFinder(two_heads))
         patch.setattr(placing, "CODED_SIDES", ((112, 64),))
-        patch.setattr(run_coder, "PACKET_S", Fraction(4, 25))
-        patch.setattr(run_coder, "RUN_S", Fraction(12, 25))
+        patch.setattr(runs, "PACKET_S", Fraction(4, 25))
+        patch.setattr(runs, "RUN_S", Fraction(12, 25))
         options = dataclasses.replace(OPTIONS, keyframe_interval_s=0.28, predict_keys=True)
         return coded(loaded, two_heads, COUNT, options, SIZE)
 
@@ -178,13 +178,13 @@ def test_a_damaged_packet_within_a_run(
 ) -> None:
     """Its frames and the rest of the run are lost, exactly; then all is well again."""
     items = parts(stream)
-    runs = [n for n, (p, _) in enumerate(items) if isinstance(p, RunPacket)]
-    packet, data = items[runs[place]]
+    places = [n for n, (p, _) in enumerate(items) if isinstance(p, RunPacket)]
+    packet, data = items[places[place]]
     assert isinstance(packet, RunPacket)
     assert not packet.begins
     broken = bytearray(data)
     broken[round(where * (len(data) - 1))] ^= 0x24
-    items[runs[place]] = (packet, bytes(broken))
+    items[places[place]] = (packet, bytes(broken))
     frames, report = decoded(joined(stream, items), loaded)
     assert report.damage
     first, end = packet.first_frame, 12 if place < 3 else COUNT
@@ -202,8 +202,8 @@ def test_a_lost_beginning_of_a_run_costs_the_run(
     stream: bytes, whole: list[DecodedFrame], loaded: Weights, begins: int
 ) -> None:
     items = parts(stream)
-    runs = [n for n, (p, _) in enumerate(items) if isinstance(p, RunPacket) and p.begins]
-    del items[runs[begins]]
+    places = [n for n, (p, _) in enumerate(items) if isinstance(p, RunPacket) and p.begins]
+    del items[places[begins]]
     frames, report = decoded(joined(stream, items), loaded)
     assert report.lost == [(12 * begins, 12 * begins + 11)]
     if begins == 0:  # there is nothing yet to be repeated

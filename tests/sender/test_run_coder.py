@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
+from imfcodec.arrays import Picture
 from imfcodec.bitstream import RunPacket
-from imfcodec.codec.pictures.av1_video import VideoDecoder
 from imfcodec.codec.stages import StageTimes
-from imfcodec.sender import run_coder
+from imfcodec.sender import runs as runs_module
+from imfcodec.sender.judge import Judge
+from imfcodec.sender.plain_video import PlainVideo, bytes_of
 from imfcodec.sender.rate import SegmentSettings
-from imfcodec.sender.run_coder import RunCoder, RunSettings, hold_of
+from imfcodec.sender.run_coder import RunCoder
+from imfcodec.sender.runs import RunSettings, coded_run, hold_of
 from imfcodec.sender.source_frame import SourceFrame
 from tests.conftest import moving_picture
 
 
-def coder_of(fps: int, crf: int = 30) -> RunCoder:
-    settings = RunSettings(10, hold_of(Fraction(fps)), Fraction(1, fps), Fraction(fps))
-    return RunCoder(settings, lambda segment: SegmentSettings(crf), StageTimes())
+class Eye(Judge):
+    """Sees the mean distance of levels."""
+
+    def __init__(self) -> None:
+        pass
+
+    def look(self, picture: Picture) -> Tensor:
+        return torch.from_numpy(picture.astype(np.float32))
+
+    @staticmethod
+    def distance(look: Tensor, source: Tensor) -> float:
+        return float((look - source).abs().mean())
+
+
+def coder_of(fps: int, crf: int = 30, *, carefully: bool = True) -> RunCoder:
+    settings = RunSettings(10, Fraction(1, fps), Fraction(fps))
+    return RunCoder(
+        settings, lambda segment: SegmentSettings(crf), Eye(), StageTimes(), carefully=carefully
+    )
 
 
 def runs(coder: RunCoder, frames: list[SourceFrame], cuts: tuple[int, ...] = ()) -> list[RunPacket]:
@@ -34,21 +56,71 @@ def runs(coder: RunCoder, frames: list[SourceFrame], cuts: tuple[int, ...] = ())
     return out
 
 
+def video_of(
+    frames: list[SourceFrame], fps: int, advance: Callable[[float], None] = lambda frames: None
+) -> PlainVideo:
+    return PlainVideo(frames, RunSettings(10, Fraction(1, fps), Fraction(fps)), Eye(), advance)
+
+
+def picture_of_blocks() -> Picture:
+    blocks = np.random.default_rng(2).integers(0, 256, (8, 8, 3), np.uint8)
+    return blocks.repeat(8, 0).repeat(8, 1)
+
+
 def moving(count: int) -> list[SourceFrame]:
     return [SourceFrame(n, n, moving_picture(n)) for n in range(count)]
 
 
 @pytest.mark.parametrize(
-    ("fps", "hold"), [(1, 1), (10, 1), (24, 1), (25, 2), (30, 2), (60, 4), (120, 8), (2400, 8)]
+    ("fps", "hold"), [(1, 1), (10, 1), (24, 1), (25, 2), (30, 2), (60, 4), (120, 9), (2400, 32)]
 )
 def test_pictures_are_held(fps: int, hold: int) -> None:
     assert hold_of(Fraction(fps)) == hold
-    packets = runs(coder_of(fps, crf=1), moving(11))
+    frames = moving(40)
+    settings = RunSettings(10, Fraction(1, fps), Fraction(fps), hold)
+    packets = coded_run(frames, 30, settings)
     assert {p.hold for p in packets} == {hold}
-    pictures = list(map(VideoDecoder(64, 64).decode, [unit for p in packets for unit in p.units]))
-    shown = [picture for picture in pictures for _ in range(hold)][:11]
+    shown = list(video_of(frames, fps).shown(packets))
+    assert len(shown) == len(frames)
     for n, picture in enumerate(shown):
         assert np.abs(picture.astype(int) - moving_picture(n - n % hold)).mean() < 8
+
+
+def test_what_moves_has_all_pictures_and_what_stands_still_few() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    still = [SourceFrame(n, n, noise) for n in range(50)]
+    scrolls = [SourceFrame(n, n, np.roll(picture_of_blocks(), 3 * n, 1)) for n in range(50)]
+    assert {p.hold for p in runs(coder_of(25, 1), scrolls)} == {1}
+    assert {p.hold for p in runs(coder_of(25, 36), still)} != {1}
+
+
+def test_sizes_fall_below_what_av1_can_do() -> None:
+    frames = moving(100)
+    sizes = [sum(map(bytes_of, runs(coder_of(25, crf), frames))) for crf in (38, 46, 56, 90)]
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert max(p.hold for p in runs(coder_of(25, 90), frames)) == 32
+    assert {p.hold for p in runs(coder_of(2, 90), frames)} == {2}  # a second
+
+
+def test_quick_runs_are_about_as_large() -> None:
+    quick, careful = (
+        sum(map(bytes_of, runs(coder_of(25, carefully=carefully), moving(50))))
+        for carefully in (False, True)
+    )
+    assert quick == pytest.approx(careful, rel=0.2)
+
+
+def test_the_search_and_the_coding_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    video = video_of(moving(20), 25, told.append)
+    size = video.size_bytes(60)
+    best = video.best(size)
+    assert best
+    assert best.size_bytes <= size
+    assert sum(told) == pytest.approx(0.3 * 20)
+    video.careful(best, size)
+    assert sum(told) == pytest.approx(1.3 * 20)
+    assert video_of(moving(20), 25).best(20) is None
 
 
 def test_packets_are_as_long_as_time_allows() -> None:
@@ -56,7 +128,9 @@ def test_packets_are_as_long_as_time_allows() -> None:
     assert [len(p.pts) for p in packets] == [30, 30, 10]
     assert [p.begins for p in packets] == [True, False, False]
     irregular = [SourceFrame(n, 2 * n + 20 * (n // 7), moving_picture(n)) for n in range(21)]
-    assert [len(p.pts) for p in runs(coder_of(10), irregular)] == [7, 7, 7]
+    assert [
+        len(p.pts) for p in coded_run(irregular, 62, RunSettings(10, Fraction(1, 10), Fraction(10)))
+    ] == [7, 7, 7]
 
 
 @pytest.mark.parametrize(("count", "cuts"), [(40, (13,)), (40, (0, 13, 14, 39)), (31, ())])
@@ -68,23 +142,17 @@ def test_a_run_ends_at_a_cut(count: int, cuts: tuple[int, ...]) -> None:
 def test_a_run_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = [p.first_frame for p in runs(coder_of(2), moving(70)) if p.begins]
     assert begun == [0, 40]
-    monkeypatch.setattr(run_coder, "RUN_BYTES", 5 * 64 * 64 * 3)
+    monkeypatch.setattr(runs_module, "RUN_BYTES", 9 * 64 * 64 * 3)
     begun = [p.first_frame for p in runs(coder_of(25), moving(25)) if p.begins]
     assert begun == [0, 9, 18]
 
 
-def test_held_frames_take_no_memory() -> None:
-    coder = coder_of(50)
-    for frame in moving(12):
-        assert not list(coder.push(frame, cut=False))
-    assert len({id(frame.picture) for frame in coder._frames}) == 3
-
-
 def test_packets_keep_the_limits_of_the_format(monkeypatch: pytest.MonkeyPatch) -> None:
     still = moving_picture(0)
+    settings = RunSettings(10, Fraction(1, 2400), Fraction(2400), hold=8)
     frames = [SourceFrame(n, n, still) for n in range(4200)]
-    assert [len(p.pts) for p in runs(coder_of(2400), frames)] == [4096, 104]
-    monkeypatch.setattr(run_coder, "PACKET_BYTES", 300)
+    assert [len(p.pts) for p in coded_run(frames, 62, settings)] == [4096, 104]
+    monkeypatch.setattr(runs_module, "PACKET_BYTES", 300)
     packets = runs(coder_of(10, crf=1), moving(25))
     assert len(packets) > 2
     for packet in packets:

@@ -47,7 +47,7 @@ class Source:
         sizes = SizeLedger(round(self.scale * key_bytes), token_bytes=round(token_bytes) * tokens)
         sizes.audio_bytes = 500
         return EncodeReport(
-            "w", sizes, (2, 2), (2, 2), "whole", options.quality, point, duration_s=8.0
+            "w", sizes, (2, 2), (2, 2), {"whole": 200}, options.quality, point, duration_s=8.0
         )
 
 

@@ -29,6 +29,7 @@ from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.covering import Cover
 from imfcodec.sender.layout.layout import LayoutPacket
 from imfcodec.sender.layout.placing import PlacedFrame
+from imfcodec.sender.plain_video import SEARCH
 from imfcodec.sender.run_coder import RunCoder
 from imfcodec.sender.segment_coder import PicturePacket
 
@@ -74,7 +75,7 @@ class Windowed:
         self._open: dict[int, _Open] = {}
         self._held: deque[RunPacket] = deque()  # until the windows have come as far
         self._next_frame = 0
-        self.given = 0
+        self.given = 0.0
         self.name = "av1"
 
     def takes(self, placed: PlacedFrame) -> bool:
@@ -92,7 +93,7 @@ class Windowed:
                 self.given += 1
                 crop = replace(frame, picture=cropped(frame.picture, window))
                 yield from self._packets(number, self._open[number].layer.push(crop))
-        self.given += 1
+        self.given += 1 + SEARCH
         if placed.cut:
             self._cover = Cover()
         covered = self._cover.over(frame.picture, placed.windows)

@@ -74,19 +74,6 @@ def test_only_plain_video(loaded: Weights) -> None:
     assert report.frames == 20
 
 
-def test_plain_video_of_high_quality_has_a_picture_for_each_frame(loaded: Weights) -> None:
-    pictures = {}
-    for crf in (17, 18):
-        file = io.BytesIO()
-        options = dataclasses.replace(AUTO, mode="av1", key_crf=crf)
-        with imfcodec.Encoder(file, width=64, height=64, options=options, loaded=loaded) as encoder:
-            for picture in scrolling(20):
-                encoder.write(picture)
-        packets = StreamReader(io.BytesIO(file.getvalue()))
-        pictures[crf] = sum(len(p.units) for p in packets if isinstance(p, RunPacket))
-    assert pictures == {17: 20, 18: 10}
-
-
 def test_equal_pictures_have_no_error(loaded: Weights) -> None:
     a, b = scrolling(2)
     judge = Judge(loaded.model, None)  # type: ignore[arg-type]

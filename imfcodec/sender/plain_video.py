@@ -1,0 +1,203 @@
+"""Plain video of a given size: pictures are held for as many frames as looks best.
+
+    size ─ CRF of each way to hold pictures ─ which is seen to be nearest to the source? ─ run
+
+Fewer pictures leave more bits for each. What moves much needs them all; what stands still does not,
+and at the lowest rates a sharp picture held is better than a blurred one that moves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice
+from typing import Final
+
+import numpy as np
+from torch import Tensor
+
+from imfcodec.arrays import Picture
+from imfcodec.bitstream import RunPacket, TokenPacket
+from imfcodec.codec.pictures.av1 import MIN_CRF
+from imfcodec.codec.pictures.av1_video import MAX_VIDEO_CRF, VideoDecoder
+from imfcodec.sender.judge import EVERY, Judge
+from imfcodec.sender.runs import LONGEST_HOLD, RunSettings, coded_run, hold_of
+from imfcodec.sender.segment_coder import PicturePacket
+from imfcodec.sender.source_frame import SourceFrame
+
+HOLDS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, LONGEST_HOLD)
+"""Pictures are held for one of these numbers of frames."""
+
+LONGEST_S: Final = Fraction(13, 10)
+"""No picture is shown longer than this, in seconds."""
+
+SMOOTH: Final = 0.9
+"""Longer holds must lower the error to this share: a picture that stands still is seen."""
+
+PACKET_BYTES: Final = 12
+"""About so much of the container goes with a packet."""
+
+FIRST_CRF, CRF_PER_DOUBLING = 64.0, 9.0
+"""Where the search for the CRF of plain video begins, and what doubles its bytes."""
+
+TRIES: Final = 3
+"""Plain video is coded so many times at most, for each way to hold pictures."""
+
+NEAR: Final = 0.95
+"""Plain video that takes this share of the bytes is not tried again."""
+
+QUICK: Final = 6
+"""SVT-AV1 preset of the search."""
+
+SEARCH, CODINGS = 0.3, 6
+"""About how long the search takes, against coding with care, and in how many codings."""
+
+
+def bytes_of(packet: PicturePacket | RunPacket) -> int:
+    """About what a packet takes in the stream."""
+    match packet:
+        case RunPacket():
+            size = sum(map(len, packet.units)) + len(packet.units)
+        case TokenPacket():
+            size = len(packet.payload)
+        case _:
+            size = len(packet.picture) + len(packet.token)
+    return size + PACKET_BYTES
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Plain video.
+
+    Attributes:
+        settings: How it is coded.
+        crf: Its CRF.
+        packets: Its packets.
+        error: Mean error as the judge sees it, once that is known.
+    """
+
+    settings: RunSettings
+    crf: float
+    packets: list[RunPacket]
+    error: float = math.inf
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes in the stream."""
+        return sum(map(bytes_of, self.packets))
+
+
+class PlainVideo:
+    """Codes the frames of one shot as plain video in different ways."""
+
+    def __init__(
+        self,
+        frames: Sequence[SourceFrame],
+        settings: RunSettings,
+        judge: Judge,
+        advance: Callable[[float], None],
+    ) -> None:
+        """Take the frames.
+
+        Args:
+            frames: At least one, all at coded size.
+            settings: How runs are coded; the hold is chosen here.
+            judge: Compares what comes out with the frames.
+            advance: Called with how many more frames are done, of `SEARCH` times their number in
+                the search, and of their number when they are coded with care.
+        """
+        self._frames, self._settings, self._judge = frames, settings, judge
+        self._advance, self._codings = advance, 0
+        self._holds = [hold for hold in HOLDS if hold == 1 or hold <= settings.rate * LONGEST_S]
+        self._looks: list[Tensor] = []
+        self._tried: dict[int, Plain] = {}
+
+    def size_bytes(self, crf: float) -> int:
+        """What the frames take with this CRF, each picture held as is usual, coded quickly.
+
+        A CRF above the highest one, `MAX_VIDEO_CRF`, asks for less than AV1 can give.
+        """
+        hold, possible = hold_of(self._settings.rate), min(crf, MAX_VIDEO_CRF)
+        self._tried[hold] = usual = self._coded(hold, possible)
+        return math.floor(usual.size_bytes * 2 ** ((possible - crf) / CRF_PER_DOUBLING))
+
+    def best(self, room_bytes: int) -> Plain | None:
+        """The best video of at most so many bytes, coded quickly; None if there is none.
+
+        From the usual hold, shorter ones are tried as long as that helps, or else longer ones.
+        """
+        usual = hold_of(self._settings.rate)
+        best = start = self._within(usual, room_bytes)
+        for hold in reversed([h for h in self._holds if h < usual] if best else []):
+            shorter = self._within(hold, room_bytes)
+            if not shorter or not best or shorter.error > best.error:
+                break
+            best = shorter
+        for hold in [h for h in self._holds if h > usual] if best is start else []:
+            longer = self._within(hold, room_bytes)
+            if best and (not longer or longer.error > SMOOTH * best.error):
+                break
+            best = longer
+        self._count(CODINGS)
+        return best
+
+    def smallest(self) -> Plain:
+        """The smallest video there is."""
+        return self._coded(self._holds[-1], MAX_VIDEO_CRF)
+
+    def careful(self, best: Plain, room_bytes: int) -> list[RunPacket]:
+        """Code with care what was found to be best, in about so many bytes."""
+        finer = CRF_PER_DOUBLING * math.log2(room_bytes / best.size_bytes)
+        crf = min(max(best.crf - finer, MIN_CRF), MAX_VIDEO_CRF)
+        settings = replace(self._settings, hold=best.settings.hold)
+        return coded_run(self._frames, crf, settings, self._advance)
+
+    def error(self, packets: Sequence[RunPacket]) -> float:
+        """Mean error of a run as the receiver shows it."""
+        if not self._looks:
+            self._looks = [self._judge.look(f.picture) for f in self._frames[::EVERY]]
+        shown = islice(self.shown(packets), 0, None, EVERY)
+        looks = map(self._judge.look, shown)
+        return float(np.mean(list(map(self._judge.distance, looks, self._looks))))
+
+    def shown(self, packets: Sequence[RunPacket]) -> Iterator[Picture]:
+        """The picture that a run shows in each of the frames."""
+        height, width = self._frames[0].picture.shape[:2]
+        decoder = VideoDecoder(width, height)
+        pictures = map(decoder.decode, (unit for packet in packets for unit in packet.units))
+        shown = (picture for picture in pictures for _ in range(packets[0].hold))
+        return islice(shown, len(self._frames))
+
+    def _within(self, hold: int, room_bytes: int) -> Plain | None:
+        """Video of at most so many bytes; None if there is none."""
+        low, high = float(MIN_CRF), float(MAX_VIDEO_CRF)  # too large below, small enough above
+        known = self._tried.get(hold)
+        crf, found = FIRST_CRF, None
+        for _ in range(TRIES):
+            plain = known or self._coded(hold, crf)
+            known, crf = None, plain.crf
+            if plain.size_bytes <= room_bytes:
+                high, found = crf, plain
+            else:
+                low = crf
+            if high - low < 1 or NEAR * room_bytes <= plain.size_bytes <= room_bytes:
+                break
+            wanted = crf + CRF_PER_DOUBLING * math.log2(plain.size_bytes / (0.98 * room_bytes))
+            crf = min(max(wanted, low + 0.25), high - 0.25)
+        return replace(found, error=self.error(found.packets)) if found else None
+
+    def _coded(self, hold: int, crf: float) -> Plain:
+        preset = max(QUICK, self._settings.preset)
+        settings = replace(self._settings, hold=hold, preset=preset)
+        packets = coded_run(self._frames, crf, settings)
+        self._count(1)
+        return Plain(settings, crf, packets)
+
+    def _count(self, codings: int) -> None:
+        """The search has come so much further."""
+        codings = min(codings, CODINGS - self._codings)
+        self._codings += codings
+        if codings:
+            self._advance(SEARCH * codings / CODINGS * len(self._frames))
