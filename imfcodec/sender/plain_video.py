@@ -20,10 +20,11 @@ from torch import Tensor
 
 from imfcodec.arrays import Picture
 from imfcodec.bitstream import RunPacket, TokenPacket
-from imfcodec.codec.pictures.av1 import MIN_CRF
+from imfcodec.codec.pictures.av1 import MIN_CRF, in_quarters
 from imfcodec.codec.pictures.av1_video import MAX_VIDEO_CRF, VideoDecoder
 from imfcodec.sender.judge import EVERY, Judge
 from imfcodec.sender.runs import LONGEST_HOLD, RunSettings, coded_run, hold_of
+from imfcodec.sender.search import search
 from imfcodec.sender.segment_coder import PicturePacket
 from imfcodec.sender.source_frame import SourceFrame
 
@@ -33,17 +34,20 @@ HOLDS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, LONGEST_HOLD)
 LONGEST_S: Final = Fraction(13, 10)
 """No picture is shown longer than this, in seconds."""
 
-SMOOTH: Final = 0.9
+SMOOTH: Final = 0.95
 """Longer holds must lower the error to this share: a picture that stands still is seen."""
 
 PACKET_BYTES: Final = 12
 """About so much of the container goes with a packet."""
 
 FIRST_CRF, CRF_PER_DOUBLING = 64.0, 9.0
-"""Where the search for the CRF of plain video begins, and what doubles its bytes."""
+"""Where the search for the CRF of plain video begins, and about what doubles its bytes."""
 
-TRIES: Final = 3
-"""Plain video is coded so many times at most, for each way to hold pictures."""
+SLOPE: Final = math.log(2) / CRF_PER_DOUBLING
+"""What one step of CRF adds to the logarithm of the bytes."""
+
+TRIES: Final = 4
+"""Plain video is coded again so many times at most, for each way to hold pictures."""
 
 NEAR: Final = 0.95
 """Plain video that takes this share of the bytes is not tried again."""
@@ -112,7 +116,8 @@ class PlainVideo:
         self._advance, self._codings = advance, 0
         self._holds = [hold for hold in HOLDS if hold == 1 or hold <= settings.rate * LONGEST_S]
         self._looks: list[Tensor] = []
-        self._tried: dict[int, Plain] = {}
+        self._first = FIRST_CRF
+        self._made: dict[tuple[int, float], Plain] = {}
 
     def size_bytes(self, crf: float) -> int:
         """What the frames take with this CRF, each picture held as is usual, coded quickly.
@@ -120,22 +125,27 @@ class PlainVideo:
         A CRF above the highest one, `MAX_VIDEO_CRF`, asks for less than AV1 can give.
         """
         hold, possible = hold_of(self._settings.rate), min(crf, MAX_VIDEO_CRF)
-        self._tried[hold] = usual = self._coded(hold, possible)
+        self._first, usual = possible, self._coded(hold, possible)
         return math.floor(usual.size_bytes * 2 ** ((possible - crf) / CRF_PER_DOUBLING))
 
-    def best(self, room_bytes: int) -> Plain | None:
+    def best(self, room_bytes: int, *, any_will_do: bool = False) -> Plain | None:
         """The best video of at most so many bytes, coded quickly; None if there is none.
 
-        From the usual hold, shorter ones are tried as long as that helps, or else longer ones.
+        From the usual hold, shorter ones are tried as long as that helps, or else longer ones. If
+        ``any_will_do``, the first one that fits is taken.
         """
         usual = hold_of(self._settings.rate)
         best = start = self._within(usual, room_bytes)
-        for hold in reversed([h for h in self._holds if h < usual] if best else []):
+        for hold in reversed([h for h in self._holds if h < usual]):
+            if not best or any_will_do:
+                break
             shorter = self._within(hold, room_bytes)
-            if not shorter or not best or shorter.error > best.error:
+            if not shorter or shorter.error > best.error:
                 break
             best = shorter
         for hold in [h for h in self._holds if h > usual] if best is start else []:
+            if best and any_will_do:
+                break
             longer = self._within(hold, room_bytes)
             if best and (not longer or longer.error > SMOOTH * best.error):
                 break
@@ -147,12 +157,10 @@ class PlainVideo:
         """The smallest video there is."""
         return self._coded(self._holds[-1], MAX_VIDEO_CRF)
 
-    def careful(self, best: Plain, room_bytes: int) -> list[RunPacket]:
-        """Code with care what was found to be best, in about so many bytes."""
-        finer = CRF_PER_DOUBLING * math.log2(room_bytes / best.size_bytes)
-        crf = min(max(best.crf - finer, MIN_CRF), MAX_VIDEO_CRF)
+    def careful(self, best: Plain) -> list[RunPacket]:
+        """Code with care what was found to be best; the bytes are about the same."""
         settings = replace(self._settings, hold=best.settings.hold)
-        return coded_run(self._frames, crf, settings, self._advance)
+        return coded_run(self._frames, best.crf, settings, self._advance)
 
     def error(self, packets: Sequence[RunPacket]) -> float:
         """Mean error of a run as the receiver shows it."""
@@ -172,28 +180,32 @@ class PlainVideo:
 
     def _within(self, hold: int, room_bytes: int) -> Plain | None:
         """Video of at most so many bytes; None if there is none."""
-        low, high = float(MIN_CRF), float(MAX_VIDEO_CRF)  # too large below, small enough above
-        known = self._tried.get(hold)
-        crf, found = FIRST_CRF, None
-        for _ in range(TRIES):
-            plain = known or self._coded(hold, crf)
-            known, crf = None, plain.crf
-            if plain.size_bytes <= room_bytes:
-                high, found = crf, plain
-            else:
-                low = crf
-            if high - low < 1 or NEAR * room_bytes <= plain.size_bytes <= room_bytes:
-                break
-            wanted = crf + CRF_PER_DOUBLING * math.log2(plain.size_bytes / (0.98 * room_bytes))
-            crf = min(max(wanted, low + 0.25), high - 0.25)
-        return replace(found, error=self.error(found.packets)) if found else None
+        videos: dict[float, Plain] = {}
+
+        def excess(setting: float) -> float:
+            """Of this CRF, whose sign is turned: a lower one gives more bytes."""
+            videos[setting] = self._coded(hold, -setting)
+            return math.log(videos[setting].size_bytes / room_bytes)
+
+        first = self._first
+        tried = {-first: excess(-first)}
+        limits = (-float(MAX_VIDEO_CRF), -float(MIN_CRF))
+        search(tried, excess, SLOPE, (math.log(NEAR), 0.0), limits, TRIES)
+        fitting = [setting for setting in tried if tried[setting] <= 0]
+        if not fitting:
+            return None
+        found = videos[max(fitting)]
+        self._first = found.crf
+        return replace(found, error=self.error(found.packets))
 
     def _coded(self, hold: int, crf: float) -> Plain:
-        preset = max(QUICK, self._settings.preset)
-        settings = replace(self._settings, hold=hold, preset=preset)
-        packets = coded_run(self._frames, crf, settings)
-        self._count(1)
-        return Plain(settings, crf, packets)
+        way = hold, in_quarters(crf)
+        if way not in self._made:
+            preset = max(QUICK, self._settings.preset)
+            settings = replace(self._settings, hold=hold, preset=preset)
+            self._made[way] = Plain(settings, crf, coded_run(self._frames, crf, settings))
+            self._count(1)
+        return self._made[way]
 
     def _count(self, codings: int) -> None:
         """The search has come so much further."""

@@ -17,6 +17,9 @@ from imfcodec.sender.source_frame import SourceFrame
 COARSER: Final = 32
 """Added to the CRF of key pictures: a run keeps refining what stands still."""
 
+ROOM: Final = 1.02
+"""Other ways to hold pictures may take so many times the bytes."""
+
 
 class RunCoder:
     """Collects the frames of the base and codes them run by run."""
@@ -59,7 +62,7 @@ class RunCoder:
         crf = self._rate(Segment(frames)).key_crf + COARSER
         with self._stages.timed("AV1 run"):
             video = PlainVideo(frames, self._settings, self._judge, self._advance)
-            size_bytes = video.size_bytes(crf)
-            best = video.best(size_bytes) or video.smallest()
-            packets = video.careful(best, size_bytes) if self._carefully else best.packets
+            room_bytes = round(ROOM * video.size_bytes(crf))
+            best = video.best(room_bytes, any_will_do=not self._carefully) or video.smallest()
+            packets = video.careful(best) if self._carefully else best.packets
         yield from packets

@@ -12,15 +12,11 @@
    large step.
 4. Encode with all options. If the size is wrong, it tells what tokens take: back to 3.
 5. If even the lowest quality is too large, do the same with plain AV1, if the mode permits it.
-
-Excess is the logarithm of the bytes over those that the target allows. It is nearly linear in
-quality.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +28,7 @@ from imfcodec.config import EncodeOptions
 from imfcodec.errors import OptionError, TargetMissed
 from imfcodec.quality import MAX_QUALITY, point_of
 from imfcodec.sender.report import EncodeReport
+from imfcodec.sender.search import AIM, ends, nearest, search
 
 PASSES: Final = 5
 """Largest number of passes with tokens. The last one is for the lowest quality, if nothing else is
@@ -46,27 +43,14 @@ ROUGH, CLOSE = 0.2, 0.01
 NEAR_ENOUGH: Final = math.log(0.95)
 """An excess from this to 0 ends the search."""
 
-AIM: Final = math.log(0.98)
-"""The excess that the search aims at."""
-
 IMPROVED, FINER = 1.2, 1.15
 """How many times the bytes improved tokens take, and those of a quantiser one step finer."""
 
 RATE_TOLERANCE: Final = math.log(1.02)
 """Largest excess of a rate, if nothing nearer was found. A size has none."""
 
-SLOPE, CRF_SLOPE, LEAST_SLOPE = 0.025, 0.015, 0.005
-"""How much one step of quality adds to the excess: usually, if the CRF alone varies, and the least
-to reckon with."""
-
-OVERREACH: Final = 1.1
-"""Steps away from all that was tried are longer by this factor: what helps most is a bracket."""
-
-MARGIN: Final = 0.1
-"""The next quality stays away from the ends of the bracket by this share of its width."""
-
-FINEST: Final = 0.25
-"""A bracket of this width is not divided."""
+SLOPE, CRF_SLOPE = 0.025, 0.015
+"""How much one step of quality adds to the excess: usually, and if the CRF alone varies."""
 
 
 class Pass(Protocol):
@@ -140,12 +124,17 @@ def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         return tokens * FINER ** (level - point_of(quality).quantiser)
 
     search(
-        tried, lambda q: passes.trial(_at(quick, q, q), expected(q)), SLOPE, (-ROUGH, ROUGH), lowest
+        tried,
+        lambda q: passes.trial(_at(quick, q, q), expected(q)),
+        SLOPE,
+        (-ROUGH, ROUGH),
+        (lowest, MAX_QUALITY),
+        TRIALS,
     )
-    base = _nearest(tried)
+    base = nearest(tried)
     improved = expected(base) * (IMPROVED if quick != final else 1)
     tried = {first: tried[first]} if quick == final and base == first else {}
-    while len(tried) < PASSES - 2 and not _ends(tried, (NEAR_ENOUGH, 0)):
+    while len(tried) < PASSES - 2 and not ends(tried, (NEAR_ENOUGH, 0)):
         quality = passes.fitting(final, base, improved)
         if quality in tried:
             break
@@ -154,7 +143,7 @@ def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
 
     fitting = {q: excess for q, excess in tried.items() if excess <= passes.tolerance}
     if fitting:
-        return passes.result(_at(final, _nearest(fitting), base))
+        return passes.result(_at(final, nearest(fitting), base))
     smallest = _at(final, lowest, lowest)
     if passes.excess(smallest) > passes.tolerance:
         has_tokens = passes.result(smallest)[1].coded_as.keys() != {"av1"}
@@ -216,8 +205,9 @@ class _Passes:
             return self.trial(_at(options, quality, base), token_bytes)
 
         tried = {base: excess(base)}
-        search(tried, excess, CRF_SLOPE, (AIM - CLOSE, AIM + CLOSE), self._target.min_quality)
-        return _nearest({q: tried[q] for q in tried if tried[q] <= 0} or tried)
+        close, limits = (AIM - CLOSE, AIM + CLOSE), (self._target.min_quality, MAX_QUALITY)
+        search(tried, excess, CRF_SLOPE, close, limits, TRIALS)
+        return nearest({q: tried[q] for q in tried if tried[q] <= 0} or tried)
 
     def _excess(self, report: EncodeReport, more_bytes: float = 0.0) -> float:
         size_bytes = report.sizes.total_bytes + more_bytes
@@ -241,59 +231,6 @@ class _Passes:
         self._progress(self._frames + frames, self._furthest_s)
 
 
-def search(
-    tried: dict[float, float],
-    excess: Callable[[float], float],
-    slope: float,
-    wanted: tuple[float, float],
-    lowest: float,
-) -> None:
-    """Try qualities until an excess is as wanted, or no other quality is worth it.
-
-    Args:
-        tried: Excess by quality; grows.
-        excess: Of a quality.
-        slope: As for `next_quality`.
-        wanted: Lowest and highest excess that end the search.
-        lowest: As for `next_quality`.
-    """
-    for _ in range(TRIALS):
-        quality = next_quality(tried, slope, lowest)
-        if quality in tried or _ends(tried, wanted):
-            return
-        tried[quality] = excess(quality)
-
-
-def _ends(tried: Mapping[float, float], wanted: tuple[float, float]) -> bool:
-    """Whether an excess is as wanted."""
-    return any(wanted[0] <= excess <= wanted[1] for excess in tried.values())
-
-
-def next_quality(tried: Mapping[float, float], slope: float, lowest: float = 0.0) -> float:
-    """The quality whose excess should be what the search aims at.
-
-    Args:
-        tried: Excess by quality; at least one.
-        slope: Of the excess, if one alone was tried.
-        lowest: Lowest quality.
-
-    Returns:
-        ``lowest`` to 100; one that was tried if no other one is worth it.
-    """
-    low = max((q for q in tried if tried[q] <= AIM), default=-math.inf)
-    high = min((q for q in tried if tried[q] > AIM and q > low), default=math.inf)
-    if high - low <= FINEST:
-        return low
-    if math.isfinite(high - low):
-        share = (AIM - tried[low]) / (tried[high] - tried[low])
-        return low + (high - low) * min(max(share, MARGIN), 1 - MARGIN)
-    near, *others = sorted(tried, key=lambda q: abs(tried[q] - AIM))
-    if others:
-        slope = max((tried[near] - tried[others[0]]) / (near - others[0]), LEAST_SLOPE)
-    found = near + OVERREACH * (AIM - tried[near]) / slope
-    return min(max(found, lowest), float(MAX_QUALITY))
-
-
 def _at(options: EncodeOptions, quality: float, base: float) -> EncodeOptions:
     """Options with the CRF of a quality, and all else of another one."""
     point = point_of(base)
@@ -303,10 +240,6 @@ def _at(options: EncodeOptions, quality: float, base: float) -> EncodeOptions:
         quantiser=point.quantiser,
         keyframe_interval_s=point.keyframe_interval_s,
     )
-
-
-def _nearest(tried: Mapping[float, float]) -> float:
-    return min(tried, key=lambda q: abs(tried[q] - AIM))
 
 
 def _taken(report: EncodeReport, target: EncodeOptions) -> str:

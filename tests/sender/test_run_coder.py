@@ -118,7 +118,7 @@ def test_the_search_and_the_coding_are_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert best
     assert best.size_bytes <= size
     assert sum(told) == pytest.approx(0.3 * 20)
-    video.careful(best, size)
+    video.careful(best)
     assert sum(told) == pytest.approx(1.3 * 20)
     assert video_of(moving(20), 25).best(20) is None
 

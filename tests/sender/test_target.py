@@ -260,7 +260,7 @@ def test_a_failure_between_passes_leaves_nothing(
     def fail(*_: object) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(target, "next_quality", fail)
+    monkeypatch.setattr(target, "search", fail)
     before = files(temporary.parent)
     with pytest.raises(KeyboardInterrupt):
         imfcodec.encode(small_video, temporary.parent / "a.imf", **QUICK, bitrate=2000)

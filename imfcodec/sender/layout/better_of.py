@@ -110,7 +110,7 @@ class BetterOf:
         if best is None or VIDEO * best.error > CLOSE * least:
             self._advance(TRIAL * len(self._frames))
             return None
-        run = video.careful(best, room)
+        run = video.careful(best)
         if sum(map(bytes_of, run)) > room:
             run = best.packets
         return run if VIDEO * video.error(run) < least else None
