@@ -4,13 +4,12 @@
        ▲                                           │
        └───────────────────────────────────────────┘
 
-1. Encode once. Tokens are not improved, and plain AV1 is not tried: both are slow.
-2. Find a quality whose stream has about the right size. Only key pictures are coded again: tokens
-   take about what they took, more with a finer quantiser.
-3. Keep the quantiser and the time between key frames, and vary the CRF alone, again with key
-   pictures only. The number of key frames then stays as it is; in a short video, one more is a
-   large step.
-4. Encode with all options. If the size is wrong, it tells what tokens take: back to 3.
+1. Encode once, quickly. Tokens are not improved, and plain AV1 is not tried: both are slow.
+2. Find a quality whose stream has about the right size. Trials code key pictures alone, quickly:
+   tokens take about what they took, more with a finer quantiser.
+3. Keep the quantiser and the time between key frames, and vary the CRF alone, again in trials. The
+   number of key frames then stays as it is; in a short video, one more is a large step.
+4. Encode with all options. If the size is wrong, it tells how much a trial lacks: back to 3.
 5. If even the lowest quality is too large, do the same with plain AV1, if the mode permits it.
 """
 
@@ -37,7 +36,7 @@ small enough."""
 TRIALS: Final = 6
 """Largest number of passes without tokens before each of those."""
 
-ROUGH, CLOSE = 0.2, 0.01
+ROUGH, CLOSE = 0.2, 0.015
 """Distances of the excess from what is wanted that end steps 2 and 3."""
 
 NEAR_ENOUGH: Final = math.log(0.95)
@@ -45,6 +44,9 @@ NEAR_ENOUGH: Final = math.log(0.95)
 
 IMPROVED, FINER = 1.2, 1.15
 """How many times the bytes improved tokens take, and those of a quantiser one step finer."""
+
+HASTY, SAVED = 2, 0.04
+"""Slowest SVT-AV1 preset of trials, and the share of the bytes that a slower one saves."""
 
 RATE_TOLERANCE: Final = math.log(1.02)
 """Largest excess of a rate, if nothing nearer was found. A size has none."""
@@ -108,7 +110,7 @@ def meet_target(
 
 def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
     final = replace(options, bitrate=None, max_size=None, min_quality=0.0)
-    quick = replace(final, refine=0, measure=False)
+    quick = _hasty(replace(final, refine=0, measure=False))
     if final.effort.mode == "auto":
         quick = replace(quick, mode="imf")
     if quick.effort == final.effort and not final.measure:
@@ -132,14 +134,14 @@ def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         TRIALS,
     )
     base = nearest(tried)
-    improved = expected(base) * (IMPROVED if quick != final else 1)
+    more = passes.guess(_at(final, base, base), expected(base))
     tried = {first: tried[first]} if quick == final and base == first else {}
     while len(tried) < PASSES - 2 and not ends(tried, (NEAR_ENOUGH, 0)):
-        quality = passes.fitting(final, base, improved)
+        quality = passes.fitting(final, base, more)
         if quality in tried:
             break
         tried[quality] = passes.excess(_at(final, quality, base))
-        improved = passes.token_bytes(_at(final, quality, base))
+        more = passes.token_bytes(_at(final, quality, base))
 
     fitting = {q: excess for q, excess in tried.items() if excess <= passes.tolerance}
     if fitting:
@@ -183,8 +185,15 @@ class _Passes:
             self._duration_s += report.duration_s
         return self._excess(self._made[options][1])
 
+    def guess(self, options: EncodeOptions, plain_bytes: float) -> float:
+        """About what `token_bytes` will be, if tokens that are not improved take so many bytes."""
+        improved = plain_bytes * (IMPROVED if options.effort.refine else 1)
+        if options.effort.key_preset >= HASTY:
+            return improved
+        return improved - SAVED * self._without_tokens(options).sizes.total_bytes
+
     def token_bytes(self, options: EncodeOptions) -> int:
-        """How many bytes more a stream takes, which was made, than its key pictures do."""
+        """How many bytes more a stream takes, which was made, than a trial of it."""
         without = self._without_tokens(options).sizes.total_bytes
         return self._made[options][1].sizes.total_bytes - without
 
@@ -193,6 +202,7 @@ class _Passes:
         return self._excess(self._without_tokens(options), token_bytes)
 
     def _without_tokens(self, options: EncodeOptions) -> EncodeReport:
+        options = _hasty(replace(options, refine=0, measure=False))
         if options not in self._trials:
             trial = self._folder / f"trial{len(self._trials)}.imf"
             self._trials[options] = self._encode(trial, options, None, tokens=False)
@@ -229,6 +239,11 @@ class _Passes:
         share = 1 / max(PASSES, len(self._made) + 1)
         self._furthest_s = max(self._furthest_s, share * (self._duration_s + seconds))
         self._progress(self._frames + frames, self._furthest_s)
+
+
+def _hasty(options: EncodeOptions) -> EncodeOptions:
+    """Options with key pictures that are coded quickly."""
+    return replace(options, key_preset=max(HASTY, options.effort.key_preset))
 
 
 def _at(options: EncodeOptions, quality: float, base: float) -> EncodeOptions:
