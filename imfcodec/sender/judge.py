@@ -22,8 +22,9 @@ from imfcodec.codec.network import Network
 from imfcodec.codec.network.in_torch import place_of, to_tensor
 from imfcodec.model.imf import IMF
 
-EVERY: Final = 5
-"""One of so many frames is judged."""
+EVERY: Final = 7
+"""One of so many frames is judged. This number has no divisor in common with the frames that a
+picture of plain video is held for, so that held pictures are seen at every age."""
 
 SCALE: Final = 32
 """Scale of the features."""

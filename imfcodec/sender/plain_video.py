@@ -37,6 +37,9 @@ LONGEST_S: Final = Fraction(13, 10)
 SMOOTH: Final = 0.95
 """Longer holds must lower the error to this share: a picture that stands still is seen."""
 
+HOPELESS: Final = 1.4
+"""Other holds hardly ever lower the error by this factor."""
+
 PACKET_BYTES: Final = 12
 """About so much of the container goes with a packet."""
 
@@ -116,7 +119,7 @@ class PlainVideo:
         self._advance, self._codings = advance, 0
         self._holds = [hold for hold in HOLDS if hold == 1 or hold <= settings.rate * LONGEST_S]
         self._looks: list[Tensor] = []
-        self._first = FIRST_CRF
+        self._first = FIRST_CRF  # of the next search
         self._made: dict[tuple[int, float], Plain] = {}
 
     def size_bytes(self, crf: float) -> int:
@@ -128,28 +131,43 @@ class PlainVideo:
         self._first, usual = possible, self._coded(hold, possible)
         return math.floor(usual.size_bytes * 2 ** ((possible - crf) / CRF_PER_DOUBLING))
 
-    def best(self, room_bytes: int, *, any_will_do: bool = False) -> Plain | None:
-        """The best video of at most so many bytes, coded quickly; None if there is none.
+    def best(
+        self, room_bytes: int, rival: float = math.inf, *, any_will_do: bool = False
+    ) -> Plain | None:
+        """The best video of at most so many bytes, coded quickly.
 
-        From the usual hold, shorter ones are tried as long as that helps, or else longer ones. If
-        ``any_will_do``, the first one that fits is taken.
+        From the usual hold, shorter ones are tried as long as that helps, or else longer ones.
+
+        Args:
+            room_bytes: What it may take.
+            rival: Error of something else. If the first video that fits is much worse, it is taken.
+            any_will_do: Whether the first video that fits is taken in any case.
+
+        Returns:
+            None if nothing fits.
         """
+
+        def is_enough(video: Plain | None) -> bool:
+            return video is not None and (any_will_do or video.error > HOPELESS * rival)
+
         usual = hold_of(self._settings.rate)
+        shorter = [hold for hold in reversed(self._holds) if hold < usual]
+        longer = [hold for hold in self._holds if hold > usual]
         best = start = self._within(usual, room_bytes)
-        for hold in reversed([h for h in self._holds if h < usual]):
-            if not best or any_will_do:
+        for hold in shorter:
+            if not best or is_enough(best):
                 break
-            shorter = self._within(hold, room_bytes)
-            if not shorter or shorter.error > best.error:
+            video = self._within(hold, room_bytes)
+            if not video or video.error > best.error:
                 break
-            best = shorter
-        for hold in [h for h in self._holds if h > usual] if best is start else []:
-            if best and any_will_do:
+            best = video
+        for hold in longer:
+            if best is not start or is_enough(best):
                 break
-            longer = self._within(hold, room_bytes)
-            if best and (not longer or longer.error > SMOOTH * best.error):
+            video = self._within(hold, room_bytes)
+            if best and (not video or video.error > SMOOTH * best.error):
                 break
-            best = longer
+            best = start = video
         self._count(CODINGS)
         return best
 
@@ -192,10 +210,10 @@ class PlainVideo:
         limits = (-float(MAX_VIDEO_CRF), -float(MIN_CRF))
         search(tried, excess, SLOPE, (math.log(NEAR), 0.0), limits, TRIES)
         fitting = [setting for setting in tried if tried[setting] <= 0]
+        self._first = -max(fitting, default=min(tried))
         if not fitting:
             return None
         found = videos[max(fitting)]
-        self._first = found.crf
         return replace(found, error=self.error(found.packets))
 
     def _coded(self, hold: int, crf: float) -> Plain:

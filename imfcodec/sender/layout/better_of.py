@@ -106,7 +106,7 @@ class BetterOf:
     def _better(self, video: PlainVideo, least: float) -> list[RunPacket] | None:
         """Plain video of nearly as many bytes and less than this error; None if there is none."""
         room = sum(map(bytes_of, self._packets))
-        best = video.best(room)
+        best = video.best(room, least / VIDEO)
         if best is None or VIDEO * best.error > CLOSE * least:
             self._advance(TRIAL * len(self._frames))
             return None
