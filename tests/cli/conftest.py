@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 FRAMES = 10
 
 STREAM_OPTIONS = ("--keyframe-interval", "0.16", "--no-choose-keys", "--no-look-ahead")
-STREAM_OPTIONS += ("--key-preset", "2", "--layout", "whole")
+STREAM_OPTIONS += ("--key-preset", "2", "--layout", "whole", "--mode", "imf")
 """With which `stream` is encoded: three key frames, the second one predicted."""
 
 TINY = dataclasses.replace(

@@ -57,3 +57,13 @@ def test_heavy_pixels_of_the_frame_that_is_rebuilt_decide() -> None:
     plain, weighed = mutual_errors([before, after]), mutual_errors([before, after], weights=weights)
     assert weighed[0, 1] == pytest.approx(1.5 * plain[0, 1], rel=0.05)
     assert weighed[1, 0] == pytest.approx(plain[1, 0])
+
+
+def test_the_same_pictures_are_compared_once() -> None:
+    pictures = [scene(10), scene(14), scene(18)]
+    told: list[float] = []
+    errors = mutual_errors(pictures)
+    assert mutual_errors([picture.copy() for picture in pictures], told.append) is errors
+    assert told == [1.0]
+    assert mutual_errors(pictures[::-1]) is not errors
+    assert mutual_errors(pictures, weights=torch.ones(3, 1, 256, 256)) is not errors
