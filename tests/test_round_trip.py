@@ -462,3 +462,8 @@ def test_real_clips_with_the_shipped_weights(
     summary = imfcodec.inspect(tmp_path / "a.imf")
     assert summary.frames == count
     assert json.dumps(summary.packets)
+
+
+def test_a_decoder_takes_a_file_and_no_path() -> None:
+    with pytest.raises(OptionError, match=r"a binary file, not 'a\.imf'"):
+        imfcodec.Decoder("a.imf")  # type: ignore[arg-type]

@@ -150,8 +150,11 @@ class Decoder:
             NotImfStream, UnsupportedVersion, CorruptStream, LimitExceeded: The header cannot be
                 used.
             WeightsMissing, WeightsCorrupt: The weights cannot be used.
-            OptionError: The device or the quantiser level does not exist.
+            OptionError: ``file`` cannot be read, or the device or the quantiser level does not
+                exist.
         """
+        if not hasattr(file, "read"):
+            raise OptionError(f"file must be a binary file, not {file!r}")
         options = options or DecodeOptions()
         limits = limits or FORMAT_LIMITS
         self._reader = StreamReader(file, limits)
