@@ -298,7 +298,7 @@ class EncodeOptions:
         predict_keys: Code the key frames inside a scene from earlier key frames: fewer bytes, but
             they depend on those.
         chain_keys: Let each predicted key frame use all key frames since the last independent one,
-            if these are at most 16: fewer bytes, but one lost key packet can lose up to 20 seconds.
+            if these are at most 16: fewer bytes, but one lost key packet can lose up to a minute.
             No effect with `latency` low.
         look_ahead: Rebuild a frame from the key frame after it if that one suits it better. Sender
             and receiver then wait for that key frame. No effect with `latency` low. Default: set by
@@ -318,9 +318,9 @@ class EncodeOptions:
             and the rest as plain AV1; it needs `latency` normal. auto decides for each shot: whole
             if the window of a head would cover 40 % of the picture in the first second, otherwise
             windows. With `latency` low, auto is whole.
-        mode: auto also tries plain AV1 of equal size for each whole shot, or 20 seconds of it, and
-            keeps what looks better. imf never tries it, and av1 codes the whole video with it. With
-            `latency` low, auto is imf. Default: set by `preset`.
+        mode: auto also tries plain AV1 of equal size for each whole shot, or half a minute of it,
+            and keeps what looks better. imf never tries it, and av1 codes the whole video with it.
+            With `latency` low, auto is imf. Default: set by `preset`.
         max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000. At 8000 and less,

@@ -14,7 +14,7 @@ from imfcodec.bitstream import FORMAT_LIMITS, RunPacket
 from imfcodec.codec.pictures.av1_video import encode_video
 from imfcodec.sender.source_frame import SourceFrame
 
-RUN_S: Final = Fraction(20)
+RUN_S: Final = Fraction(60)
 """Longest run in seconds, so that what is lost comes back."""
 
 RUN_BYTES: Final = 160 << 20

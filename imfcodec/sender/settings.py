@@ -55,8 +55,9 @@ RUN_FASTER: Final = 1
 """Added to the SVT-AV1 preset of key pictures, for plain video: 0 instead of 1 takes 2.5 times the
 time for 1 to 4 % less LPIPS (`benchmarks/experiments/plain_video.py`)."""
 
-BASE_S: Final = Fraction(20)
-"""No key frame is predicted from a base of this age, in seconds."""
+BASE_S, LIVE_BASE_S = Fraction(60), Fraction(20)
+"""No key frame is predicted from a base of this age, in seconds: usually, and at low latency, where
+packets may be lost."""
 
 
 class Parts:
@@ -185,6 +186,7 @@ class Parts:
 
     def _planner(self) -> Planner:
         options, time_base = self._options, self._time_base
+        oldest = (LIVE_BASE_S if self._live else BASE_S) / time_base
         interval, live = options.point.keyframe_interval_s, self._live
         ticks = float(interval / time_base) if interval < NO_LIMIT_S else None
         looks_ahead = self._effort.look_ahead and ticks is not None and not live
@@ -192,7 +194,7 @@ class Parts:
         policy = KeyframePolicy(
             ticks - 0.5 if ticks and not plans else None,
             options.scene_cut,
-            float(BASE_S / time_base) - 0.5 if options.predict_keys else 0.0,
+            float(oldest) - 0.5 if options.predict_keys else 0.0,
             time_base=time_base,
             planned_ticks=plans,
         )

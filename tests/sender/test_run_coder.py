@@ -140,8 +140,8 @@ def test_a_run_ends_at_a_cut(count: int, cuts: tuple[int, ...]) -> None:
 
 
 def test_a_run_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = [p.first_frame for p in runs(coder_of(2), moving(70)) if p.begins]
-    assert begun == [0, 40]
+    begun = [p.first_frame for p in runs(coder_of(2), moving(130)) if p.begins]
+    assert begun == [0, 120]
     monkeypatch.setattr(runs_module, "RUN_BYTES", 9 * 64 * 64 * 3)
     begun = [p.first_frame for p in runs(coder_of(25), moving(25)) if p.begins]
     assert begun == [0, 9, 18]
