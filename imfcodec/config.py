@@ -269,9 +269,11 @@ class EncodeOptions:
         weights: Weights of the network: name, id or path. Default: as `imfcodec weights list` shows
             for each preset.
         quality: Quality, 0 (smallest stream) to 100 (best). It sets `key_crf`, `quantiser` and
-            the time between key frames. With `bitrate` or `max_size`, the search begins here.
-        bitrate: Rate to meet in bit/s, of all but the sound. The video is encoded several times.
-            IN must be a file, and `latency` normal.
+            the time between key frames. With `bitrate` or `max_size`, the search begins here; with
+            `bitrate` and `latency` low, the rate sets it.
+        bitrate: Rate to meet in bit/s, of all but the sound. The video is encoded several times,
+            and IN must be a file. With `latency` low it is encoded once, and the CRF of key frames
+            follows what has been spent.
         max_size: Largest size of the stream in bytes, sound included. The video is encoded several
             times. IN must be a file, and `latency` normal.
         min_quality: With `bitrate` or `max_size`: no second of the video is coded at a lower
@@ -390,8 +392,13 @@ class EncodeOptions:
 
     @property
     def has_target(self) -> bool:
-        """Whether the stream must meet a rate or a size."""
-        return self.bitrate is not None or self.max_size is not None
+        """Whether the stream must meet a rate or a size, for which it is encoded several times."""
+        return self.max_size is not None or (self.bitrate is not None and not self.is_steady)
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the stream must meet a rate while it is encoded once."""
+        return self.bitrate is not None and self.effort.latency == "low"
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -438,7 +445,7 @@ class EncodeOptions:
         for target in (self.bitrate, self.max_size):
             if target is not None and not 1 <= target <= MAX_TARGET:
                 raise OptionError(f"a rate or a size must be 1 to {MAX_TARGET}, not {target}")
-        if not self.has_target:
+        if self.bitrate is None and self.max_size is None:
             if self.min_quality:
                 raise OptionError("a lowest quality needs a rate or a size that it limits")
             return
@@ -446,8 +453,8 @@ class EncodeOptions:
         given = [name for name in names if getattr(self, name) is not None]
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)} contradict each other: give one of them")
-        if self.effort.latency == "low":
-            raise OptionError("a rate or a size needs latency 'normal'")
+        if self.effort.latency == "low" and (self.max_size is not None or self.min_quality):
+            raise OptionError("a size and a lowest quality need latency 'normal'")
 
 
 @dataclass(frozen=True)

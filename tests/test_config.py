@@ -88,7 +88,7 @@ def test_quality_sets_what_no_other_option_sets() -> None:
         {"bitrate": 5000, "key_crf": 34},
         {"bitrate": 5000, "quantiser": 4},
         {"max_size": 5000, "keyframe_interval_s": 3.0},
-        {"bitrate": 5000, "latency": "low"},
+        {"bitrate": 5000, "latency": "low", "min_quality": 10.0},
         {"max_size": 5000, "latency": "low"},
     ],
     ids=str,

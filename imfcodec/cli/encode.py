@@ -131,7 +131,8 @@ class EncodeCommand(click.Command):
         "type": bit_rate,
         "metavar": "RATE",
         "help": "Rate to meet in bit/s, of all but the sound; for example 5k or 5000. IN must be a "
-        "file: it is encoded several times.",
+        "file: it is encoded several times. With --latency low it may be a pipe and is encoded "
+        "once; the CRF of key frames then follows what has been spent.",
     },
     max_size={
         "type": size,

@@ -75,7 +75,7 @@ def quality_text(report: EncodeReport) -> str:
         return f"{report.quality:.4g}{found}"
     interval = point.keyframe_interval_s
     apart = f"{interval:.3g} s apart" if interval < NO_LIMIT_S else "of scenes only"
-    crf = f"CRF {round(4 * point.key_crf) / 4:g}"
+    crf = f"CRF {round(4 * point.key_crf) / 4:g}" + " at first" * report.is_steady
     return f"{report.quality:.4g}{found}: {crf}, quantiser {point.quantiser}, key frames {apart}"
 
 

@@ -26,6 +26,9 @@ from imfcodec.sender.report import EncodeReport
 from imfcodec.sender.target import Pass, check_source, is_file, meet_target
 from imfcodec.weights import Weights
 
+MUCH = 1.05
+"""A rate that is met in one pass may be exceeded so many times."""
+
 
 def encode(
     source: str | Path | BinaryIO,
@@ -130,6 +133,8 @@ def _encode(
     report.warnings = reader.warnings
     if live and live.dropped:
         report.warnings.append(f"{live.dropped} frames were dropped to keep up with the source")
+    if options.bitrate and 1000 * report.rate_kbps > MUCH * options.bitrate:
+        report.warnings.append(f"the stream takes {report.rate_kbps:.2f} kbit/s: more was needed")
     return report
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,7 @@ from imfcodec.errors import (
     UnsupportedVideo,
 )
 from imfcodec.media import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
+from imfcodec.quality import live_quality
 from imfcodec.sender import settings
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
 from imfcodec.sender.layout.layout import Layout, LayoutPacket
@@ -100,8 +102,9 @@ class Encoder:
             height: Of the pictures, in pixels.
             fps: Nominal frames per second.
             options: See `EncodeOptions`; those about reading a file have no effect: ``begin_s``,
-                ``end_s``, ``audio`` and ``audio_bitrate``. ``bitrate`` and ``max_size`` are
-                refused: they need a source that can be read again, as `imfcodec.encode` takes.
+                ``end_s``, ``audio`` and ``audio_bitrate``. ``max_size``, and ``bitrate`` unless
+                ``latency`` is low, are refused: they need a source that can be read again, as
+                `imfcodec.encode` takes.
             time_base: Seconds per tick of the pictures' pts. Default: the duration of one frame.
             sample_aspect_ratio: Width of a pixel over its height.
             colour: Colour description of the source, which the header repeats; None if unknown.
@@ -125,7 +128,11 @@ class Encoder:
         self._time_base = 1 / rate if time_base is None else _positive("time_base", time_base)
         self._nominal = 1 / (rate * self._time_base)
         if options.has_target:
-            raise OptionError("an Encoder cannot meet a rate or a size; imfcodec.encode can")
+            raise OptionError(
+                "an Encoder meets no size, and a rate only with latency 'low'; imfcodec.encode can"
+            )
+        if options.bitrate:
+            options = self._options = replace(options, quality=live_quality(options.bitrate))
         check_target(target, options.format)
         self._geometry = CodingGeometry.fit(width, height, options.short_side)
         self._aspect, self._colour, self._audio = sample_aspect_ratio, colour, audio
@@ -283,6 +290,7 @@ class Encoder:
             duration_s=float(end_pts * self._time_base),
             peak_bytes=self._peak.peak_bytes,
             psnr_db=float(np.mean(measured)) if measured else None,
+            is_steady=self._options.is_steady,
             stages=self.stages,
         )
 
@@ -291,7 +299,10 @@ class Encoder:
         sizes = self._stream.sizes if self._stream else SizeLedger()
         first = segment.frames[0] if segment.frames else segment.key
         assert first is not None  # no planner makes an empty segment
-        return self._rate.next(sizes.total_bytes - sizes.audio_bytes, first.pts * self._time_base)
+        video_bytes = sizes.total_bytes - sizes.audio_bytes
+        return self._rate.next(
+            video_bytes, first.pts * self._time_base, with_key=segment.key is not None
+        )
 
     def _put(self, packets: Iterator[LayoutPacket]) -> None:
         """Write packets of pictures, and before those of the base the sound that is due."""

@@ -78,12 +78,13 @@ class KeyCoder:
     def code(self, frame: SourceFrame, kind: KeyKind, crf: float) -> KeyPicture:
         """Code one frame's picture.
 
-        A picture of kind PREDICTED is coded independently if prediction gains nothing.
+        A picture of kind PREDICTED is coded independently if prediction gains nothing, or if its
+        base has another CRF.
 
         Args:
             frame: The key frame.
             kind: What it is to be coded from.
-            crf: AV1 quality (CRF), if it is coded independently; else its base's counts.
+            crf: AV1 quality (CRF); that of an independent picture, if it is predicted.
 
         Raises:
             KeyframeCodecError: The AV1 encoder is missing or refuses the picture.
@@ -93,7 +94,7 @@ class KeyCoder:
         return self._begun.pop(frame.number).result()
 
     def _code(self, frame: SourceFrame, kind: KeyKind, crf: float) -> KeyPicture:
-        if kind is KeyKind.PREDICTED and self._chain:
+        if kind is KeyKind.PREDICTED and self._chain and crf == self._crf:
             earlier = self._chain if self._may_grow else self._chain[:1]
             sources = [(link.frame.picture, link.coded) for link in earlier]
             coded = self._encoder.predict(sources, frame.picture, self._crf)

@@ -60,13 +60,14 @@ def window_settings(
 class RateControl(Protocol):
     """Chooses the settings of one segment after the other."""
 
-    def next(self, spent_bytes: int, time_s: Fraction) -> SegmentSettings:
+    def next(self, spent_bytes: int, time_s: Fraction, *, with_key: bool) -> SegmentSettings:
         """Settings of the next segment.
 
         Args:
             spent_bytes: Bytes of the stream so far without its sound, and perhaps without the
                 segment before, which may still have to be coded.
             time_s: When the segment begins, in seconds from the beginning of the stream.
+            with_key: Whether it has a key frame.
         """
         ...
 
@@ -81,6 +82,49 @@ class ConstantQuality:
 
     settings: SegmentSettings
 
-    def next(self, spent_bytes: int, time_s: Fraction) -> SegmentSettings:
+    def next(self, spent_bytes: int, time_s: Fraction, *, with_key: bool) -> SegmentSettings:
         """See `RateControl.next`."""
         return self.settings
+
+
+PAYBACK_S: Final = 8.0
+"""What has been spent too much is saved in about so many seconds, and the other way round."""
+
+SLACK_S: Final = 2.0
+"""A stream may be ahead of its rate, or behind it, by what the rate gives in so many seconds."""
+
+CRF_PER_RATE_DOUBLING: Final = 12.0
+"""About so much CRF of key pictures halves the rate, tokens included."""
+
+LARGEST_STEP: Final = 8.0
+"""The CRF changes by no more at a time."""
+
+
+class SteadyRate:
+    """A rate met in one pass: the CRF changes once the stream has left it.
+
+    It changes seldom, as a key picture of another CRF than its base's cannot be predicted.
+    """
+
+    def __init__(self, rate_bps: int, expected: SegmentSettings) -> None:
+        """Set up.
+
+        Args:
+            rate_bps: Rate to meet in bit/s.
+            expected: Settings that should meet it.
+        """
+        self._rate_bps, self._settings = rate_bps, expected
+        self._changed_bytes, self._changed_s = 0, 0.0  # of the stream when they changed last
+
+    def next(self, spent_bytes: int, time_s: Fraction, *, with_key: bool) -> SegmentSettings:
+        """See `RateControl.next`."""
+        now_s = float(time_s)
+        ahead_s = 8 * spent_bytes / self._rate_bps - now_s
+        if with_key and abs(ahead_s) > SLACK_S and now_s > self._changed_s:
+            taken_bps = 8 * (spent_bytes - self._changed_bytes) / (now_s - self._changed_s)
+            wanted_bps = self._rate_bps * 2 ** (-ahead_s / PAYBACK_S)
+            step = CRF_PER_RATE_DOUBLING * math.log2(max(taken_bps, 1.0) / wanted_bps)
+            crf = self._settings.key_crf + min(max(step, -LARGEST_STEP), LARGEST_STEP)
+            self._settings = replace(self._settings, key_crf=min(max(crf, MIN_CRF), MAX_CRF))
+            self._changed_bytes, self._changed_s = spent_bytes, now_s
+        return self._settings

@@ -18,6 +18,7 @@ class EncodeReport:
     Attributes:
         quality: Of the options, or found for a rate or a size. Then it gives the CRF of ``point``.
         point: What was used.
+        is_steady: Whether only the first key frame had this quality, and a rate set the others'.
         passes: How often the video was encoded to meet a rate or a size.
         preset: Name of the preset.
         frames: Frames coded.
@@ -46,6 +47,7 @@ class EncodeReport:
     coded_as: dict[str, int]
     quality: float = 60.0
     point: OperatingPoint = LADDER[60]
+    is_steady: bool = False
     passes: int = 1
     preset: str = "default"
     frames: int = 0

@@ -31,7 +31,13 @@ from imfcodec.sender.planning.live import LivePlanner
 from imfcodec.sender.planning.planned import PlannedPlanner
 from imfcodec.sender.planning.planner import Planner, Watch
 from imfcodec.sender.planning.shots import ShotDetector
-from imfcodec.sender.rate import ConstantQuality, RateControl, SegmentSettings, window_settings
+from imfcodec.sender.rate import (
+    ConstantQuality,
+    RateControl,
+    SegmentSettings,
+    SteadyRate,
+    window_settings,
+)
 from imfcodec.sender.run_coder import RunCoder
 from imfcodec.sender.runs import FULL, RunSettings
 from imfcodec.sender.segment import Lead, Segment
@@ -242,4 +248,5 @@ class Parts:
 
 def rate_of(options: EncodeOptions) -> RateControl:
     """The rate control that the options ask for."""
-    return ConstantQuality(SegmentSettings(options.point.key_crf))
+    expected = SegmentSettings(options.point.key_crf)
+    return SteadyRate(options.bitrate, expected) if options.bitrate else ConstantQuality(expected)

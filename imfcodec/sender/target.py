@@ -76,7 +76,10 @@ def check_source(source: str | Path | BinaryIO) -> None:
         OptionError: It is no file.
     """
     if not is_file(source):
-        raise OptionError("a rate or a size needs a file as input, which is read several times")
+        raise OptionError(
+            "a rate or a size needs a file as input, which is read several times; only with "
+            "latency 'low' is a rate met in one pass"
+        )
 
 
 def is_file(source: str | Path | BinaryIO) -> bool:

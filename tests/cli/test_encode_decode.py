@@ -138,6 +138,19 @@ def test_a_rate_that_cannot_be_met(invoke: Invoke, clip: Path, tmp_path: Path) -
     assert path.exists()
 
 
+def test_a_rate_in_one_pass(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
+    """A pipe, too, has a rate, and a warning says if it takes more."""
+    args = ("encode", "-", tmp_path / "a.imf", *TARGET, "--latency", "low")
+    done = invoke(*args, "--bitrate", "1k", stdin=clip.read_bytes())
+    assert done.exit_code == 0
+    assert re.search("^quality +0: CRF 56 at first, quantiser", done.stdout, re.MULTILINE)
+    assert "imfcodec: warning: the stream takes" in done.stderr
+    many = invoke(*args, "--bitrate", "10M", stdin=clip.read_bytes())
+    assert "warning" not in many.stderr
+    refused = invoke(*args, "--bitrate", "5k", "--min-quality", 10, stdin=clip.read_bytes())
+    assert refused.exit_code == 2
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -150,7 +163,7 @@ def test_a_rate_that_cannot_be_met(invoke: Invoke, clip: Path, tmp_path: Path) -
         ("--quality", "101"),
         ("--bitrate", "5k", "--max-size", "2M"),
         ("--bitrate", "5k", "--key-crf", "30"),
-        ("--bitrate", "5k", "--latency", "low"),
+        ("--max-size", "2M", "--latency", "low"),
     ],
     ids=str,
 )
