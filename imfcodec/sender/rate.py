@@ -90,14 +90,15 @@ class ConstantQuality:
 PAYBACK_S: Final = 8.0
 """What has been spent too much is saved in about so many seconds, and the other way round."""
 
-SLACK_S: Final = 2.0
+SLACK_S: Final = 1.5
 """A stream may be ahead of its rate, or behind it, by what the rate gives in so many seconds."""
 
 CRF_PER_RATE_DOUBLING: Final = 12.0
 """About so much CRF of key pictures halves the rate, tokens included."""
 
-LARGEST_STEP: Final = 8.0
-"""The CRF changes by no more at a time."""
+LEAST, FINER, COARSER = 2.0, 4.0, 8.0
+"""The CRF changes by so much at least, and by no more than so much down or up. The next key picture
+cannot be predicted, and a much finer one would take what is to be spent in several seconds."""
 
 
 class SteadyRate:
@@ -124,7 +125,8 @@ class SteadyRate:
             taken_bps = 8 * (spent_bytes - self._changed_bytes) / (now_s - self._changed_s)
             wanted_bps = self._rate_bps * 2 ** (-ahead_s / PAYBACK_S)
             step = CRF_PER_RATE_DOUBLING * math.log2(max(taken_bps, 1.0) / wanted_bps)
-            crf = self._settings.key_crf + min(max(step, -LARGEST_STEP), LARGEST_STEP)
-            self._settings = replace(self._settings, key_crf=min(max(crf, MIN_CRF), MAX_CRF))
-            self._changed_bytes, self._changed_s = spent_bytes, now_s
+            if abs(step) >= LEAST:
+                crf = self._settings.key_crf + min(max(step, -FINER), COARSER)
+                self._settings = replace(self._settings, key_crf=min(max(crf, MIN_CRF), MAX_CRF))
+                self._changed_bytes, self._changed_s = spent_bytes, now_s
         return self._settings
