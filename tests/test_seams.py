@@ -136,7 +136,7 @@ class CoarserAndCoarser:
     def __init__(self) -> None:
         self.asked: list[tuple[int, Fraction]] = []
 
-    def next(self, spent_bytes: int, time_s: Fraction) -> SegmentSettings:
+    def next(self, spent_bytes: int, time_s: Fraction, *, with_key: bool) -> SegmentSettings:
         self.asked.append((spent_bytes, time_s))
         return SegmentSettings(20 if len(self.asked) == 1 else 60)
 
