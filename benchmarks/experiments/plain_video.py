@@ -2,8 +2,8 @@
 
     python benchmarks/experiments/plain_video.py WAYS CLIPS...
 
-WAYS are commas between ways, and a way is hold/CRF/preset: 2/66/1,1/54/1. Prints one line for each
-way and clip: bytes, kbps, LPIPS (AlexNet), PSNR-RGB in dB and seconds of CPU.
+WAYS are separated by commas. Each is hold/CRF/preset, as in 2/66/1,1/54/1. Prints one line for each
+clip and way: bytes, kbps, LPIPS (AlexNet), PSNR-RGB in dB and seconds of CPU.
 """
 
 from __future__ import annotations
