@@ -289,8 +289,8 @@ class EncodeOptions:
         key_crf: AV1 quality (CRF) of key frames, 1 (best) to 63, in steps of 0.25. Predicted key
             frames are coded slightly coarser. It also sets how well windows, and plain AV1 around
             them, are coded. Default: set by `quality`.
-        key_preset: SVT-AV1 preset of key frames, -1 (slowest, fewest bytes) to 13 (fastest). Plain
-            AV1 has the next faster one. Default: set by `preset`.
+        key_preset: SVT-AV1 preset of key frames, -1 (slowest) to 13 (fastest). Plain AV1 has the
+            next faster one. Default: set by `preset`.
         keyframe_interval_s: Time between key frames in seconds, above 0: the average if they are
             planned (`choose_keys` with `look_ahead`), otherwise the longest. Without limit: none,
             in Python ``NO_LIMIT_S``. Default: set by `quality`.

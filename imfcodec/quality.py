@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import astuple, dataclass
-from itertools import pairwise
 from typing import Final
 
 
@@ -47,17 +45,3 @@ def point_of(quality: float) -> OperatingPoint:
         for low, high in zip(astuple(LADDER[below]), astuple(LADDER[above]), strict=True)
     )
     return OperatingPoint(crf, round(quantiser), interval_s)
-
-
-LIVE_KBPS: Final = {0: 3.6, 20: 4.6, 40: 6.0, 60: 7.5, 80: 10.3, 90: 17.4, 100: 88.0}
-"""What a head of 256 x 256 pixels takes at low latency (mean of three training clips)."""
-
-
-def live_quality(rate_bps: float) -> float:
-    """The quality, 0 to 100, at which a head usually takes this rate in bit/s at low latency."""
-    wanted = math.log(rate_bps / 1000)
-    for (low, least), (high, most) in pairwise(LIVE_KBPS.items()):
-        if wanted <= math.log(most):
-            share = (wanted - math.log(least)) / math.log(most / least)
-            return low + max(share, 0.0) * (high - low)
-    return float(MAX_QUALITY)

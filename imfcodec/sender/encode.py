@@ -23,7 +23,7 @@ from imfcodec.media.timing import exact
 from imfcodec.sender.encoder import Encoder, check_target, open_target
 from imfcodec.sender.live_source import LiveSource
 from imfcodec.sender.report import EncodeReport
-from imfcodec.sender.target import Pass, check_source, is_file, meet_target
+from imfcodec.sender.target import Pass, check_source, is_file, meet_target, taken
 from imfcodec.weights import Weights
 
 MUCH = 1.05
@@ -134,7 +134,7 @@ def _encode(
     if live and live.dropped:
         report.warnings.append(f"{live.dropped} frames were dropped to keep up with the source")
     if options.bitrate and 1000 * report.rate_kbps > MUCH * options.bitrate:
-        report.warnings.append(f"the stream takes {report.rate_kbps:.2f} kbit/s: more was needed")
+        report.warnings.append(f"the stream takes {taken(report, options)}")
     return report
 
 

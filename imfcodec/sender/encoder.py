@@ -44,12 +44,11 @@ from imfcodec.errors import (
     UnsupportedVideo,
 )
 from imfcodec.media import AtomicOutput, AudioPacketOut, CodingGeometry, OpusParameters, writing
-from imfcodec.quality import live_quality
 from imfcodec.sender import settings
 from imfcodec.sender.interleave import LIVE_PACKET_S, PACKET_S, Interleaver
 from imfcodec.sender.layout.layout import Layout, LayoutPacket
 from imfcodec.sender.peak_rate import PeakRate
-from imfcodec.sender.rate import SegmentSettings
+from imfcodec.sender.rate import SegmentSettings, live_quality
 from imfcodec.sender.report import EncodeReport
 from imfcodec.sender.segment import Segment
 from imfcodec.sender.source_frame import SourceFrame

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final, Protocol
 
+import numpy as np
+
 from imfcodec.codec.pictures.av1 import MAX_CRF, MIN_CRF
 
 
@@ -85,6 +87,16 @@ class ConstantQuality:
     def next(self, spent_bytes: int, time_s: Fraction, *, with_key: bool) -> SegmentSettings:
         """See `RateControl.next`."""
         return self.settings
+
+
+LIVE_KBPS: Final = {0: 3.6, 20: 4.6, 40: 6.0, 60: 7.5, 80: 10.3, 90: 17.4, 100: 88.0}
+"""What a head of 256 x 256 pixels takes at low latency (mean of three training clips)."""
+
+
+def live_quality(rate_bps: float) -> float:
+    """The quality, 0 to 100, at which a head usually takes this rate in bit/s at low latency."""
+    usual = [math.log(1000 * kbps) for kbps in LIVE_KBPS.values()]
+    return float(np.interp(math.log(rate_bps), usual, list(LIVE_KBPS)))
 
 
 PAYBACK_S: Final = 8.0

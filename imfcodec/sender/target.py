@@ -154,7 +154,7 @@ def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         has_tokens = passes.result(smallest)[1].coded_as.keys() != {"av1"}
         if final.effort.mode == "auto" and has_tokens and not lowest:  # AV1 reaches lower rates
             return _meet(passes, replace(options, mode="av1"))
-        message = f"even quality {lowest:g} takes {_taken(passes.result(smallest)[1], options)}"
+        message = f"even quality {lowest:g} takes {taken(passes.result(smallest)[1], options)}"
         if not options.best_effort:
             raise TargetMissed(message)
         passes.result(smallest)[1].warnings.append(message)
@@ -260,7 +260,7 @@ def _at(options: EncodeOptions, quality: float, base: float) -> EncodeOptions:
     )
 
 
-def _taken(report: EncodeReport, target: EncodeOptions) -> str:
+def taken(report: EncodeReport, target: EncodeOptions) -> str:
     """What a stream takes and may take."""
     if target.bitrate is not None:
         return f"{report.rate_kbps:.2f} kbit/s, not {target.bitrate / 1000:.2f} kbit/s"

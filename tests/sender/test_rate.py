@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from imfcodec.quality import LADDER, LIVE_KBPS, live_quality
-from imfcodec.sender.rate import SegmentSettings, SteadyRate
+from imfcodec.quality import LADDER
+from imfcodec.sender.rate import LIVE_KBPS, SegmentSettings, SteadyRate, live_quality
 
 FPS = 25
 
