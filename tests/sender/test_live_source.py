@@ -72,7 +72,7 @@ def test_a_slow_sender_gets_the_newest_frames_of_a_live_source(
     assert sounds == list(range(100))
     assert source.dropped == 100 - len(pictures) > 40
     # Its delay does not grow: it keeps pace with the clock of the frames.
-    assert times[-1] - times[0] < 1.3 * 99 * float(TICK_S)
+    assert times[-1] - times[0] < 2 * 99 * float(TICK_S)
 
 
 def test_a_fast_sender_gets_every_frame_of_a_live_source() -> None:

@@ -63,8 +63,8 @@ def test_what_is_done_meanwhile_takes_no_patience() -> None:
 
     def meanwhile() -> None:
         seen.append(threading.current_thread() is here)
-        time.sleep(0.3)
+        time.sleep(1.5)
 
-    assert watched(lambda: time.sleep(0.5), 0.7, meanwhile) is None
+    assert watched(lambda: time.sleep(1.8), 1.2, meanwhile) is None
     assert seen
     assert all(seen)
