@@ -137,6 +137,12 @@ def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         TRIALS,
     )
     base = nearest(tried)
+    _, coded = passes.result(_at(quick, first, first))
+    has_tokens = coded.coded_as.keys() != {"av1"}
+    # Plain AV1 reaches lower rates.
+    plain = final.effort.mode == "auto" and has_tokens and not lowest
+    if plain and tried.get(lowest, 0.0) > ROUGH:
+        return _meet(passes, replace(options, mode="av1"))
     more = passes.guess(_at(final, base, base), expected(base))
     tried = {first: tried[first]} if quick == final and base == first else {}
     while len(tried) < PASSES - 2 and not ends(tried, (NEAR_ENOUGH, 0)):
@@ -151,8 +157,7 @@ def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         return passes.result(_at(final, nearest(fitting), base))
     smallest = _at(final, lowest, lowest)
     if passes.excess(smallest) > passes.tolerance:
-        has_tokens = passes.result(smallest)[1].coded_as.keys() != {"av1"}
-        if final.effort.mode == "auto" and has_tokens and not lowest:  # AV1 reaches lower rates
+        if plain:
             return _meet(passes, replace(options, mode="av1"))
         message = f"even quality {lowest:g} takes {taken(passes.result(smallest)[1], options)}"
         if not options.best_effort:

@@ -160,7 +160,10 @@ def test_plain_av1_reaches_rates_below_those_of_tokens() -> None:
             self.scale = 0.05 if options.effort.mode == "av1" else 1.0
             return super().encode(path, options, progress, tokens)
 
-    assert 950 <= 1000 * met(Both(), bitrate=1000, refine=0).rate_kbps <= 1020
+    source = Both()
+    assert 950 <= 1000 * met(source, bitrate=1000, refine=0).rate_kbps <= 1020
+    modes = [options.effort.mode for options in source.passes]
+    assert modes[:2] == ["imf", "av1"], "no pass in vain with all options"
     with pytest.raises(TargetMissed, match="even quality 0"):
         met(Both(), bitrate=1000, mode="imf", refine=0)
     with pytest.raises(TargetMissed, match="even quality 10"):
@@ -240,15 +243,15 @@ def test_a_target_that_is_missed_writes_nothing(small_video: Path, temporary: Pa
     path.write_bytes(b"before")
     before = files(path.parent)
     with pytest.raises(TargetMissed):
-        imfcodec.encode(small_video, path, **QUICK, max_size=100, overwrite=True)
+        imfcodec.encode(small_video, path, **QUICK, max_size=40, overwrite=True)
     assert path.read_bytes() == b"before"
     assert files(path.parent) == before
     with pytest.raises(OutputExists):
         imfcodec.encode(small_video, path, **QUICK, max_size=10_000)
     report = imfcodec.encode(
-        small_video, path, **QUICK, max_size=100, best_effort=True, overwrite=True
+        small_video, path, **QUICK, max_size=40, best_effort=True, overwrite=True
     )
-    assert report.sizes.total_bytes == path.stat().st_size > 100
+    assert report.sizes.total_bytes == path.stat().st_size > 40
     assert "even quality 0 takes" in report.warnings[0]
     assert files(path.parent) == before
 
