@@ -58,6 +58,9 @@ NEAR: Final = 0.95
 QUICK: Final = 6
 """SVT-AV1 preset of the search."""
 
+CAREFUL, COARSER = 3, 0.5
+"""Video is coded with care so many times at most, and each time with at least so much more CRF."""
+
 SEARCH, CODINGS = 0.3, 6
 """About how long the search takes, against coding with care, and in how many codings."""
 
@@ -175,10 +178,22 @@ class PlainVideo:
         """The smallest video there is."""
         return self._coded(self._holds[-1], MAX_VIDEO_CRF)
 
-    def careful(self, best: Plain) -> list[RunPacket]:
-        """Code with care what was found to be best; the bytes are about the same."""
+    def careful(self, best: Plain, room_bytes: float = math.inf) -> list[RunPacket]:
+        """Code with care what was found to be best.
+
+        At equal CRF it takes about the same bytes. If it takes more than there is room for, the CRF
+        rises. If that does not help either, it stays as it was coded.
+        """
         settings = replace(self._settings, hold=best.settings.hold)
-        return coded_run(self._frames, best.crf, settings, self._advance)
+        crf, advance = best.crf, self._advance
+        for _ in range(CAREFUL):
+            run = coded_run(self._frames, crf, settings, advance)
+            excess = sum(map(bytes_of, run)) / room_bytes
+            if excess <= 1:
+                return run
+            crf = min(crf + max(COARSER, CRF_PER_DOUBLING * math.log2(excess)), MAX_VIDEO_CRF)
+            advance = _nobody  # the progress of these frames has been told
+        return best.packets
 
     def error(self, packets: Sequence[RunPacket]) -> float:
         """Mean error of a run as the receiver shows it."""
@@ -231,3 +246,7 @@ class PlainVideo:
         self._codings += codings
         if codings:
             self._advance(SEARCH * codings / CODINGS * len(self._frames))
+
+
+def _nobody(frames: float) -> None:
+    """Take progress that nobody wants to hear of."""

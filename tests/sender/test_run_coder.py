@@ -123,6 +123,18 @@ def test_the_search_and_the_coding_are_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert video_of(moving(20), 25).best(20) is None
 
 
+def test_careful_coding_keeps_to_the_room() -> None:
+    video = video_of(moving(20), 25)
+    best = video.best(video.size_bytes(50))
+    assert best
+    free = sum(map(bytes_of, video.careful(best)))
+    for room in (free, free - 1, round(0.9 * free)):
+        careful = video.careful(best, room)
+        assert 0.6 * room < sum(map(bytes_of, careful)) <= room
+    assert careful != best.packets
+    assert video.careful(best, 20) == best.packets
+
+
 def test_packets_are_as_long_as_time_allows() -> None:
     packets = runs(coder_of(10), moving(70))
     assert [len(p.pts) for p in packets] == [30, 30, 10]

@@ -110,7 +110,5 @@ class BetterOf:
         if best is None or VIDEO * best.error > CLOSE * least:
             self._advance(TRIAL * len(self._frames))
             return None
-        run = video.careful(best)
-        if sum(map(bytes_of, run)) > room:
-            run = best.packets
+        run = video.careful(best, room)
         return run if VIDEO * video.error(run) < least else None
