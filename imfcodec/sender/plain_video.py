@@ -134,9 +134,18 @@ class PlainVideo:
         self._first, usual = possible, self._coded(hold, possible)
         return math.floor(usual.size_bytes * 2 ** ((possible - crf) / CRF_PER_DOUBLING))
 
-    def best(
-        self, room_bytes: int, rival: float = math.inf, *, any_will_do: bool = False
-    ) -> Plain | None:
+    def first(self, room_bytes: int) -> Plain | None:
+        """A video of at most so many bytes, coded quickly and not judged.
+
+        Pictures are held as usual, and longer if that is too large. None if nothing fits.
+        """
+        usual = hold_of(self._settings.rate)
+        fitting = (self._within(hold, room_bytes) for hold in self._holds if hold >= usual)
+        found = next(filter(None, fitting), None)
+        self._count(CODINGS)
+        return found
+
+    def best(self, room_bytes: int, rival: float = math.inf) -> Plain | None:
         """The best video of at most so many bytes, coded quickly.
 
         From the usual hold, shorter ones are tried as long as that helps, or else longer ones.
@@ -144,30 +153,33 @@ class PlainVideo:
         Args:
             room_bytes: What it may take.
             rival: Error of something else. If the first video that fits is much worse, it is taken.
-            any_will_do: Whether the first video that fits is taken in any case.
 
         Returns:
             None if nothing fits.
         """
 
         def is_enough(video: Plain | None) -> bool:
-            return video is not None and (any_will_do or video.error > HOPELESS * rival)
+            return video is not None and video.error > HOPELESS * rival
+
+        def within(hold: int) -> Plain | None:
+            video = self._within(hold, room_bytes)
+            return video and replace(video, error=self.error(video.packets))
 
         usual = hold_of(self._settings.rate)
         shorter = [hold for hold in reversed(self._holds) if hold < usual]
         longer = [hold for hold in self._holds if hold > usual]
-        best = start = self._within(usual, room_bytes)
+        best = start = within(usual)
         for hold in shorter:
             if not best or is_enough(best):
                 break
-            video = self._within(hold, room_bytes)
+            video = within(hold)
             if not video or video.error > best.error:
                 break
             best = video
         for hold in longer:
             if best is not start or is_enough(best):
                 break
-            video = self._within(hold, room_bytes)
+            video = within(hold)
             if best and (not video or video.error > SMOOTH * best.error):
                 break
             best = start = video
@@ -228,8 +240,7 @@ class PlainVideo:
         self._first = -max(fitting, default=min(tried))
         if not fitting:
             return None
-        found = videos[max(fitting)]
-        return replace(found, error=self.error(found.packets))
+        return videos[max(fitting)]
 
     def _coded(self, hold: int, crf: float) -> Plain:
         way = hold, in_quarters(crf)

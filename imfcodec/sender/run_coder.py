@@ -63,6 +63,8 @@ class RunCoder:
         with self._stages.timed("AV1 run"):
             video = PlainVideo(frames, self._settings, self._judge, self._advance)
             room_bytes = round(ROOM * video.size_bytes(crf))
-            best = video.best(room_bytes, any_will_do=not self._carefully) or video.smallest()
-            packets = video.careful(best) if self._carefully else best.packets
+            if self._carefully:
+                packets = video.careful(video.best(room_bytes) or video.smallest())
+            else:
+                packets = (video.first(room_bytes) or video.smallest()).packets
         yield from packets
