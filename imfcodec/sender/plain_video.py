@@ -193,8 +193,8 @@ class PlainVideo:
     def careful(self, best: Plain, room_bytes: float = math.inf) -> list[RunPacket]:
         """Code with care what was found to be best.
 
-        At equal CRF it takes about the same bytes. If it takes more than there is room for, the CRF
-        rises. If that does not help either, it stays as it was coded.
+        At equal CRF it takes about the same bytes. If these are more than there is room for, the
+        CRF rises. If `CAREFUL` codings are too large, the quick one stays.
         """
         settings = replace(self._settings, hold=best.settings.hold)
         crf, advance = best.crf, self._advance

@@ -124,7 +124,7 @@ def test_accumulation_counts_every_pair(shard: Path, tmp_path: Path) -> None:
 )
 def test_two_processes_equal_one(shard: Path, tmp_path: Path, change: dict) -> None:
     """The same global batch through Gloo gives the same losses."""
-    change = {"stages": (Stage(32, 4, 3), Stage(64, 4, 2)), **change}
+    change = {"stages": (Stage(32, 8, 6), Stage(64, 8, 4)), **change}
     train(small_run(**change), shard, None, tmp_path / "one", device="cpu")
     code = (
         "import sys; from pathlib import Path; from imfcodec.training import loop;"
@@ -326,18 +326,18 @@ def test_no_shard(tmp_path: Path) -> None:
 
 
 def test_it_learns(shard: Path, tmp_path: Path) -> None:
-    """The machinery as a whole: on its own clips the loss falls by a quarter in 90 steps."""
+    """The machinery as a whole: on its own clips the loss falls by a third in 110 steps."""
     config = small_run(
-        stages=(Stage(64, 4, 90),),
-        learning_rate=3e-3,
-        log_steps=15,
+        stages=(Stage(64, 8, 110),),
+        learning_rate=2e-3,
+        log_steps=20,
         flow=0.0,  # a flat disc on a smooth ground: its optical flow misleads
         affine=0.0,
         recolour=0.0,
     )
     train(config, shard, None, tmp_path / "run", device="cpu")
     first, *_, last = records(tmp_path / "run")
-    assert last["l1"] < 0.75 * first["l1"]
+    assert last["l1"] < 0.7 * first["l1"]
 
 
 @pytest.mark.parametrize(
