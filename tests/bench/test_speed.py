@@ -227,7 +227,7 @@ def test_real_time_of_commands_as_users_run_them(
     assert row.peak_memory_bytes > 50 << 20
     assert 0.1 < row.first_picture_s < 60
     assert row.longest_gap_s >= 1 / 25 - 0.01
-    assert row.live_fps >= 1 / row.longest_live_s
+    assert 0 < row.longest_live_s < row.frames / row.live_fps
     assert row.live_decode_fps > 12 / 60
     assert row.live_memory_bytes > 50 << 20
     assert 0.1 < row.live_first_picture_s < 60
