@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+import numpy as np
+
 LOOKED_AT: Final = 16
 """A source is live if so many successive frames ..."""
 
 SHARE: Final = 0.9
-"""... take this share of their time to arrive."""
+"""... take this share of their time to arrive, the longest gap left out: a reader that was kept
+from its work for a moment has such a gap."""
 
 
 class Pace:
@@ -35,9 +38,10 @@ class Pace:
             time_s: When it is to be shown, in the time of the video.
         """
         self._seen.append((arrival_s, time_s))
-        (first_arrival_s, first_time_s) = self._seen[0]
         if len(self._seen) == LOOKED_AT:
-            self.live |= arrival_s - first_arrival_s >= SHARE * (time_s - first_time_s)
+            arrivals_s, times_s = (np.diff(x) for x in zip(*self._seen, strict=True))
+            spread_s, shown_s = (x.sum() - x.max() for x in (arrivals_s, times_s))
+            self.live |= bool(spread_s >= SHARE * shown_s)
 
     def delayed(self) -> None:
         """Note that the source had to wait, so that its pace says nothing until it goes on."""

@@ -33,7 +33,7 @@ from imfcodec.media.failures import writing
 from imfcodec.media.geometry import CodingGeometry, resize
 from imfcodec.media.info import AudioInfo, MediaInfo
 from imfcodec.media.opus import OpusParameters, opus_packet_samples
-from imfcodec.media.reader import MediaReader, PictureFrame
+from imfcodec.media.reader import MediaReader, PictureFrame, is_seekable
 from imfcodec.media.timing import AUDIO_RATE
 from imfcodec.media.writer import MediaWriter
 
@@ -52,6 +52,7 @@ __all__ = [
     "OpusParameters",
     "PictureFrame",
     "check_files",
+    "is_seekable",
     "opus_packet_samples",
     "resize",
     "writing",

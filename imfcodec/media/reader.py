@@ -107,11 +107,13 @@ class MediaReader:
     Attributes:
         info: properties of the source; known from the start.
         audio_parameters: parameters of the Opus packets; None if there will be no audio.
+        is_seekable: whether the source is a file, on disk or in memory.
         warnings: what could not be kept or had to be repaired; complete after `events`.
     """
 
     info: MediaInfo
     audio_parameters: OpusParameters | None
+    is_seekable: bool
     warnings: list[str]
 
     def __init__(
@@ -151,8 +153,8 @@ class MediaReader:
         self._begin_s, self._end_s = begin_s, end_s
         self.warnings = []
         self._name = _name(source)
-        self._is_seekable = _is_seekable(source)
-        self._is_piped_mp4 = not self._is_seekable and is_iso_media(head_of(source))
+        self.is_seekable = is_seekable(source)
+        self._is_piped_mp4 = not self.is_seekable and is_iso_media(head_of(source))
         self._container = _open(source, self._name, piped_mp4=self._is_piped_mp4)
         try:
             self._prepare(mode, audio_bitrate, size)
@@ -325,7 +327,7 @@ class MediaReader:
     def _has_index(self) -> bool:
         """Whether the file can be sought in; without an index that leads anywhere."""
         names = self._container.format.name.split(",")
-        return self._is_seekable and ("mov" in names or "matroska" in names)
+        return self.is_seekable and ("mov" in names or "matroska" in names)
 
     @property
     def _ends_early(self) -> bool:
@@ -630,7 +632,8 @@ def _open(source: str | Path | BinaryIO, name: str, *, piped_mp4: bool) -> Input
             raise
 
 
-def _is_seekable(source: str | Path | BinaryIO) -> bool:
+def is_seekable(source: str | Path | BinaryIO) -> bool:
+    """Whether a source is a file, on disk or in memory. Such a one waits for its reader."""
     file = sys.stdin.buffer if source == "-" and sys.stdin is not None else source
     if isinstance(file, str | Path):
         return Path(file).is_file()

@@ -39,6 +39,7 @@ from imfcodec.errors import (
     UnsupportedVersion,
     WeightsMissing,
 )
+from imfcodec.media import is_seekable
 from imfcodec.media.geometry import MAX_CODED_PIXELS, CodingGeometry
 from imfcodec.receiver.display import DecodedFrame, Display, PlannedFrame
 from imfcodec.receiver.layer_decoder import LayerDecoder
@@ -157,6 +158,7 @@ class Decoder:
             raise OptionError(f"file must be a binary file, not {file!r}")
         options = options or DecodeOptions()
         limits = limits or FORMAT_LIMITS
+        self._is_file = is_seekable(file)
         self._reader = StreamReader(file, limits)
         self.header = header = self._reader.header
         size = header.geometry
@@ -211,7 +213,7 @@ class Decoder:
         The file is read ahead, and key frames are restored and frames rebuilt ahead, in other
         threads. A frame is yielded as soon as it is complete, whatever the file still holds.
         """
-        packets = ReadAhead(self._reader)
+        packets = ReadAhead(self._reader, waits=self._is_file)
         waiting = deque[Step]()
         composed = deque[Future[Event]]()
         size = self.header.geometry

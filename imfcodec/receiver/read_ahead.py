@@ -35,10 +35,16 @@ class ReadAhead:
         arrival_s: When the last packet that was taken arrived, by `time.monotonic`.
     """
 
-    def __init__(self, reader: StreamReader) -> None:
-        """Begin to read."""
+    def __init__(self, reader: StreamReader, *, waits: bool) -> None:
+        """Begin to read.
+
+        Args:
+            reader: Of the stream.
+            waits: Whether it reads a file, which waits and so is never live.
+        """
         self._reader = reader
         self._tick_s = float(reader.header.time_base)
+        self._waits = waits
         self.pace = Pace()
         self._changed = Condition()
         self._arrived: deque[_Arrived] = deque()
@@ -87,7 +93,7 @@ class ReadAhead:
                 item = error
             with self._changed:
                 arrival_s = time.monotonic()
-                if isinstance(item, TokenPacket) and len(item.pts) == 1:
+                if not self._waits and isinstance(item, TokenPacket) and len(item.pts) == 1:
                     self.pace.see(arrival_s, item.pts[0] * self._tick_s)
                 self._changed.wait_for(self._has_room)
                 if self._stopped:

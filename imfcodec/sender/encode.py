@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from stat import S_ISREG
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
@@ -23,7 +20,7 @@ from imfcodec.media.timing import exact
 from imfcodec.sender.encoder import Encoder, check_target, open_target
 from imfcodec.sender.live_source import LiveSource
 from imfcodec.sender.report import EncodeReport
-from imfcodec.sender.target import Pass, check_source, is_file, meet_target, taken
+from imfcodec.sender.target import Pass, check_source, meet_target, taken
 from imfcodec.weights import Weights
 
 MUCH = 1.05
@@ -101,7 +98,7 @@ def _encode(
             end_s=None if options.end_s is None else exact(options.end_s),
         )
         live = None
-        if options.effort.latency == "low" and not _is_stored(source):
+        if options.effort.latency == "low" and not reader.is_seekable:
             live = LiveSource(reader)
             stack.callback(live.stop)
         else:
@@ -136,17 +133,6 @@ def _encode(
     if options.bitrate and 1000 * report.rate_kbps > MUCH * options.bitrate:
         report.warnings.append(f"the stream takes {taken(report, options)}")
     return report
-
-
-def _is_stored(source: str | Path | BinaryIO) -> bool:
-    """Whether a source is a regular file, by whatever name; such a one waits."""
-    if isinstance(source, str | Path) and source != "-":
-        return is_file(source)
-    file = sys.stdin if source == "-" else source
-    try:
-        return S_ISREG(os.fstat(file.fileno()).st_mode)  # type: ignore[union-attr]
-    except (OSError, ValueError, AttributeError):  # no file of the operating system
-        return False
 
 
 def _timed(

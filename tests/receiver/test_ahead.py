@@ -286,7 +286,7 @@ class Endless:
 @pytest.mark.parametrize(("size_bytes", "most"), [(1, AHEAD_PACKETS), (1 << 21, 1)])
 def test_little_is_read_ahead(size_bytes: int, most: int) -> None:
     reader = Endless(size_bytes)
-    ahead = ReadAhead(reader)  # type: ignore[arg-type]
+    ahead = ReadAhead(reader, waits=True)  # type: ignore[arg-type]
     deadline = time.monotonic() + PATIENCE_S
     while reader.taken <= most and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -298,7 +298,7 @@ def test_little_is_read_ahead(size_bytes: int, most: int) -> None:
 
 
 def test_absent_packets(live: bytes) -> None:
-    ahead = ReadAhead(StreamReader(io.BytesIO(live)))
+    ahead = ReadAhead(StreamReader(io.BytesIO(live)), waits=True)
     while not isinstance(ahead.take(wait=True), Absent):
         pass
     assert ahead.take(wait=False) is ahead.take(wait=True) is Absent.EVER
