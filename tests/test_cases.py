@@ -70,7 +70,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 MODES: list[dict[str, Any]] = [
     {"latency": "low"},
     {"refine": 0, "key_preset": 6},
-    {"refine": 0, "key_preset": 6, "look_ahead": False},
+    {"refine": 0, "key_preset": 6, "look_ahead": False, "mode": "imf"},
 ]
 
 
@@ -78,7 +78,7 @@ MODES: list[dict[str, Any]] = [
 def test_each_of_three_people_is_shown(cases: Path, mode: dict[str, Any]) -> None:
     path = cases / "cut_25_0.6.mp4"
     file = io.BytesIO()
-    imfcodec.encode(path, file, audio="none", **mode)
+    imfcodec.encode(path, file, audio="none", weights="live", **mode)
     shown = [f.rgb for f in imfcodec.Decoder(io.BytesIO(file.getvalue()))]
     source = [picture.rgb for picture in Read(path).pictures]
     values = [psnr(a, b) for a, b in zip(source, shown, strict=True)]

@@ -9,6 +9,24 @@ from imfcodec.training.shards import ClipLabel, ShardWriter
 from tests.conftest import moving_picture
 from tests.tiny import TINY
 
+SMALL_JUDGE = (8, 16, 32, 64)
+"""Channels of a discriminator for runs that do not look at it."""
+
+
+class NoMeter:
+    """Counting operations takes longer than doing them; `test_utilisation` sees to that."""
+
+    counting = False
+
+    def begin(self, kind: object) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def take(self) -> int:
+        return 0
+
 
 def write_shard(folder: Path, clips: int = 3, frames: int = 12) -> Path:
     """Clips of `moving_picture` at different phases, 64x64."""

@@ -17,43 +17,18 @@ from safetensors.torch import load_file
 
 from imfcodec.config import FAST
 from imfcodec.errors import InputUnreadable, OptionError, OutputFailed, Stopped
-from imfcodec.training import checkpoint, discriminator, landmarks, loop, pairs, tensor_file
+from imfcodec.training import checkpoint, landmarks, loop, pairs, tensor_file
 from imfcodec.training.config import Stage, TrainConfig
 from imfcodec.training.loop import train
 from imfcodec.training.optical_flow import optical_flow
 from imfcodec.training.shards import Shard
 from tests.tiny import write_tiny_weights
-from tests.training.samples import small_run, write_shard
+from tests.training.samples import SMALL_JUDGE, small_run, write_shard
 
 
 @pytest.fixture(scope="module")
 def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_shard(tmp_path_factory.mktemp("shard"))
-
-
-class NoMeter:
-    """Counting operations takes longer than doing them; `test_utilisation` sees to that."""
-
-    counting = False
-
-    def begin(self, kind: object) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
-    def take(self) -> int:
-        return 0
-
-
-SMALL_JUDGE = (8, 16, 32, 64)
-
-
-@pytest.fixture(autouse=True)
-def smaller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "promises" not in request.node.name:  # that run has everything
-        monkeypatch.setattr(loop, "FlopMeter", NoMeter)
-        monkeypatch.setattr(discriminator, "CHANNELS", SMALL_JUDGE)
 
 
 def same(a: Path, b: Path) -> bool:
@@ -128,8 +103,8 @@ def test_two_processes_equal_one(shard: Path, tmp_path: Path, change: dict) -> N
     train(small_run(**change), shard, None, tmp_path / "one", device="cpu")
     code = (
         "import sys; from pathlib import Path; from imfcodec.training import loop;"
-        "from imfcodec.training.loop import train; from tests.training.test_loop import NoMeter;"
-        "from tests.training.samples import small_run; a, b = map(Path, sys.argv[1:]);"
+        "from imfcodec.training.loop import train;"
+        "from tests.training.samples import NoMeter, small_run; a, b = map(Path, sys.argv[1:]);"
         "from imfcodec.training.config import Stage; loop.FlopMeter = NoMeter;"
         "from imfcodec.training import discriminator;"
         f"discriminator.CHANNELS = {SMALL_JUDGE};"
@@ -328,9 +303,10 @@ def test_no_shard(tmp_path: Path) -> None:
 def test_it_learns(shard: Path, tmp_path: Path) -> None:
     """The machinery as a whole: on its own clips the loss falls by a third in 110 steps."""
     config = small_run(
-        stages=(Stage(64, 8, 110),),
+        stages=(Stage(32, 8, 110),),
         learning_rate=2e-3,
         log_steps=20,
+        checkpoint_steps=1000,
         flow=0.0,  # a flat disc on a smooth ground: its optical flow misleads
         affine=0.0,
         recolour=0.0,

@@ -126,7 +126,9 @@ def key_packets(folder, weights, **options) -> list[KeyPacket | PredictedKeyPack
     encode(
         video,
         file,
-        EncodeOptions(weights=weights, audio="none", layout="whole", mode="imf", **options),
+        EncodeOptions(
+            weights=weights, audio="none", layout="whole", mode="imf", refine=0, **options
+        ),
     )
     frames = list(Decoder(io.BytesIO(file.getvalue())))
     assert [f.number for f in frames] == list(range(len(TWO_SCENES)))
