@@ -24,8 +24,8 @@ MAX_MODEL_SIZE = 4096
 NO_LIMIT_S = 1e12
 """A key-frame interval of so many seconds means that there is no limit."""
 
-MAX_TARGET = 10**12
-"""Largest target of a rate in bit/s, or of a size in bytes."""
+MIN_TARGET, MAX_TARGET = 64, 10**12
+"""Of a rate in bit/s, or of a size in bytes. No stream is below; who asks for 5 means 5k."""
 
 MAX_REFINE_STEPS = 100
 MAX_FACE_WEIGHT = 100
@@ -443,8 +443,11 @@ class EncodeOptions:
 
     def _check_target(self) -> None:
         for target in (self.bitrate, self.max_size):
-            if target is not None and not 1 <= target <= MAX_TARGET:
-                raise OptionError(f"a rate or a size must be 1 to {MAX_TARGET}, not {target}")
+            if target is not None and not MIN_TARGET <= target <= MAX_TARGET:
+                raise OptionError(
+                    f"a rate or a size must be {MIN_TARGET} to {MAX_TARGET}, not {target}; "
+                    "5k is 5000, and 2M is 2000000"
+                )
         if self.bitrate is None and self.max_size is None:
             if self.min_quality:
                 raise OptionError("a lowest quality needs a rate or a size that it limits")

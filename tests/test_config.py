@@ -80,6 +80,8 @@ def test_quality_sets_what_no_other_option_sets() -> None:
         {"quality": -0.1},
         {"quality": 100.5},
         {"bitrate": 0},
+        {"bitrate": 5},
+        {"max_size": 10},
         {"bitrate": -5000},
         {"bitrate": 10**13},
         {"max_size": 0},

@@ -203,6 +203,8 @@ class PlainVideo:
             excess = sum(map(bytes_of, run)) / room_bytes
             if excess <= 1:
                 return run
+            if crf == MAX_VIDEO_CRF:
+                break
             crf = min(crf + max(COARSER, CRF_PER_DOUBLING * math.log2(excess)), MAX_VIDEO_CRF)
             advance = _nobody  # the progress of these frames has been told
         return best.packets

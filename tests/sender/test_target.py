@@ -76,7 +76,7 @@ def test_a_size_counts_sound() -> None:
 def test_unusual_videos(scale: float, slope: float) -> None:
     low, high = (
         1000 * met(Source(scale, slope), bitrate=rate, best_effort=True, refine=0).rate_kbps
-        for rate in (1, 10**9)
+        for rate in (64, 10**9)
     )
     for share in (0.2, 0.5, 0.8):
         rate_bps = round(low ** (1 - share) * high**share)
@@ -243,13 +243,13 @@ def test_a_target_that_is_missed_writes_nothing(small_video: Path, temporary: Pa
     path.write_bytes(b"before")
     before = files(path.parent)
     with pytest.raises(TargetMissed):
-        imfcodec.encode(small_video, path, **QUICK, max_size=40, overwrite=True)
+        imfcodec.encode(small_video, path, **QUICK, max_size=64, overwrite=True)
     assert path.read_bytes() == b"before"
     assert files(path.parent) == before
     with pytest.raises(OutputExists):
         imfcodec.encode(small_video, path, **QUICK, max_size=10_000)
     report = imfcodec.encode(
-        small_video, path, **QUICK, max_size=40, best_effort=True, overwrite=True
+        small_video, path, **QUICK, max_size=64, best_effort=True, overwrite=True
     )
     assert report.sizes.total_bytes == path.stat().st_size > 40
     assert "even quality 0 takes" in report.warnings[0]
