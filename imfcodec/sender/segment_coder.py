@@ -19,12 +19,13 @@ from imfcodec.codec.optical_flow import MovementTracker
 from imfcodec.codec.stages import StageTimes
 from imfcodec.codec.tokens import Quantiser, TokenCoder
 from imfcodec.model.imf import IMF
+from imfcodec.model.layers import reduce_short_side
 from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.monitor import Watcher
 from imfcodec.sender.rate import SegmentSettings
-from imfcodec.sender.reference_choice import change_over, unexplained
+from imfcodec.sender.reference_choice import MULTIPLE, SIDE, divided, unexplained
 from imfcodec.sender.segment import KeyKind, Lead, Segment
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.sender.token_holding import TokenHolder
@@ -148,18 +149,27 @@ class SegmentCoder:
             return [], self._moved_back(frames, key)
         if not frames:
             return [], []
-        there = self._moved(self._tracker, frames)
         if segment.lead is Lead.NOTHING:
-            return there, []
-        back = self._moved_back(frames, key)
+            return self._moved(self._tracker, frames), []
         assert self._last is not None  # frames follow a key frame
-        with self._stages.timed("reference choice"):
-            count = change_over(_errors(there, self._last.picture), _errors(back, key))
-        return there[:count], back[count:]
+        there = self._compared(self._tracker, self._last.picture, frames)
+        back = self._compared(MovementTracker(key), key, frames[::-1])
+        return divided(len(frames), there, back)
 
     def _moved(self, tracker: MovementTracker, frames: Sequence[SourceFrame]) -> list[_Moved]:
         with self._stages.timed("optical flow"):
             return [_Moved(f, tracker.track(f.picture[None])[0]) for f in frames]
+
+    def _compared(
+        self, tracker: MovementTracker, key: Picture, frames: Sequence[SourceFrame]
+    ) -> Iterator[tuple[_Moved, float]]:
+        """Frames one after the other, and their errors as the key frame, x_r [H, W, 3], moves."""
+        reference = reduce_short_side(to_tensor(key[None]), SIDE, MULTIPLE)
+        for frame in frames:
+            (moved,) = self._moved(tracker, [frame])
+            with self._stages.timed("reference choice"):
+                error = unexplained(to_tensor(frame.picture[None]), reference, moved.flow[None])[0]
+            yield moved, error
 
     def _moved_back(self, frames: Sequence[SourceFrame], key: Picture) -> list[_Moved]:
         """Frames before a key frame, x_r [H, W, 3], tracked backwards from it."""
@@ -281,11 +291,3 @@ class SegmentCoder:
         for watcher in self._watchers:
             with self._stages.timed("measure"):
                 watcher.see(tokens, [frame.picture for frame in sources])
-
-
-def _errors(frames: Sequence[_Moved], reference: Picture) -> npt.NDArray[np.float64]:
-    """Result of `unexplained` for frames one by one: float64 [N]."""
-    origin = to_tensor(reference[None])
-    return np.concatenate(
-        [unexplained(to_tensor(f.frame.picture[None]), origin, f.flow[None]) for f in frames]
-    )
