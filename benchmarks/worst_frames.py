@@ -1,11 +1,12 @@
 """A contact sheet of the worst frames of a benchmark run, drawn anew from its settings.
 
-    python benchmarks/worst_frames.py RESULTS.json VAL OUT.jpg
+    python benchmarks/worst_frames.py RESULTS.json VAL OUT.jpg [CACHE]
 
 For each of the ten clips whose worst frames are worst, a row of four pictures: the key frame that
 ours was rebuilt from as the receiver shows it, the source, ours, and the best anchor at about the
 same rate. Which clips, frames and anchors follows from the results alone, as for the page of
-`imfcodec bench`; ten clips are coded and decoded again, some five minutes on two cores.
+`imfcodec bench`. Coded clips come from the cache of `imfcodec bench`; those that it lacks are coded
+again, in two minutes each on two cores.
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ from pathlib import Path
 import av
 import numpy as np
 
+from imfcodec.bench.cache import Cache, default_cache_folder
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.clips import find_clips, open_clips
-from imfcodec.bench.codecs.codec import Codec
+from imfcodec.bench.codecs.codec import Codec, Encoded
 from imfcodec.bench.codecs.lineup import lineup
+from imfcodec.bench.job import Job
 from imfcodec.bench.report.showcase import Pair, worst_pairs
 from imfcodec.bench.results import Point, Results
+from imfcodec.bench.score_options import ScoreOptions
 from imfcodec.receiver.decoder import Decoder
 
 COUNT, COLUMNS = 10, 2
 
 
-def main(results_path: str, folder: str, out: str) -> None:
+def main(results_path: str, folder: str, out: str, cache_path: str | None = None) -> None:
     """Draw the sheet and say what is in it, row by row."""
+    cache = Cache(Path(cache_path) if cache_path else default_cache_folder())
     results = Results.load(Path(results_path))
     clips = {clip.name: clip for clip in open_clips(find_clips([Path(folder)]))[0]}
     codecs = {codec.name: codec for codec in lineup()}
@@ -41,7 +46,7 @@ def main(results_path: str, folder: str, out: str) -> None:
     rows = []
     for pair, metric in pairs:
         frame = pair.ours.scores[metric.name].worst_frame or 0
-        rows.append(_row(pair, frame, clips[pair.ours.clip], codecs))
+        rows.append(_row(pair, frame, clips[pair.ours.clip], codecs, cache))
         anchor = pair.anchor and f"{pair.anchor.codec} {pair.anchor.setting}"
         sys.stdout.write(f"{pair.ours.clip} frame {frame}: {pair.ours.setting}, {anchor}\n")
     columns = np.array_split(rows, COLUMNS)
@@ -54,23 +59,32 @@ def main(results_path: str, folder: str, out: str) -> None:
     _write(sheet, Path(out))
 
 
-def _row(pair: Pair, frame: int, clip: Clip, codecs: dict[str, Codec]) -> np.ndarray:
+def _row(pair: Pair, frame: int, clip: Clip, codecs: dict[str, Codec], cache: Cache) -> np.ndarray:
     source = next(islice(clip.pictures(), frame, None))
     with tempfile.TemporaryDirectory() as folder:
-        coded = codecs[pair.ours.codec].encode(clip, pair.ours.setting, Path(folder))
+        coded = _coded(pair.ours, clip, codecs, cache, Path(folder))
         with coded.path.open("rb") as file:
             shown = list(Decoder(file))
     pictures = [shown[shown[frame].key].rgb, source, shown[frame].rgb]
     if pair.anchor:
-        pictures.append(_anchor(pair.anchor, frame, clip, codecs))
+        pictures.append(_anchor(pair.anchor, frame, clip, codecs, cache))
     return np.concatenate(pictures, axis=1)
 
 
-def _anchor(point: Point, frame: int, clip: Clip, codecs: dict[str, Codec]) -> np.ndarray:
-    codec = codecs[point.codec]
+def _anchor(
+    point: Point, frame: int, clip: Clip, codecs: dict[str, Codec], cache: Cache
+) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
-        coded = codec.encode(clip, point.setting, Path(folder))
-        return next(islice(codec.decode(coded, clip), frame, None))
+        coded = _coded(point, clip, codecs, cache, Path(folder))
+        return next(islice(codecs[point.codec].decode(coded, clip), frame, None))
+
+
+def _coded(
+    point: Point, clip: Clip, codecs: dict[str, Codec], cache: Cache, folder: Path
+) -> Encoded:
+    codec = codecs[point.codec]
+    known = cache.coded(Job(clip, codec, point.setting, codec.version(), ScoreOptions()))
+    return known.unpack(folder) if known else codec.encode(clip, point.setting, folder)
 
 
 def _write(picture: np.ndarray, path: Path) -> None:
