@@ -104,8 +104,9 @@ def test_the_clock_of_decoding_stands_still_while_scoring(
     job = make_job("step8", scoring=options, codec=SlowDecoder(tmp_path))
     begun = time.perf_counter()
     point = measure(job).point
-    assert time.perf_counter() - begun > 0.6
-    assert 0.1 <= point.decode_s < 0.5
+    spent_s = time.perf_counter() - begun
+    assert spent_s > 0.6
+    assert 0.1 <= point.decode_s < spent_s - 0.6
 
 
 def test_a_job_travels(make_job: MakeJob) -> None:
