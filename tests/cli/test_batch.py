@@ -179,7 +179,7 @@ def test_ctrl_c_stops_all_processes(
     )
     time.sleep(6)
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 130
     assert list((tmp_path / "out").glob("*")) == []
     for _ in range(50):  # the last helper process ends a moment after its parent
