@@ -105,8 +105,8 @@ def test_the_clock_of_decoding_stands_still_while_scoring(
     begun = time.perf_counter()
     point = measure(job).point
     spent_s = time.perf_counter() - begun
-    assert spent_s > 0.6
-    assert 0.1 <= point.decode_s < spent_s - 0.6
+    scoring_s = 0.05 * point.frames
+    assert 0.1 <= point.decode_s < spent_s - scoring_s
 
 
 def test_a_job_travels(make_job: MakeJob) -> None:
