@@ -25,7 +25,7 @@ NO_LIMIT_S = 1e12
 """A key-frame interval of so many seconds means that there is no limit."""
 
 MIN_TARGET, MAX_TARGET = 64, 10**12
-"""Of a rate in bit/s, or of a size in bytes. No stream is below; who asks for 5 means 5k."""
+"""Smallest and largest target: a rate in bit/s or a size in bytes. A smaller number lacks its k."""
 
 MAX_REFINE_STEPS = 100
 MAX_FACE_WEIGHT = 100
