@@ -291,9 +291,10 @@ class EncodeOptions:
             them, are coded. Default: set by `quality`.
         key_preset: SVT-AV1 preset of key frames, -1 (slowest) to 13 (fastest). Plain AV1 has the
             next faster one. Default: set by `preset`.
-        keyframe_interval_s: Time between key frames in seconds, above 0: the average if they are
-            planned (`choose_keys` with `look_ahead`), otherwise the longest. Without limit: none,
-            in Python ``NO_LIMIT_S``. Default: set by `quality`.
+        keyframe_interval_s: Time between key frames in seconds, above 0: the longest, or the
+            average if they are planned (`choose_keys` with `look_ahead`). Where the picture changes
+            a lot, a plan has more. Without limit: none, in Python ``NO_LIMIT_S``. Default: set by
+            `quality`.
         choose_keys: Place key frames where they serve best, or at the end of each interval. With
             `look_ahead`, the key frames of four intervals are planned together. Default: set by
             `preset`.

@@ -202,7 +202,7 @@ class Parts:
             options.scene_cut,
             float(oldest) - 0.5 if options.predict_keys else 0.0,
             time_base=time_base,
-            planned_ticks=plans,
+            drift=options.scene_cut and not plans,
         )
         watch = Watch(policy, time_base, scene_cut=options.scene_cut, hasty=live)
         if live:

@@ -5,7 +5,8 @@
 
 The cost of a frame is its difference from its key frame after optical flow has moved that. A
 predicted key frame is coarser the more it differs from its base, and the frames that it serves
-inherit that error. Dynamic programming over the number of key frames finds the cheapest plan.
+inherit that error. So many key frames are free; each further one has a price, and must save it.
+Dynamic programming over the number of key frames finds the cheapest plan.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ import numpy.typing as npt
 
 from imfcodec.sender.reference_choice import Errors, change_over
 
-LOST: Final = 0.08
+LOST: Final = 0.12
 """Upper limit of an error: once two frames have nothing in common, more difference is no worse.
 Without this limit, a title between two faces would attract the key frames."""
 
 INHERITED: Final = 0.15
-"""Share of a predicted key frame's error against its base that its frames inherit."""
+"""Share of a predicted key frame's error against its base that its frames inherit. A key frame that
+has nothing in common with its base is not predicted."""
 
-NEAREST, FURTHEST = 0.5, 1.5
-"""Smallest and largest distance between key frames in intervals, if such a plan exists ..."""
+FURTHEST: Final = 1.5
+"""Largest distance between key frames in intervals, if such a plan exists ..."""
 
 OUTERMOST: Final = 1.0
 """... and largest distance of a scene's first and last frames from their key frames."""
@@ -46,6 +48,7 @@ def plan_keys(
     count: int,
     interval: float,
     inherited: float = INHERITED,
+    price: float = np.inf,
 ) -> list[int]:
     """Choose key frames among consecutive frames, or samples of them.
 
@@ -56,10 +59,11 @@ def plan_keys(
         times: Time of each frame, ascending [N].
         known: Number of frames at the beginning that are key frames already: the base and the
             last one, or one frame that is both.
-        count: Largest number of key frames to choose.
+        count: Number of key frames that cost nothing.
         interval: Average distance between key frames, in the unit of ``times``.
         inherited: Share of a key frame's error against its base that its frames inherit; 0 if
             no key frame is predicted.
+        price: Error, summed over frames, that each further key frame must save.
 
     Returns:
         Indices of the chosen frames, ascending; at least one if none is known.
@@ -67,8 +71,9 @@ def plan_keys(
     errors = np.minimum(errors, LOST)
 
     def after(base: int, last: int, first: int, count: int) -> _Plan:
-        burdened = errors + inherited * errors[base][:, None]  # the base's own error is 0
-        return _after(burdened, times, last, first, count, interval)
+        owed = np.where(errors[base] < LOST, inherited * errors[base], 0.0)  # the base's is 0
+        burdened = errors + owed[:, None]
+        return _after(burdened, times, last, first, count, interval, price)
 
     if known:
         return after(0, known - 1, known, count).keys
@@ -88,15 +93,16 @@ def _after(
     first: int,
     count: int,
     interval: float,
+    price: float,
 ) -> _Plan:
-    """At most ``count`` key frames after ``last``, among the frames from ``first`` on."""
+    """The best key frames after ``last``, among the frames from ``first`` on."""
     total = len(errors)
     step = np.full((total, total), np.inf)
     for a in [last, *range(first, total - 1)]:
         for b in range(max(a + 1, first), total):
             between = slice(max(a + 1, first), b)
             step[a, b] = _shared(errors[a, between], errors[b, between]) + errors[b, b]
-            if not NEAREST * interval <= times[b] - times[a] <= FURTHEST * interval:
+            if times[b] - times[a] > FURTHEST * interval:
                 step[a, b] += MISPLACED
     tail = np.array([errors[a, max(a + 1, first) :].sum() for a in range(total)])
     tail[times[-1] - np.asarray(times) > OUTERMOST * interval] += MISPLACED
@@ -105,13 +111,14 @@ def _after(
     reached[last] = 0.0
     origins: list[npt.NDArray[np.intp]] = []
     best = _Plan(tail[last], [])
-    for _ in range(min(count, total - first)):
+    for chosen in range(1, total - first + 1):
         ways = reached[:, None] + step
         origins.append(ways.argmin(0))
         reached = ways.min(0)
         end = int(np.argmin(reached + tail))
-        if reached[end] + tail[end] < best.cost:
-            best = _Plan(reached[end] + tail[end], _traced(origins, end))
+        paid = price * (chosen - count) if chosen > count else 0.0
+        if reached[end] + tail[end] + paid < best.cost:
+            best = _Plan(reached[end] + tail[end] + paid, _traced(origins, end))
     return best
 
 

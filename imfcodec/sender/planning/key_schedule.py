@@ -20,10 +20,15 @@ AHEAD: Final = 4
 SAMPLES: Final = 32
 """Number of frames that are compared with each other; the time grows with its square."""
 
+WORTH: Final = 0.005
+"""Error that a key frame beyond one per interval must save, mean absolute difference in 0..1 over
+an interval. Its bytes then lower LPIPS about as much as those of a higher quality do."""
+
 
 class KeySchedule:
     """Places key frames where they serve best, on average one per interval of a scene.
 
+    Where the picture changes more than motion explains, there are more: a fade, or a turned head.
     If an interval has no frame for its key frame, that key frame is not made up for later.
 
     Attributes:
@@ -70,10 +75,12 @@ class KeySchedule:
         """
         granted = math.ceil((frames[-1].pts - self._begin_pts - 0.5) / self._interval)
         count = max(granted - self._granted, 0 if known else 1)
-        self._granted += count
-        if not count:
-            return []
         places = _evenly(len(frames))
+        apart = (frames[-1].pts - frames[0].pts) / max(len(places) - 1, 1)
+        if known:
+            count = min(count, round(len(places) * apart / self._interval))
+        self._granted = max(granted, self._granted + count)
+        price = WORTH * self._interval / apart if apart else math.inf
         weighed = [*known, *(frames[place] for place in places)]
         pictures = [frame.picture for frame in weighed]
         weights = self._emphasis.of(pictures) if self._emphasis else None
@@ -84,6 +91,7 @@ class KeySchedule:
             count,
             self._interval,
             self._inherited,
+            price,
         )
         return [_typical(frames, places, key - len(known)) for key in keys]
 

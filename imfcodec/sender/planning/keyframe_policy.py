@@ -49,24 +49,23 @@ class KeyframePolicy:
         base_ticks: float = 0.0,
         *,
         time_base: Fraction,
-        planned_ticks: float | None = None,
+        drift: bool = True,
     ) -> None:
         """Set up.
 
         Args:
             interval_ticks: Longest distance between key frames in ticks; None for no limit.
-            scene_cut: Whether cuts and drift count.
+            scene_cut: Whether cuts count.
             base_ticks: Oldest base in ticks; 0 predicts no key frame.
             time_base: Seconds per tick.
-            planned_ticks: Distance in ticks of the key frames that a plan will add; None without a
-                plan.
+            drift: Whether drift counts. A plan needs none: it compares all its frames.
         """
         self._interval = interval_ticks
         self._scene_cut = scene_cut
         self._base_ticks = base_ticks
         self._drift_ticks = float(DRIFT_S / time_base)
         self._last_ticks = max(float(LAST_S / time_base) - 0.5, 0.5)
-        self._planned_ticks = planned_ticks
+        self._drift = drift
         self.due = False
         self._last_key_pts: int | None = None
         self._base_pts = 0
@@ -93,7 +92,7 @@ class KeyframePolicy:
             self._restart(pts, picture)
             self.due = True
             return self.kind(pts)
-        if self._scene_cut and self._adrift(pts, picture):
+        if self._drift and self._adrift(pts, picture):
             self._restart(pts, picture)
             return self.kind(pts)
         return None
@@ -117,9 +116,6 @@ class KeyframePolicy:
         """Whether the frames have drifted away from their key frame."""
         reference = self._reference
         assert reference is not None  # since the first frame
-        if self._planned_ticks is not None and pts - reference.pts >= self._planned_ticks:
-            self._restart(pts, picture)  # the plan will have put a key frame near
-            return False
         seen = thumbnail(picture)
         self._lately.append(_Seen(pts, seen, unexplained_change(seen, reference.picture)))
         while pts - self._lately[0].pts >= self._drift_ticks or len(self._lately) > MAX_LATELY:

@@ -53,14 +53,10 @@ class PlannedPlanner:
     def _segments(
         self, decided: Iterable[tuple[SourceFrame, bool, KeyKind | None]]
     ) -> Iterator[Segment]:
-        for frame, cut, kind in decided:
-            if kind and (cut or not self._pending):
+        for frame, _, kind in decided:
+            if kind:  # a cut, or the first frame
                 yield from self._all()
                 self._open(frame, kind)
-            elif kind:  # the picture drifts
-                if not self._known:
-                    yield from self._plan()
-                yield self._up_to(frame)
             else:
                 waited = frame.pts - self._pending[0].pts if self._pending else 0
                 if self._pending and (is_large(self._pending) or waited >= self._schedule.ticks):
@@ -71,10 +67,6 @@ class PlannedPlanner:
         self._schedule.begin(frame.pts)
         self._watch.policy.take(frame.pts, kind)  # provisional, until the plan chooses
         self._known, self._pending = [], [frame]
-
-    def _up_to(self, frame: SourceFrame) -> Segment:
-        frames, self._pending = self._pending, []
-        return Segment(frames, frame, self._watch.policy.kind(frame.pts), Lead.LATER)
 
     def _plan(self) -> Iterator[Segment]:
         """The waiting frames up to the last key frame that is planned; all if none is."""

@@ -12,7 +12,6 @@ from imfcodec.sender.planning.key_plan import (
     INHERITED,
     LOST,
     MISPLACED,
-    NEAREST,
     OUTERMOST,
     plan_keys,
 )
@@ -42,7 +41,7 @@ def test_a_title_is_worth_no_key_frame() -> None:
 def test_the_first_key_frame_serves_the_others() -> None:
     """Of two frames as good for those beside them, the one that is the better base."""
     errors = np.full((5, 5), 0.05)
-    errors[1, 4] = 0.02
+    errors[1, 4] = 0.04
     np.fill_diagonal(errors, 0)
     assert plan_keys(errors, range(5), 0, 2, 3) == [1, 4]
 
@@ -66,7 +65,7 @@ def test_distances_are_kept() -> None:
         keys = plan_keys(errors, range(24), 0, 4, 6)
         assert keys[0] <= 6 * OUTERMOST
         assert 23 - keys[-1] <= 6 * OUTERMOST
-        assert all(6 * NEAREST <= b - a <= 6 * FURTHEST for a, b in pairwise(keys))
+        assert all(b - a <= 6 * FURTHEST for a, b in pairwise(keys))
 
 
 def test_what_has_no_such_plan_gets_the_best_other() -> None:
@@ -76,20 +75,25 @@ def test_what_has_no_such_plan_gets_the_best_other() -> None:
     assert plan_keys(poses("a"), range(1), 0, 1, 1) == [0]
 
 
-def test_nothing_is_spent_where_the_last_key_frame_is_too_near() -> None:
-    assert plan_keys(poses("aab"), range(3), 1, 1, 8) == []
+def test_a_further_key_frame_must_save_its_price() -> None:
+    """Four frames of the middle pose have errors of .04 without a key frame and .01 with one."""
+    errors, saved = poses("aaaabbbbcccccccc"), 4 * 0.04 - 3 * 0.01
+    for count, price, got in ((2, saved - 0.01, 3), (2, saved + 0.01, 2), (3, np.inf, 3)):
+        assert len(plan_keys(errors, range(16), 0, count, 8, inherited=0.0, price=price)) == got
 
 
 @pytest.mark.parametrize("known", [0, 1, 2])
+@pytest.mark.parametrize("price", [0.02, np.inf])
 @pytest.mark.parametrize("seed", range(6))
-def test_no_plan_is_better(known: int, seed: int) -> None:
+def test_no_plan_is_better(known: int, price: float, seed: int) -> None:
     errors = np.random.default_rng(seed).uniform(0, 1.5 * LOST, (8, 8))
     np.fill_diagonal(errors, 0)
     capped = np.minimum(errors, LOST)
 
     def cost(keys: tuple[int, ...]) -> float:
         at = ([known - 1] if known else []) + list(keys)
-        inherited = INHERITED * capped[0 if known else keys[0]]
+        from_base = capped[0 if known else keys[0]]
+        inherited = np.where(from_base < LOST, INHERITED * from_base, 0)
         error = sum(inherited[k] for k in keys)
         if not known:
             error += capped[at[0], : at[0]].sum()
@@ -98,11 +102,12 @@ def test_no_plan_is_better(known: int, seed: int) -> None:
             one, other = capped[a, between] + inherited[a], capped[b, between] + inherited[b]
             error += min(one[:n].sum() + other[n:].sum() for n in range(len(one) + 1))
         behind = capped[at[-1], max(at[-1] + 1, known) :] + inherited[at[-1]]
-        misplaced = sum(not 2 * NEAREST <= b - a <= 2 * FURTHEST for a, b in pairwise(at))
+        misplaced = sum(b - a > 2 * FURTHEST for a, b in pairwise(at))
         misplaced += 7 - at[-1] > 2 * OUTERMOST
-        return error + behind.sum() + MISPLACED * misplaced
+        paid = price * (len(keys) - 3) if len(keys) > 3 else 0.0
+        return error + behind.sum() + MISPLACED * misplaced + paid
 
-    plans = [p for n in range(4) for p in combinations(range(known, 8), n)]
+    plans = [p for n in range(9) for p in combinations(range(known, 8), n)]
     plans = [p for p in plans if known or (p and p[0] <= 2 * OUTERMOST)]
-    got = plan_keys(errors, range(8), known, 3, 2)
+    got = plan_keys(errors, range(8), known, 3, 2, price=price)
     assert tuple(got) == min(plans, key=cost)

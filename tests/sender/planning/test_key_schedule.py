@@ -44,6 +44,14 @@ def test_as_many_as_intervals_have_begun(length: int, count: int) -> None:
     assert len(begun().choose(frames(0, length), [])) == count
 
 
+def test_a_short_rest_gets_none() -> None:
+    """Less than half an interval, though the next one has begun."""
+    schedule = begun()
+    [key] = schedule.choose(frames(0, 10), [])
+    base = frames(key, key + 1)
+    assert schedule.choose([SourceFrame(n, n, base[0].picture) for n in range(10, 14)], base) == []
+
+
 def test_a_pause_saves_nothing() -> None:
     """Key frames that a still picture did not need are not spent behind it."""
     schedule = begun()
@@ -51,6 +59,15 @@ def test_a_pause_saves_nothing() -> None:
     base = frames(key, key + 1)
     assert len(schedule.choose(frames(500, 509), base)) <= 2
     assert len(schedule.choose(frames(509, 519), base)) <= 1
+
+
+def test_a_fade_gets_more() -> None:
+    """From black within two intervals, of four."""
+    light = [min(n / 20, 1) for n in range(40)]
+    faded = [(moving_picture(0) * share).astype(np.uint8) for share in light]
+    keys = begun().choose([SourceFrame(n, n, picture) for n, picture in enumerate(faded)], [])
+    assert len(keys) > 4
+    assert len([key for key in keys if key < 20]) >= 4
 
 
 def test_a_scene_begins_anew() -> None:
