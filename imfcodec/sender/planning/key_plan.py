@@ -19,13 +19,19 @@ import numpy.typing as npt
 
 from imfcodec.sender.reference_choice import Errors, change_over
 
-LOST: Final = 0.12
+LOST: Final = 0.08
 """Upper limit of an error: once two frames have nothing in common, more difference is no worse.
 Without this limit, a title between two faces would attract the key frames."""
 
 INHERITED: Final = 0.15
 """Share of a predicted key frame's error against its base that its frames inherit. A key frame that
 has nothing in common with its base is not predicted."""
+
+NEAREST: Final = 0.5
+"""Key frames closer together than this, in intervals, have a price ..."""
+
+NEARBY: Final = 0.25
+"""... of this share of a further key frame's."""
 
 FURTHEST: Final = 1.5
 """Largest distance between key frames in intervals, if such a plan exists ..."""
@@ -102,8 +108,11 @@ def _after(
         for b in range(max(a + 1, first), total):
             between = slice(max(a + 1, first), b)
             step[a, b] = _shared(errors[a, between], errors[b, between]) + errors[b, b]
-            if times[b] - times[a] > FURTHEST * interval:
+            apart = (times[b] - times[a]) / interval
+            if apart > FURTHEST:
                 step[a, b] += MISPLACED
+            elif apart < NEAREST:
+                step[a, b] += NEARBY * price
     tail = np.array([errors[a, max(a + 1, first) :].sum() for a in range(total)])
     tail[times[-1] - np.asarray(times) > OUTERMOST * interval] += MISPLACED
 

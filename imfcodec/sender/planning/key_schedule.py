@@ -20,7 +20,7 @@ AHEAD: Final = 4
 SAMPLES: Final = 32
 """Number of frames that are compared with each other; the time grows with its square."""
 
-WORTH: Final = 0.005
+WORTH: Final = 0.004
 """Error that a key frame beyond one per interval must save, mean absolute difference in 0..1 over
 an interval. Its bytes then lower LPIPS about as much as those of a higher quality do."""
 

@@ -12,6 +12,8 @@ from imfcodec.sender.planning.key_plan import (
     INHERITED,
     LOST,
     MISPLACED,
+    NEARBY,
+    NEAREST,
     OUTERMOST,
     plan_keys,
 )
@@ -88,7 +90,7 @@ def test_a_further_key_frame_must_save_its_price() -> None:
 def test_no_plan_is_better(known: int, price: float, seed: int) -> None:
     errors = np.random.default_rng(seed).uniform(0, 1.5 * LOST, (8, 8))
     np.fill_diagonal(errors, 0)
-    capped = np.minimum(errors, LOST)
+    capped, interval = np.minimum(errors, LOST), 3
 
     def cost(keys: tuple[int, ...]) -> float:
         at = ([known - 1] if known else []) + list(keys)
@@ -102,12 +104,14 @@ def test_no_plan_is_better(known: int, price: float, seed: int) -> None:
             one, other = capped[a, between] + inherited[a], capped[b, between] + inherited[b]
             error += min(one[:n].sum() + other[n:].sum() for n in range(len(one) + 1))
         behind = capped[at[-1], max(at[-1] + 1, known) :] + inherited[at[-1]]
-        misplaced = sum(b - a > 2 * FURTHEST for a, b in pairwise(at))
-        misplaced += 7 - at[-1] > 2 * OUTERMOST
-        paid = price * (len(keys) - 3) if len(keys) > 3 else 0.0
+        misplaced = sum(b - a > interval * FURTHEST for a, b in pairwise(at))
+        misplaced += 7 - at[-1] > interval * OUTERMOST
+        further = max(len(keys) - 3, 0)
+        near = sum(b - a < interval * NEAREST for a, b in pairwise(at))
+        paid = price * (further + NEARBY * near) if further or near else 0.0
         return error + behind.sum() + MISPLACED * misplaced + paid
 
     plans = [p for n in range(9) for p in combinations(range(known, 8), n)]
-    plans = [p for p in plans if known or (p and p[0] <= 2 * OUTERMOST)]
-    got = plan_keys(errors, range(8), known, 3, 2, price=price)
+    plans = [p for p in plans if known or (p and p[0] <= interval * OUTERMOST)]
+    got = plan_keys(errors, range(8), known, 3, interval, price=price)
     assert tuple(got) == min(plans, key=cost)
