@@ -19,9 +19,8 @@ import numpy.typing as npt
 
 from imfcodec.sender.reference_choice import Errors, change_over
 
-LOST: Final = 0.08
-"""Upper limit of an error: once two frames have nothing in common, more difference is no worse.
-Without this limit, a title between two faces would attract the key frames."""
+LOST: Final = 0.12
+"""Upper limit of an error: once two frames have nothing in common, more difference is no worse."""
 
 INHERITED: Final = 0.15
 """Share of a predicted key frame's error against its base that its frames inherit. A key frame that
