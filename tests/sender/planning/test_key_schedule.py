@@ -49,7 +49,7 @@ def test_a_short_rest_gets_none() -> None:
     schedule = begun()
     [key] = schedule.choose(frames(0, 10), [])
     base = frames(key, key + 1)
-    assert schedule.choose([SourceFrame(n, n, base[0].picture) for n in range(10, 14)], base) == []
+    assert schedule.choose(frames(10, 14), base) == []
 
 
 def test_a_pause_saves_nothing() -> None:
