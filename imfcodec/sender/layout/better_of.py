@@ -30,7 +30,7 @@ from imfcodec.sender.source_frame import SourceFrame
 TRIAL: Final = 0.3
 """How long plain video takes in each frame, against the layer."""
 
-CLOSE: Final = 1.1
+CLOSE: Final = 1.25
 """Plain video that was coded quickly and has at most so many times the error is coded with care."""
 
 

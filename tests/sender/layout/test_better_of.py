@@ -13,6 +13,7 @@ import imfcodec
 from imfcodec.bitstream import EndPacket, KeyPacket, RunPacket, StreamReader
 from imfcodec.metrics.fidelity import psnr_rgb_db
 from imfcodec.sender.judge import Judge
+from imfcodec.sender.plain_video import PlainVideo
 from imfcodec.sender.report import EncodeReport
 from imfcodec.weights import Weights
 from tests.heads import OPTIONS, loaded_weights
@@ -66,6 +67,19 @@ def test_tokens_where_plain_video_looks_worse(
     stream, report = encoded(loaded, "auto", 20)
     assert report.coded_as == {"whole": 20}  # plain video counts more at equal error
     assert stream == encoded(loaded, "imf", 20)[0]
+
+
+def test_care_lets_plain_video_win(loaded: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain video that was coded quickly seems to lie a fifth behind."""
+    quickly = PlainVideo.first
+    monkeypatch.setattr(Judge, "compare", lambda self, pictures, sources: [0.1] * len(pictures))
+    monkeypatch.setattr(
+        PlainVideo,
+        "best",
+        lambda self, room, rival: dataclasses.replace(quickly(self, room), error=0.1),
+    )
+    monkeypatch.setattr(PlainVideo, "error", lambda self, run: 0.08)
+    assert encoded(loaded, "auto", 20)[1].coded_as == {"av1": 20}
 
 
 def test_only_plain_video(loaded: Weights) -> None:
