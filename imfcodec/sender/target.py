@@ -9,7 +9,8 @@
    tokens take about what they took, more with a finer quantiser.
 3. Keep the quantiser and the time between key frames, and vary the CRF alone, again in trials. The
    number of key frames then stays as it is; in a short video, one more is a large step.
-4. Encode with all options. If the size is wrong, it tells how much a trial lacks: back to 3.
+4. Encode with all options. If the size is wrong, or five seconds have far too many bytes, it tells
+   how much a trial lacks: back to 3.
 5. If even the lowest quality is too large, do the same with plain AV1, if the mode permits it.
 """
 
@@ -50,6 +51,9 @@ HASTY, SAVED = 2, 0.04
 
 RATE_TOLERANCE: Final = math.log(1.02)
 """Largest excess of a rate, if nothing nearer was found. A size has none."""
+
+PEAK, GIVEN = math.log(1.05), 0.02
+"""Largest excess of five seconds. For its sake, a rate is lowered by `GIVEN` at most."""
 
 SLOPE, CRF_SLOPE = 0.025, 0.015
 """How much one step of quality adds to the excess: usually, and if the CRF alone varies."""
@@ -149,10 +153,16 @@ def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         quality = passes.fitting(final, base, more)
         if quality in tried:
             break
-        tried[quality] = passes.excess(_at(final, quality, base))
-        more = passes.token_bytes(_at(final, quality, base))
+        made = _at(final, quality, base)
+        excess, above = passes.excess(made), passes.above(made)
+        tried[quality] = excess + above
+        more = passes.token_bytes(made, above)
 
-    fitting = {q: excess for q, excess in tried.items() if excess <= passes.tolerance}
+    fitting = {
+        q: counted
+        for q, counted in tried.items()
+        if passes.excess(_at(final, q, base)) <= passes.tolerance
+    }
     if fitting:
         return passes.result(_at(final, nearest(fitting), base))
     smallest = _at(final, lowest, lowest)
@@ -193,6 +203,17 @@ class _Passes:
             self._duration_s += report.duration_s
         return self._excess(self._made[options][1])
 
+    def above(self, options: EncodeOptions) -> float:
+        """By how much five seconds of a stream, which was made, exceed `PEAK` more than its rate.
+
+        From 0 to `GIVEN`.
+        """
+        report = self._made[options][1]
+        if self._target.bitrate is None or not report.peak_kbps:
+            return 0.0
+        of_peak = math.log(1000 * report.peak_kbps / self._target.bitrate) - PEAK
+        return min(max(0.0, of_peak - self.excess(options)), GIVEN)
+
     def guess(self, options: EncodeOptions, plain_bytes: float) -> float:
         """About what `token_bytes` will be, if tokens that are not improved take so many bytes."""
         improved = plain_bytes * (IMPROVED if options.effort.refine else 1)
@@ -200,10 +221,13 @@ class _Passes:
             return improved
         return improved - SAVED * self._without_tokens(options).sizes.total_bytes
 
-    def token_bytes(self, options: EncodeOptions) -> int:
-        """How many bytes more a stream takes, which was made, than a trial of it."""
+    def token_bytes(self, options: EncodeOptions, above: float = 0.0) -> float:
+        """How many bytes more a stream takes, which was made, than a trial of it.
+
+        Its size is counted with so much more excess.
+        """
         without = self._without_tokens(options).sizes.total_bytes
-        return self._made[options][1].sizes.total_bytes - without
+        return math.exp(above) * self._made[options][1].sizes.total_bytes - without
 
     def trial(self, options: EncodeOptions, token_bytes: float) -> float:
         """Excess with these options if tokens take so many bytes."""

@@ -67,6 +67,27 @@ def test_a_rate_is_met(rate_bps: int, refined: float) -> None:
         assert 0.95 * rate_bps <= 1000 * report.rate_kbps <= 1.02 * rate_bps
 
 
+@pytest.mark.parametrize(("share", "lowest"), [(1.0, 0.95), (1.07, 0.93), (3.0, 0.93)])
+def test_a_rate_is_lowered_for_five_seconds_above_it(share: float, lowest: float) -> None:
+    class Uneven(Source):
+        def encode(
+            self, path: Path, options: EncodeOptions, progress: object, tokens: bool = True
+        ) -> EncodeReport:
+            report = super().encode(path, options, progress, tokens)
+            report.duration_s = 10.0
+            peak_bytes = share * (report.sizes.total_bytes - report.sizes.audio_bytes) / 2
+            return dataclasses.replace(report, peak_bytes=round(peak_bytes))
+
+    for rate_bps in (2000, 4000, 7000, 15_000):
+        report = met(Uneven(), bitrate=rate_bps)
+        assert lowest * rate_bps <= 1000 * report.rate_kbps <= 1.01 * rate_bps
+        assert report.peak_kbps is not None
+        if share < 1.1:
+            assert 1000 * report.peak_kbps <= 1.05 * rate_bps
+        sizes = [met(source, max_size=rate_bps).sizes for source in (Uneven(), Source())]
+        assert sizes[0] == sizes[1]
+
+
 def test_a_size_counts_sound() -> None:
     report = met(Source(), max_size=4000, refine=0)
     assert 3800 <= report.sizes.total_bytes <= 4000
