@@ -121,6 +121,7 @@ class ModelConfig:
             None: there is no R, and key frames are used as AV1 decodes them (the paper).
         restoration_blocks: Residual blocks of R at each scale, on the way down and up.
         restoration_passes: Passes of R over a key frame, each with its own weights.
+        restoration_first: Channels at scales 2, 4, 8 and blocks of the first pass. None: as above.
         attention_pooling: Side in cells, 1, 2 or 4, of the squares over which keys and values of
             the finest cross-attention are averaged.
         narrow_up: Channels to which the decoder narrows its maps at scales 32, 16, 8, 4 before
@@ -154,6 +155,7 @@ class ModelConfig:
     restoration_channels: tuple[int, int, int] | None = None
     restoration_blocks: int = 2
     restoration_passes: int = 1
+    restoration_first: tuple[int, int, int, int] | None = None
     attention_pooling: int = 1
     narrow_up: tuple[int, int, int, int] | None = None
     narrow_aligned: tuple[int, int] | None = None
@@ -233,8 +235,9 @@ WIDE = ModelConfig(
     restoration_channels=(64, 128, 192),
     restoration_blocks=5,
     restoration_passes=2,
+    restoration_first=(32, 64, 128, 2),
 )
-"""Sizes of the teacher of the released weights."""
+"""Sizes of the teacher of the released weights, whose first restoration pass is larger."""
 
 FAST = dataclasses.replace(
     WIDE,

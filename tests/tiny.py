@@ -30,6 +30,7 @@ TINY = dataclasses.replace(
     restoration_channels=(4, 8, 8),
     restoration_blocks=1,
     restoration_passes=1,
+    restoration_first=None,
     attention_pooling=2,
     narrow_up=(12, 12, 12, 6),
     narrow_aligned=(12, 12),

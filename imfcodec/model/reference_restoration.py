@@ -21,6 +21,9 @@ from imfcodec.model.layers import (
 AGAIN = "again."
 """Prefix of the names of the second pass's weights."""
 
+RestorationPass = tuple[tuple[int, int, int], int]
+"""Channels at scales 2, 4, 8, and residual blocks at each scale, on the way down and up."""
+
 
 class ReferenceRestoration(nn.Module):
     """x_r = R(decoded key frame): a picture of the same size, sharp where AV1 blurred.
@@ -38,21 +41,17 @@ class ReferenceRestoration(nn.Module):
     Height and width are multiples of 8.
     """
 
-    def __init__(
-        self, channels: tuple[int, int, int], blocks: int, passes: int = 1, seen: int = 1
-    ) -> None:
+    def __init__(self, first: RestorationPass, *later: RestorationPass, seen: int = 1) -> None:
         """Prepare one pass and the passes after it.
 
         Args:
-            channels: Channels at scales 2, 4, 8.
-            blocks: Residual blocks at each scale, on the way down and up.
-            passes: Number of passes: this one and those after it, at least 1.
+            first: Sizes of this pass.
+            *later: Sizes of the passes after it.
             seen: Number of input pictures: x, and the output of each pass before.
         """
         super().__init__()
-        self.again = (
-            ReferenceRestoration(channels, blocks, passes - 1, seen + 1) if passes > 1 else None
-        )
+        channels, blocks = first
+        self.again = ReferenceRestoration(*later, seen=seen + 1) if later else None
         self.enter = convolution(12 * seen, channels[0], 5)
         self.halve = nn.ModuleList(ResidualBlock(i, o, 2) for i, o in itertools.pairwise(channels))
         self.down = nn.ModuleList(_chain(c, blocks) for c in channels)
@@ -114,9 +113,10 @@ def restoration_of(config: ModelConfig) -> ReferenceRestoration | None:
     """The untrained R of a network; None if it has none."""
     if not config.restoration_channels:
         return None
-    return ReferenceRestoration(
-        config.restoration_channels, config.restoration_blocks, config.restoration_passes
-    )
+    passes = [(config.restoration_channels, config.restoration_blocks)] * config.restoration_passes
+    if config.restoration_first:
+        passes[0] = config.restoration_first[:3], config.restoration_first[3]
+    return ReferenceRestoration(*passes)
 
 
 def _chain(channels: int, blocks: int) -> nn.Sequential:

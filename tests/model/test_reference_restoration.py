@@ -10,13 +10,13 @@ import torch
 from imfcodec.codec.network.in_torch import restored, to_pictures
 from imfcodec.config import FAST
 from imfcodec.model.imf import IMF
-from imfcodec.model.reference_restoration import ReferenceRestoration
+from imfcodec.model.reference_restoration import ReferenceRestoration, restoration_of
 from tests.tiny import TINY, tiny_model
 
 
 def network() -> ReferenceRestoration:
     torch.manual_seed(0)
-    return ReferenceRestoration((4, 8, 8), 1).eval().requires_grad_(False)
+    return ReferenceRestoration(((4, 8, 8), 1)).eval().requires_grad_(False)
 
 
 def test_untrained_it_returns_its_input() -> None:
@@ -60,7 +60,7 @@ def test_a_network_without_it_takes_key_frames_as_they_are() -> None:
 
 def test_a_second_pass_sees_what_the_first_has_made_of_it() -> None:
     torch.manual_seed(0)
-    twice = ReferenceRestoration((4, 8, 8), 1, passes=2).eval().requires_grad_(False)
+    twice = ReferenceRestoration(((4, 8, 8), 1), ((4, 8, 8), 1)).eval().requires_grad_(False)
     assert twice.again is not None
     picture = torch.rand(2, 3, 64, 64)
     assert torch.equal(twice(picture), picture)
@@ -75,11 +75,25 @@ def test_a_second_pass_sees_what_the_first_has_made_of_it() -> None:
     assert not torch.equal(second(picture, once), second(picture, picture))
 
 
+def test_the_first_pass_may_be_smaller() -> None:
+    config = dataclasses.replace(TINY, restoration_passes=2, restoration_first=(3, 4, 5, 2))
+    twice = restoration_of(config)
+    assert twice is not None
+    assert twice.again is not None
+    sizes = [[len(chain) for chain in each.down] for each in (twice, twice.again)]
+    assert sizes == [[2, 2, 2], [1, 1, 1]]
+    channels = [each.leave.in_channels for each in (twice, twice.again)]
+    assert channels == [3, 4]
+    assert twice(torch.rand(1, 3, 32, 64)).shape == (1, 3, 32, 64)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        twice.load_state_dict(twice.completed(network().state_dict()))
+
+
 @pytest.mark.parametrize("passes", [2, 3])
 def test_passes_that_repeat_the_first(passes: int) -> None:
     once = network()
     once.leave.weight.normal_(std=0.1)
-    again = ReferenceRestoration((4, 8, 8), 1, passes).eval().requires_grad_(False)
+    again = ReferenceRestoration(*[((4, 8, 8), 1)] * passes).eval().requires_grad_(False)
     again.load_state_dict(once.state_dict(), strict=False)
     picture = torch.rand(1, 3, 64, 64)
     assert not torch.allclose(again(picture), once(picture), atol=1e-3)
@@ -87,15 +101,15 @@ def test_passes_that_repeat_the_first(passes: int) -> None:
     assert torch.allclose(again(picture), once(picture), atol=1e-5)
 
 
-def test_a_key_frame_costs_no_more_than_twelve_frames_of_the_receiver() -> None:
-    """At 256x256, counted: some 64 GMAC once in seconds against 6 for every frame."""
+def test_what_a_key_frame_costs() -> None:
+    """At 256x256, counted: some 38 GMAC once in seconds against 1.2 for every frame."""
     from torch.utils.flop_counter import FlopCounterMode
 
     restoration = IMF(FAST).eval().requires_grad_(False).restoration
     assert restoration is not None
     with FlopCounterMode(display=False) as counter:
         restoration(torch.rand(1, 3, 256, 256))
-    assert 4e9 < counter.get_total_flops() / 2 < 72e9
+    assert 4e9 < counter.get_total_flops() / 2 < 40e9
 
 
 def test_restoration_strength_leaves_out_a_share_of_the_change() -> None:
