@@ -32,7 +32,7 @@ class ReferenceRestoration(nn.Module):
                          └─ s4 ──────── ++ ─ s4' ┘
                              └─ s8 ─ s8' ┘
 
-    A second pass, with its own weights, takes x and the output of the first pass.
+    A second pass, with its own weights and sizes, takes x and the output of the first pass.
 
     All other frames are made from x_r, so detail that is missing there is missing in every frame.
     Key frames are seconds apart, so R may be larger than the network that runs for every frame.
