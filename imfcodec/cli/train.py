@@ -103,7 +103,8 @@ workers_option = click.option(
 @click.option(
     "--restoration",
     type=PATH,
-    help="Network that restores decoded key frames: a file that `train restoration` wrote.",
+    help="Network that restores decoded key frames: a file that `train restoration` wrote, or a "
+    "weights file. Default: that of --initial or --teacher.",
 )
 @click.option("--minutes", type=float, help="Save and stop after this time. Default: no limit.")
 @workers_option
