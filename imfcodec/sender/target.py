@@ -53,7 +53,8 @@ RATE_TOLERANCE: Final = math.log(1.02)
 """Largest excess of a rate, if nothing nearer was found. A size has none."""
 
 PEAK, GIVEN = math.log(1.05), 0.02
-"""Largest excess of five seconds. For its sake, a rate is lowered by `GIVEN` at most."""
+"""Five seconds may exceed the rate of their stream by `PEAK`. Beyond that, the stream gets fewer
+bytes, by `GIVEN` at most."""
 
 SLOPE, CRF_SLOPE = 0.025, 0.015
 """How much one step of quality adds to the excess: usually, and if the CRF alone varies."""
@@ -204,15 +205,11 @@ class _Passes:
         return self._excess(self._made[options][1])
 
     def above(self, options: EncodeOptions) -> float:
-        """By how much five seconds of a stream, which was made, exceed `PEAK` more than its rate.
-
-        From 0 to `GIVEN`.
-        """
+        """What five seconds beyond `PEAK` add to the excess of a stream that was made."""
         report = self._made[options][1]
         if self._target.bitrate is None or not report.peak_kbps:
             return 0.0
-        of_peak = math.log(1000 * report.peak_kbps / self._target.bitrate) - PEAK
-        return min(max(0.0, of_peak - self.excess(options)), GIVEN)
+        return min(max(0.0, math.log(report.peak_kbps / report.rate_kbps) - PEAK), GIVEN)
 
     def guess(self, options: EncodeOptions, plain_bytes: float) -> float:
         """About what `token_bytes` will be, if tokens that are not improved take so many bytes."""
@@ -222,9 +219,11 @@ class _Passes:
         return improved - SAVED * self._without_tokens(options).sizes.total_bytes
 
     def token_bytes(self, options: EncodeOptions, above: float = 0.0) -> float:
-        """How many bytes more a stream takes, which was made, than a trial of it.
+        """How many bytes a trial lacks of a stream that was made.
 
-        Its size is counted with so much more excess.
+        Args:
+            options: Those of the stream.
+            above: Added to the excess of the stream.
         """
         without = self._without_tokens(options).sizes.total_bytes
         return math.exp(above) * self._made[options][1].sizes.total_bytes - without
