@@ -36,8 +36,8 @@ class LatentTokens:
     """Tokens relative to one reference.
 
     Attributes:
-        latent: The reference's own token before quantisation, float32 [1, d_m]: E_T of the
-            restored picture, which the receiver's features are made from.
+        latent: The reference's own token before quantisation, float32 [1, d_m]: E_T of that
+            picture.
         token: The same token as the receiver has it, int32 [1, d_m].
     """
 
@@ -56,7 +56,7 @@ class LatentTokens:
         Args:
             model: The network.
             quantiser: Quantiser of the stream.
-            reference: x_r, RGB uint8 [H, W, 3], restored.
+            reference: Decoded key picture, RGB uint8 [H, W, 3]; restored if there are steps.
             steps: Refinement steps; 0 keeps the tokens of E_T.
             timed: Measures the time of a stage.
             advance: Called with how many more frames are done.

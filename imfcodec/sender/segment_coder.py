@@ -65,11 +65,12 @@ class _Moved:
 
 @dataclass(frozen=True)
 class _SentKey:
-    """A key frame that was sent: its source, and its picture and token as received.
+    """A key frame that was sent.
 
     Attributes:
         frame: The source frame.
-        picture: x_r, RGB uint8 [H, W, 3], restored.
+        picture: The decoded picture that frames are compared with, RGB uint8 [H, W, 3]; restored if
+            tokens are refined.
         token: int32 [d_m].
     """
 
@@ -83,6 +84,9 @@ class SegmentCoder:
 
         frames ─ flow ─ E_T ─ refine ─ smooth ─ choose ─ code ─ TokenPacket
         key ─ picture coder ─ decode ─ R ─ E_T ─ quantise ─ code ─ KeyPacket, PredictedKeyPacket
+
+    If tokens are not refined, E_T compares frames with the decoded key picture, and R is left out:
+    the receiver's pictures are as good, and the sender is done with a key frame sooner.
 
     Attributes:
         key_config: The key codec's configuration for the stream header; known after the first
@@ -136,14 +140,18 @@ class SegmentCoder:
             return
         with self._stages.timed("key frame"):
             picture = self._keys.code(segment.key, segment.kind, settings.key_crf)
-        with self._stages.timed("restoration"):
-            reference = self._network.restore(picture.decoded, picture.restoration)
+        reference = self._restored(picture) if self._settings.refine_steps else picture.decoded
         following, leading = self._divide(segment, reference)
         yield from self._token_packets(following)
         yield self._key(segment.key, picture, reference, leading)
 
+    def _restored(self, picture: KeyPicture) -> Picture:
+        """x_r as the receiver has it, RGB uint8 [H, W, 3]."""
+        with self._stages.timed("restoration"):
+            return self._network.restore(picture.decoded, picture.restoration)
+
     def _divide(self, segment: Segment, key: Picture) -> tuple[list[_Moved], list[_Moved]]:
-        """Frames for the last key frame, and frames for the segment's own, x_r [H, W, 3]."""
+        """Frames for the last key frame, and frames for the segment's own reference [H, W, 3]."""
         frames = segment.frames
         if segment.lead is Lead.ALL:
             return [], self._moved_back(frames, key)
@@ -163,7 +171,7 @@ class SegmentCoder:
     def _compared(
         self, tracker: MovementTracker, key: Picture, frames: Sequence[SourceFrame]
     ) -> Iterator[tuple[_Moved, float]]:
-        """Frames one after the other, and their errors as the key frame, x_r [H, W, 3], moves."""
+        """Frames one after the other, and their errors as the reference [H, W, 3] moves."""
         reference = reduce_short_side(to_tensor(key[None]), SIDE, MULTIPLE)
         for frame in frames:
             (moved,) = self._moved(tracker, [frame])
@@ -172,7 +180,7 @@ class SegmentCoder:
             yield moved, error
 
     def _moved_back(self, frames: Sequence[SourceFrame], key: Picture) -> list[_Moved]:
-        """Frames before a key frame, x_r [H, W, 3], tracked backwards from it."""
+        """Frames before a reference [H, W, 3], tracked backwards from it."""
         return self._moved(MovementTracker(key), frames[::-1])[::-1]
 
     def _token_packets(self, frames: list[_Moved]) -> Iterator[TokenPacket]:
@@ -207,7 +215,7 @@ class SegmentCoder:
     ) -> KeyPacket | PredictedKeyPacket:
         """Make the packet of a key frame; code its leading frames backwards from it."""
         origin = self._last if picture.chained else self._base
-        tokens = self._begin(frame, reference)
+        tokens = self._begin(frame, picture, reference)
         if leading:
             lead = self._choose(self._latent(leading[::-1]))
             tokens = np.concatenate([tokens, lead])
@@ -222,8 +230,8 @@ class SegmentCoder:
             frame, picture, payload, tuple(f.frame.pts for f in leading), origin
         )
 
-    def _begin(self, frame: SourceFrame, reference: Picture) -> Tokens:
-        """Take a new reference, x_r [H, W, 3]; returns its token, int32 [1, d_m]."""
+    def _begin(self, frame: SourceFrame, picture: KeyPicture, reference: Picture) -> Tokens:
+        """Take a new key frame and its reference [H, W, 3]; returns its token, int32 [1, d_m]."""
         self._advance(1)
         self._latents = LatentTokens(
             self._model,
@@ -237,8 +245,10 @@ class SegmentCoder:
         token = self._latents.token
         self._last = _SentKey(frame, reference, token[0])
         self._tracker = MovementTracker(reference)
-        for watcher in self._watchers:
-            watcher.take(reference, token[0])
+        if self._watchers:
+            received = reference if self._settings.refine_steps else self._restored(picture)
+            for watcher in self._watchers:
+                watcher.take(received, token[0])
         self._start_after_key()
         return token
 

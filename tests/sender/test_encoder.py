@@ -67,6 +67,20 @@ def test_coding_plain_video_is_work_as_well(mode: str) -> None:
 
 
 @pytest.mark.usefixtures("tiny_weights")
+@pytest.mark.parametrize(
+    ("changes", "restores"), [({}, False), ({"refine": 1}, True), ({"measure": True}, True)]
+)
+def test_key_frames_are_restored_where_that_is_of_use(changes: dict, restores: bool) -> None:
+    with imfcodec.Encoder(
+        io.BytesIO(), width=64, height=64, options=replace(TINY, **changes)
+    ) as encoder:
+        for n in range(3):
+            encoder.write(moving_picture(n))
+    assert encoder.report is not None
+    assert ("restoration" in encoder.report.stages.milliseconds) == restores
+
+
+@pytest.mark.usefixtures("tiny_weights")
 def test_times_may_be_given() -> None:
     file = io.BytesIO()
     with imfcodec.Encoder(
