@@ -94,7 +94,7 @@ def test_a_second_run_decodes_nothing(
     """Neither clips nor coded clips: not for a metric, and not for the page."""
     out = tmp_path / "out"
     begin = ["bench", clips / "one.mkv", "--out", out, "--cache", tmp_path / "cache", "--jobs", 1]
-    begin += ["--codecs", "imf,x264", "--metrics", "psnr_rgb_db", "--overwrite"]
+    begin += ["--codecs", "imf-live,x264", "--metrics", "psnr_rgb_db", "--overwrite"]
     first = invoke(*begin)
     assert first.exit_code == 0, first.output
     page = (out / "index.html").read_bytes()
@@ -115,7 +115,7 @@ def test_a_second_run_decodes_nothing(
     second = invoke(*begin)
     assert second.exit_code == 0, second.output
     assert (out / "index.html").read_bytes() == page
-    points = sum(len(codec.settings) for codec in lineup(("imf", "x264"), weights=(None,)))
+    points = sum(len(codec.settings) for codec in lineup(("imf-live", "x264"), weights=(None,)))
     cached = f" {points} from the cache"
     assert second.stdout == first.stdout.replace(" 0 from the cache", cached)
 

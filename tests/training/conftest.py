@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from imfcodec.training import discriminator, loop
+from imfcodec.training import discriminator, loop, utilisation
 from tests.training.samples import SMALL_JUDGE, NoMeter
 
 
 @pytest.fixture(autouse=True)
 def smaller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No run counts its operations or has a large discriminator, but the one of all promises."""
+    """No run but that of all promises counts operations, times large products or judges well."""
     if "promises" not in request.node.name:
         monkeypatch.setattr(loop, "FlopMeter", NoMeter)
+        monkeypatch.setitem(utilisation.SIDE, "cpu", 64)
         monkeypatch.setattr(discriminator, "CHANNELS", SMALL_JUDGE)

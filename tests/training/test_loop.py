@@ -94,12 +94,14 @@ def test_accumulation_counts_every_pair(shard: Path, tmp_path: Path) -> None:
     assert records(tmp_path / "a")[-1]["step"] == 10
 
 
-@pytest.mark.parametrize(
-    "change", [{}, {"gan_start": 0.3, "motion": 5.0, "renormalise": True}], ids=["plain", "all"]
-)
-def test_two_processes_equal_one(shard: Path, tmp_path: Path, change: dict) -> None:
+def test_two_processes_equal_one(shard: Path, tmp_path: Path) -> None:
     """The same global batch through Gloo gives the same losses."""
-    change = {"stages": (Stage(32, 8, 6), Stage(64, 8, 4)), **change}
+    change = {
+        "stages": (Stage(32, 8, 6), Stage(64, 8, 4)),
+        "gan_start": 0.3,
+        "motion": 5.0,
+        "renormalise": True,
+    }
     train(small_run(**change), shard, None, tmp_path / "one", device="cpu")
     code = (
         "import sys; from pathlib import Path; from imfcodec.training import loop;"
@@ -301,11 +303,11 @@ def test_no_shard(tmp_path: Path) -> None:
 
 
 def test_it_learns(shard: Path, tmp_path: Path) -> None:
-    """The machinery as a whole: on its own clips the loss falls by a third in 110 steps."""
+    """The machinery as a whole: on its own clips the loss falls by a third in 60 steps."""
     config = small_run(
-        stages=(Stage(32, 8, 110),),
+        stages=(Stage(32, 8, 60),),
         learning_rate=2e-3,
-        log_steps=20,
+        log_steps=12,
         checkpoint_steps=1000,
         flow=0.0,  # a flat disc on a smooth ground: its optical flow misleads
         affine=0.0,
