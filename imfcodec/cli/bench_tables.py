@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imfcodec.bench.speed.result import RealTime, SpeedResult
+    from imfcodec.bench.speed.result import Playing, RealTime, SpeedResult
     from imfcodec.bench.summary import FamilyBdRate, Mean
 
 Table = list[tuple[str, ...]]
@@ -121,16 +121,28 @@ def real_time_table(rows: Sequence[RealTime]) -> Table:
         ("frames/s of the clip", lambda row: f"{row.rate_fps:.4g}"),
         ("threads", lambda row: str(row.threads)),
         ("kbps", lambda row: f"{row.rate_kbps:.2f}"),
-        ("decode, frames/s", lambda row: f"{row.decode_fps:.1f}"),
-        ("decode, peak MiB", lambda row: f"{row.peak_memory_bytes / 2**20:.0f}"),
-        ("first picture, s", lambda row: f"{row.first_picture_s:.2f}"),
-        ("longest gap in real time, ms", lambda row: f"{1000 * row.longest_gap_s:.0f}"),
+        *_playing("decode", lambda row: row.decoding),
+        *_playing("onnxruntime", lambda row: row.in_onnx),
         ("live encode, frames/s", lambda row: f"{row.live_fps:.1f}"),
         ("longest live frame, ms", lambda row: f"{1000 * row.longest_live_s:.0f}"),
-        ("live decode, frames/s", lambda row: f"{row.live_decode_fps:.1f}"),
-        ("live decode, peak MiB", lambda row: f"{row.live_memory_bytes / 2**20:.0f}"),
-        ("live first picture, s", lambda row: f"{row.live_first_picture_s:.2f}"),
+        *_playing("live decode", lambda row: row.live_decoding),
         ("x264 medium encode, frames/s", lambda row: f"{row.x264_fps:.0f}"),
     ]
     heading = ("figure", *(row.clip for row in rows))
     return [heading, *((name, *map(text, rows)) for name, text in cells)]
+
+
+def _playing(
+    name: str, of: Callable[[RealTime], Playing | None]
+) -> list[tuple[str, Callable[[RealTime], str]]]:
+    """The lines of one way to decode."""
+
+    def line(what: str, text: Callable[[Playing], str]) -> tuple[str, Callable[[RealTime], str]]:
+        return f"{name}, {what}", lambda row: text(playing) if (playing := of(row)) else "–"
+
+    return [
+        line("frames/s", lambda playing: f"{playing.fps:.1f}"),
+        line("peak MiB", lambda playing: f"{playing.memory_bytes / 2**20:.0f}"),
+        line("first picture, s", lambda playing: f"{playing.first_picture_s:.2f}"),
+        line("longest gap, ms", lambda playing: f"{1000 * playing.longest_gap_s:.0f}"),
+    ]

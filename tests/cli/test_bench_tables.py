@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imfcodec.bench.speed.result import RealTime, SpeedResult, SpeedRow, Stage
+from imfcodec.bench.speed.result import Playing, RealTime, SpeedResult, SpeedRow, Stage
 from imfcodec.bench.summary import Mean
 from imfcodec.cli.bench_tables import means_tables, real_time_table, speed_tables
 from imfcodec.cli.output import show_columns
@@ -57,7 +57,8 @@ def test_speed_shows_every_figure_and_names_as_they_are(capsys: pytest.CaptureFi
 
 
 def test_real_time_has_a_column_for_each_clip() -> None:
-    figures = (3.5, 31.25, 450 << 20, 1.234, 0.085, 33.3, 0.0601, 36.4, 420 << 20, 0.98, 260.4)
+    playing, live = Playing(31.25, 450 << 20, 1.234, 0.085), Playing(36.4, 420 << 20, 0.98, 0.04)
+    figures = (3.5, playing, None, 33.3, 0.0601, live, 260.4)
     rows = [RealTime(clip, 256, 256, 300, 29.97, 2, *figures) for clip in ("anna", "ben")]
     table = real_time_table(rows)
     assert table[0] == ("figure", "anna", "ben")
@@ -69,12 +70,17 @@ def test_real_time_has_a_column_for_each_clip() -> None:
         "kbps": "3.50",
         "decode, frames/s": "31.2",
         "decode, peak MiB": "450",
-        "first picture, s": "1.23",
-        "longest gap in real time, ms": "85",
+        "decode, first picture, s": "1.23",
+        "decode, longest gap, ms": "85",
+        "onnxruntime, frames/s": "–",
+        "onnxruntime, peak MiB": "–",
+        "onnxruntime, first picture, s": "–",
+        "onnxruntime, longest gap, ms": "–",
         "live encode, frames/s": "33.3",
         "longest live frame, ms": "60",
         "live decode, frames/s": "36.4",
         "live decode, peak MiB": "420",
-        "live first picture, s": "0.98",
+        "live decode, first picture, s": "0.98",
+        "live decode, longest gap, ms": "40",
         "x264 medium encode, frames/s": "260",
     }

@@ -7,9 +7,10 @@ as users do, start included, with a player at the other end of the pipe.
 
 from imfcodec.bench.speed.measure import measure_speed
 from imfcodec.bench.speed.real_time import measure_real_time
-from imfcodec.bench.speed.result import RealTime, SpeedResult, SpeedRow, Stage
+from imfcodec.bench.speed.result import Playing, RealTime, SpeedResult, SpeedRow, Stage
 
 __all__ = [
+    "Playing",
     "RealTime",
     "SpeedResult",
     "SpeedRow",

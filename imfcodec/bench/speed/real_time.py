@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Final
 
@@ -20,11 +22,13 @@ from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.anchors import x264
 from imfcodec.bench.speed.alone import alone
 from imfcodec.bench.speed.memory import peak_memory_of
-from imfcodec.bench.speed.result import RealTime
+from imfcodec.bench.speed.result import Playing, RealTime
+from imfcodec.codec.network import ONNX
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import ImfcodecError
 from imfcodec.sender import encode
 from imfcodec.sender.encoder import Encoder
+from imfcodec.weights import load_weights
 
 LOOK_S: Final = 0.05
 """Time between two looks at the memory of a process."""
@@ -41,7 +45,7 @@ def measure_real_time(
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
 ) -> list[RealTime]:
-    """Measure each clip: decoding, playing, live encoding, and x264 beside them.
+    """Measure each clip: decoding in each engine, live encoding, and x264 beside them.
 
     Args:
         clips: Videos.
@@ -62,19 +66,21 @@ def _measure(
     clip: Clip, weights: str | None, options: DecodeOptions, say: Callable[[str], None]
 ) -> RealTime:
     threads = options.threads or 1
-    with tempfile.TemporaryDirectory() as folder:
-        stream, live, video = (Path(folder) / name for name in ("clip.imf", "live.imf", "a.mp4"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        stream, live = folder / "clip.imf", folder / "live.imf"
         say(f"{clip.name}: encode")
         rate_kbps = alone(threads, _encode, clip, stream, weights, threads)
         say(f"{clip.name}: decode")
-        decode_s, memory_bytes = alone(threads, _decode, stream, video, options)
-        say(f"{clip.name}: play")
-        first_s, gap_s = alone(threads, _play, clip, stream, options)
+        decoding = _playing(clip, stream, options)
+        in_onnx = None
+        if options.device == "cpu" and find_spec("onnxruntime") and find_spec("onnx"):
+            say(f"{clip.name}: decode in onnxruntime")
+            exported = alone(threads, _exported, weights, folder)
+            in_onnx = _playing(clip, stream, replace(options, engine=ONNX, weights=exported))
         say(f"{clip.name}: live")
         live_fps, longest_s = alone(threads, _encode_live, clip, live, weights, threads)
-        video.unlink()
-        live_decode_s, live_memory_bytes = alone(threads, _decode, live, video, options)
-        live_first_s, _ = alone(threads, _play, clip, live, options)
+        live_decoding = _playing(clip, live, options)
     say(f"{clip.name}: x264")
     return RealTime(
         clip.name,
@@ -84,15 +90,11 @@ def _measure(
         float(clip.rate),
         threads,
         rate_kbps,
-        clip.frames / decode_s,
-        memory_bytes,
-        first_s,
-        gap_s,
+        decoding,
+        in_onnx,
         live_fps,
         longest_s,
-        clip.frames / live_decode_s,
-        live_memory_bytes,
-        live_first_s,
+        live_decoding,
         alone(threads, _x264_fps, clip, threads),
     )
 
@@ -103,6 +105,22 @@ def _encode(clip: Clip, stream: Path, weights: str | None, threads: int) -> floa
         weights=weights, preset="fast", mode="imf", audio="none", threads=threads
     )
     return encode(clip.path, stream, options).rate_kbps
+
+
+def _exported(weights: str | None, folder: Path) -> str:
+    """Write the graphs of weights, for onnxruntime; where they are."""
+    from imfcodec.codec.network.onnx_export import export
+
+    return str(export(load_weights(weights), folder).path)
+
+
+def _playing(clip: Clip, stream: Path, options: DecodeOptions) -> Playing:
+    """Decode a stream of the clip twice: into a file, and for a player."""
+    threads, video = options.threads or 1, stream.with_suffix(".mp4")
+    decode_s, memory_bytes = alone(threads, _decode, stream, video, options)
+    first_s, gap_s = alone(threads, _play, clip, stream, options)
+    video.unlink()
+    return Playing(clip.frames / decode_s, memory_bytes, first_s, gap_s)
 
 
 def _decode(stream: Path, target: Path, options: DecodeOptions) -> tuple[float, int]:
@@ -151,6 +169,9 @@ def _decoding(
     """The command, running."""
     command = [sys.executable, "-m", "imfcodec", "decode", str(stream), target, "--quiet", *words]
     command += ["--threads", str(options.threads), "--device", options.device]
+    command += ["--engine", options.engine]
+    if options.weights:
+        command += ["--weights", options.weights]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

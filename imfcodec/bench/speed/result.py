@@ -98,6 +98,23 @@ class SpeedResult:
 
 
 @dataclass(frozen=True)
+class Playing:
+    """How `imfcodec decode` keeps up with a player.
+
+    Attributes:
+        fps: Of the command into mp4, from its start to its end.
+        memory_bytes: Largest resident set of that command; 0 where it is not known.
+        first_picture_s: From the start of the command to its first picture in a pipe.
+        longest_gap_s: Between two pictures that a player takes from the pipe, each when it is due.
+    """
+
+    fps: float
+    memory_bytes: int
+    first_picture_s: float
+    longest_gap_s: float
+
+
+@dataclass(frozen=True)
 class RealTime:
     """Whether the codec keeps up with a camera and a player on one clip.
 
@@ -108,15 +125,11 @@ class RealTime:
         rate_fps: Frames per second of the clip.
         threads: Threads of network and x264, and cores that the processes may use.
         rate_kbps: Of the stream.
-        decode_fps: Of `imfcodec decode` into mp4, from the start of the command to its end.
-        peak_memory_bytes: Largest resident set of that command; 0 where it is not known.
-        first_picture_s: From the start of `imfcodec decode` to its first picture in a pipe.
-        longest_gap_s: Between two pictures that a player takes from the pipe, each when it is due.
+        decoding: Of the stream, with torch.
+        in_onnx: Of the stream, with onnxruntime; None where that is not installed.
         live_fps: Of an encoder with preset live, key frames included.
         longest_live_s: That it took for one frame, the first one left out.
-        live_decode_fps: As ``decode_fps``, of the stream that the live encoder wrote.
-        live_memory_bytes: As ``peak_memory_bytes``, of that stream.
-        live_first_picture_s: As ``first_picture_s``, of that stream.
+        live_decoding: Of the stream that the live encoder wrote, with torch.
         x264_fps: Of x264 medium, encoding the same pictures.
     """
 
@@ -127,15 +140,11 @@ class RealTime:
     rate_fps: float
     threads: int
     rate_kbps: float
-    decode_fps: float
-    peak_memory_bytes: int
-    first_picture_s: float
-    longest_gap_s: float
+    decoding: Playing
+    in_onnx: Playing | None
     live_fps: float
     longest_live_s: float
-    live_decode_fps: float
-    live_memory_bytes: int
-    live_first_picture_s: float
+    live_decoding: Playing
     x264_fps: float
 
 

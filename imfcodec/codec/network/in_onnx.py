@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
+from imfcodec.codec.network.sharing import FRAMES_A_THREAD, SIDE_BY_SIDE, shared_out
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import OptionError, WeightsCorrupt
@@ -17,8 +20,7 @@ from imfcodec.errors import OptionError, WeightsCorrupt
 if TYPE_CHECKING:
     from imfcodec.weights import ExportedWeights
 
-BATCH = 2
-"""Frames that are rebuilt together: more are no faster, and take more memory."""
+FRAMES_ON_A_GPU = 32
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """What onnxruntime calls the devices."""
@@ -32,7 +34,8 @@ class OnnxNetwork:
         rebuild.onnx     token, ... -> picture
 
     Pictures are uint8 [N, H, W, 3] there, tokens float32 [N, d_m]. Without restore.onnx, key frames
-    are used as they are.
+    are used as they are. On a CPU, each thread rebuilds frames of its own, while all threads
+    together work on a key frame.
     """
 
     def __init__(
@@ -49,16 +52,22 @@ class OnnxNetwork:
             OptionError: onnxruntime is not installed, or there is no such device.
             WeightsCorrupt: A graph is missing, damaged, or of other weights.
         """
-        self.batch = options.batch or BATCH
-        self.side_by_side = 1  # onnxruntime shares the work out itself
+        threads = options.threads or _cores()
+        self._shares = threads if options.device == "cpu" else 1
+        suits = FRAMES_A_THREAD * threads if options.device == "cpu" else FRAMES_ON_A_GPU
+        self.batch = options.batch or suits
+        self.side_by_side = min(SIDE_BY_SIDE, self._shares)
+        self._workers = ThreadPoolExecutor(self._shares, "imfcodec-network")
         self.warnings: list[str] = []
         self._quantiser = quantiser
         folder = weights.file.path
         self._restore = None
         if (folder / "restore.onnx").exists():
-            self._restore = _session(folder / "restore.onnx", weights.file.id, options)
-        self._refer = _session(folder / "reference.onnx", weights.file.id, options)
-        self._rebuild = _session(folder / "rebuild.onnx", weights.file.id, options)
+            self._restore = _session(
+                folder / "restore.onnx", weights.file.id, options.device, threads
+            )
+        self._refer = _session(folder / "reference.onnx", weights.file.id, options.device, threads)
+        self._frames = _session(folder / "rebuild.onnx", weights.file.id, options.device, 1)
 
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
         """See `Network.restore`."""
@@ -77,18 +86,25 @@ class OnnxNetwork:
 
     def rebuild(self, reference: dict[str, Any], tokens: Tokens) -> Pictures:
         """See `Network.rebuild`."""
-        values = self._quantiser.dequantise(tokens)
-        batches = [values[n : n + self.batch] for n in range(0, len(values), self.batch)]
-        inputs = {n: reference[n] for n in _names(self._rebuild.get_inputs()) if n != "token"}
-        parts = [self._rebuild.run(None, {"token": batch, **inputs})[0] for batch in batches]
+        rebuild = partial(self._rebuild, reference)
+        parts: list[Pictures] = []
+        for n in range(0, len(tokens), self.batch):
+            batch = tokens[n : n + self.batch]
+            parts += shared_out(self._workers, self._shares, rebuild, batch)
         return np.concatenate(parts)
+
+    def _rebuild(self, reference: dict[str, Any], tokens: Tokens) -> Pictures:
+        inputs = {n: reference[n] for n in _names(self._frames.get_inputs()) if n != "token"}
+        inputs["token"] = self._quantiser.dequantise(tokens)
+        pictures: Pictures = self._frames.run(None, inputs)[0]
+        return pictures
 
 
 def _names(ports: Any) -> list[str]:
     return [port.name for port in ports]
 
 
-def _session(path: Path, weights_id: bytes, options: DecodeOptions) -> Any:
+def _session(path: Path, weights_id: bytes, device: str, threads: int) -> Any:
     """A graph that is ready to run."""
     try:
         import onnxruntime
@@ -97,13 +113,13 @@ def _session(path: Path, weights_id: bytes, options: DecodeOptions) -> Any:
             "the engine onnxruntime is not installed; the extra onnx brings it: "
             "pip install 'imfcodec[onnx]'"
         ) from error
-    kind, _, number = options.device.partition(":")
+    kind, _, number = device.partition(":")
     provider = PROVIDERS.get(kind)
     if provider not in onnxruntime.get_available_providers():
-        raise OptionError(f"device {options.device!r} is not available to onnxruntime")
+        raise OptionError(f"device {device!r} is not available to onnxruntime")
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4  # errors are raised as well
-    settings.intra_op_num_threads = options.threads or _cores()
+    settings.intra_op_num_threads = threads
     # Threads that spin while they wait take time from other processes. An arena keeps its largest
     # size for ever.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -12,19 +12,13 @@ from torch import Tensor
 
 from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
+from imfcodec.codec.network.sharing import FRAMES_A_THREAD, SIDE_BY_SIDE, shared_out
 from imfcodec.codec.threads import own_threads, set_own_threads
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.errors import OptionError
 from imfcodec.model.imf import IMF, Reference
 
-FRAMES_A_THREAD = 2
-"""Frames that a CPU thread rebuilds together: with four it is no faster, and takes more memory."""
-
 FRAMES_ON_A_GPU = 32
-
-SIDE_BY_SIDE = 2
-"""Batches that a CPU rebuilds at the same time. Of single frames, two on a thread each take 41 ms a
-frame where one on two threads takes 65 (two AVX2 cores); more would each take longer."""
 
 
 def device_of(name: str) -> torch.device:
@@ -84,9 +78,8 @@ def restored(model: IMF, picture: Picture, restoration: int = 0) -> Picture:
 class TorchNetwork:
     """The network in torch (see `Network`).
 
-    On a CPU, each thread takes a share of the batch: the threads then wait less for each other than
-    if all of them worked on each operation. A frame that comes alone has half of the threads, and
-    the next one the others.
+    On a CPU, each thread takes a share of the batch. A frame that comes alone has half of the
+    threads, and the next one the others.
     """
 
     def __init__(
@@ -159,11 +152,11 @@ class TorchNetwork:
 
     def _shared_out(self, reference: Reference, batch: Tokens) -> list[Pictures]:
         """Pictures of a batch, in the shares of the threads."""
-        shares = np.array_split(batch, min(self._shares, len(batch)))
-        if len(shares) > 1:
-            return list(self._workers.map(partial(self._rebuild, reference), shares))
+        rebuild = partial(self._rebuild, reference)
+        if min(self._shares, len(batch)) > 1:
+            return shared_out(self._workers, self._shares, rebuild, batch)
         with own_threads(self._shares // self.side_by_side):
-            return [self._rebuild(reference, batch)]
+            return [rebuild(batch)]
 
     @torch.inference_mode()
     def _rebuild(self, reference: Reference, tokens: Tokens) -> Pictures:
