@@ -480,12 +480,12 @@ class DecodeOptions:
         conceal: Succeed, with exit code 0, even if frames were lost.
         threads: Threads of the network, 1 to 1024. Default: torch's own choice.
         engine: What runs the network: torch, or onnxruntime (extra: onnx), which needs exported
-            weights (`imfcodec weights export --help`) and no torch.
+            weights (`imfcodec weights export --help`) and no torch. auto takes onnxruntime on the
+            CPU if it finds both, else torch.
         device: Device that runs the network, for example cpu, cuda, cuda:1 or mps; auto takes a GPU
             if there is one. With `engine` onnxruntime: cpu, cuda or cuda:1.
         batch: Frames per pass of the network, 1 or more. A larger batch takes more memory and is
-            faster on a GPU. Default: 2 for each thread, or 32 on a GPU; 2 with `engine`
-            onnxruntime.
+            faster on a GPU. Default: 2 for each thread, or 32 on a GPU.
         overwrite: Replace existing output.
     """
 
@@ -495,7 +495,7 @@ class DecodeOptions:
     crf: int | None = None
     conceal: bool = False
     threads: int | None = None
-    engine: str = "torch"
+    engine: str = "auto"
     device: str = "cpu"
     batch: int | None = None
     overwrite: bool = False

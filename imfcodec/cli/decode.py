@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     DecodeOptions,
     weights={"metavar": "NAME|ID|PATH"},
     format={"type": click.Choice(("mp4", "mkv", "webm", "y4m", "rgb"))},
-    engine={"type": click.Choice(("torch", "onnxruntime"))},
+    engine={"type": click.Choice(("auto", "torch", "onnxruntime"))},
     batch={"metavar": "FRAMES"},
 )
 @json_option
@@ -74,7 +74,7 @@ def _rows(source: str, report: DecodeReport) -> Iterator[Row]:
     yield "frames", frames_text(report)
     if report.windows:
         yield "windows", windows_text(report)
-    yield "weights", report.weights
+    yield "weights", f"{report.weights}, run by {report.engine}"
     yield "rate", rate_text(report)
     yield "bytes", sizes_text(report.sizes)
     if report.lost:

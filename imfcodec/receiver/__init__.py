@@ -2,6 +2,7 @@
 
 decode.py          the spine: stream in, video out
 sources.py         files, pipes and standard input as sources of a stream
+engine.py          what runs the network, with which weights
 decoder.py         Decoder: plans frames with pts; conceals and reports damage
 read_ahead.py      ReadAhead: packets ahead of their use
 layer_decoder.py   LayerDecoder: key frames and tokens of one layer

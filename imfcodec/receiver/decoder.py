@@ -26,7 +26,7 @@ from imfcodec.bitstream import (
     TokenPacket,
     frame_pts,
 )
-from imfcodec.codec.network import ENGINES, ONNX
+from imfcodec.codec.network import ENGINES
 from imfcodec.codec.pace import Pace
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.config import DecodeOptions
@@ -37,11 +37,11 @@ from imfcodec.errors import (
     LimitExceeded,
     OptionError,
     UnsupportedVersion,
-    WeightsMissing,
 )
 from imfcodec.media import is_seekable
 from imfcodec.media.geometry import MAX_CODED_PIXELS, CodingGeometry
 from imfcodec.receiver.display import DecodedFrame, Display, PlannedFrame
+from imfcodec.receiver.engine import engine_of, weights_of
 from imfcodec.receiver.layer_decoder import LayerDecoder
 from imfcodec.receiver.read_ahead import Absent, ReadAhead
 from imfcodec.receiver.report import DecodeReport
@@ -81,25 +81,6 @@ COMPOSED: Final = 2
 
 Event = DecodedFrame | AudioPacket
 Step = PlannedFrame | AudioPacket
-
-
-def _weights_of(
-    header: StreamHeader, options: DecodeOptions, loaded: weights.Weights | None
-) -> weights.Weights | weights.ExportedWeights:
-    """The weights that the stream names: loaded ones, the user's choice, or installed ones."""
-    exported, choice = options.engine == ONNX, options.weights
-    if choice is None and (loaded is None or exported):
-        file = weights.find_by_id(header.weights_id, exported=exported)
-    else:
-        file = loaded.file if loaded else weights.find(choice, exported=exported)
-    if file.id != header.weights_id:
-        raise WeightsMissing(
-            f"the stream needs weights {header.weights_id.hex()}, and "
-            f"{choice or 'the loaded file'!r} is {file.label}"
-        )
-    if exported:
-        return weights.load_exported(file)
-    return loaded or weights.load(file)
 
 
 LATE_S: Final = 0.06
@@ -174,15 +155,14 @@ class Decoder:
         )
         if header.key_codec not in PICTURE_CODECS:
             raise UnsupportedVersion(f"key codec {header.key_codec} is not known")
-        if options.engine not in ENGINES:
-            raise OptionError(f"the engine must be {' or '.join(ENGINES)}, not {options.engine!r}")
-        found = _weights_of(header, options, loaded)
+        engine = engine_of(header, options, loaded)
+        found = weights_of(header, options, loaded, engine)
         tables = found.tables
         if tables.token_size != header.token_size or header.quantiser >= len(tables.levels):
             raise CorruptStream("the header's token size or quantiser does not fit its weights")
-        self.report = DecodeReport(found.file.label, self._reader.sizes)
+        self.report = DecodeReport(found.file.label, engine, self._reader.sizes)
         self._options, self._limits, self._tables = options, limits, tables
-        self._network = ENGINES[options.engine](found, header.quantiser, options)
+        self._network = ENGINES[engine](found, header.quantiser, options)
         self._workers = Workers(self._network.side_by_side)
         self._layer = self._decoder_of(self.geometry.coded, header.key_config)
         self._runs = RunDecoder(self.geometry.coded, self._network, self._workers, self.report)

@@ -25,12 +25,14 @@ class DecodeReport:
         duration_s: Duration of the video in seconds.
         sizes: Bytes of the stream by kind.
         weights: Name and id of the weights.
+        engine: What ran the network, a key of `ENGINES`.
         stages: Time per stage.
         wall_s: Wall-clock time of the whole command in seconds.
         warnings: Properties that the output could not keep.
     """
 
     weights: str
+    engine: str
     sizes: SizeLedger
     frames: int = 0
     key_frames: int = 0

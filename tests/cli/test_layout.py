@@ -120,5 +120,5 @@ def test_texts() -> None:
     assert layout_text(report) == "windows over AV1 (2 windows: 11.7 kB, 1800 B, AV1 13.7 kB)"
     mixed = replace(report, coded_as={"whole": 1, "av1": 249})
     assert layout_text(mixed) == "key frames and tokens in 1 frame, plain AV1 in 249 frames"
-    decoded = DecodeReport("w", sizes, windows={2: 1, 1: 250})
+    decoded = DecodeReport("w", "torch", sizes, windows={2: 1, 1: 250})
     assert windows_text(decoded) == "layer 1 in 250 frames, layer 2 in 1 frame"

@@ -46,14 +46,14 @@ def pictures(stream: Path, **options: object) -> np.ndarray:
 
 def test_same_pictures_as_torch(stream: Path, exported: WeightsFile) -> None:
     theirs = pictures(stream, engine="onnxruntime", weights=str(exported.path))
-    ours = pictures(stream)
+    ours = pictures(stream, engine="torch")
     assert theirs.shape == ours.shape == (12, 64, 64, 3)
     assert np.abs(theirs - ours).max() <= 1
     assert np.abs(ours[0] - ours[-1]).max() > 8
 
 
 def test_decoding_needs_no_torch(stream: Path, exported: WeightsFile, tmp_path: Path) -> None:
-    """Not even that it is installed."""
+    """Not even that it is installed: auto finds the exported weights."""
     (tmp_path / "blocked").mkdir()
     (tmp_path / "blocked" / "torch.py").write_text("raise ImportError('torch is not to be used')")
     paths = [str(tmp_path / "blocked"), *(path for path in sys.path if path)]
@@ -61,13 +61,31 @@ def test_decoding_needs_no_torch(stream: Path, exported: WeightsFile, tmp_path: 
     environment[weights.FOLDER_VARIABLE] = str(exported.path.parent)
     target = tmp_path / "small.mkv"
     run = subprocess.run(
-        command("decode", stream, target, "--engine", "onnxruntime", "--json"),
+        command("decode", stream, target, "--json"),
         capture_output=True,
         env=environment,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["frames"] == 12
+    record = json.loads(run.stdout)
+    assert (record["frames"], record["engine"]) == (12, "onnxruntime")
+
+
+def test_auto_takes_what_is_there(
+    stream: Path, exported: WeightsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def engine(**options: object) -> str:
+        decoder = imfcodec.Decoder(io.BytesIO(stream.read_bytes()), DecodeOptions(**options))
+        return decoder.report.engine
+
+    assert engine() == "torch"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    (tmp_path / "imfcodec").mkdir()
+    (tmp_path / "imfcodec" / "weights").symlink_to(exported.path.parent)
+    assert engine() == "onnxruntime"
+    assert engine(engine="torch") == engine(weights="tiny") == "torch"
+    with pytest.raises(OptionError, match="one of auto, torch, onnxruntime, not 'tf'"):
+        engine(engine="tf")
 
 
 def test_graphs_of_other_weights(stream: Path, exported: WeightsFile, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_late_frames_of_a_live_stream_repeat_the_picture_before(
 
 def test_a_held_picture_that_was_late_is_made_up_for() -> None:
     """Frames of one token: the first is late, so the next one is rebuilt instead of held."""
-    network, report = Slow(), DecodeReport("tiny", SizeLedger())
+    network, report = Slow(), DecodeReport("tiny", "torch", SizeLedger())
     network.may_rebuild.set()
     token, workers = np.ones(16, np.int32), Workers(1)
 

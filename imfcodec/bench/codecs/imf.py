@@ -17,6 +17,7 @@ from imfcodec.arrays import Picture
 from imfcodec.bench.clip import Clip
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.fingerprint import PACKAGE, code_digest
+from imfcodec.codec.network import TORCH
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import DamagedStream, ImfcodecError, OptionError
 from imfcodec.media import resize
@@ -109,7 +110,7 @@ class IMF:
             DamagedStream: The receiver had to repeat a frame.
             ImfcodecError: As `imfcodec.receiver.Decoder` says.
         """
-        options = DecodeOptions(threads=self.threads, device=self.device)
+        options = DecodeOptions(threads=self.threads, engine=TORCH, device=self.device)
         with encoded.path.open("rb") as file:
             for frame in Decoder(file, options):
                 if frame.lost:

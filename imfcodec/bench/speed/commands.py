@@ -23,6 +23,7 @@ from imfcodec.bench.speed.memory import peak_memory_bytes
 from imfcodec.bench.speed.network_parts import PARTS, timed_parts
 from imfcodec.bench.speed.result import SpeedRow, Stage
 from imfcodec.bitstream.rate import rate_kbps
+from imfcodec.codec.network import TORCH
 from imfcodec.codec.stages import StageTimes
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.media import MediaWriter
@@ -95,7 +96,9 @@ def encode_ours(command: OurCommand) -> SpeedRow:
 
 def decode_ours(command: OurCommand) -> SpeedRow:
     """`imfcodec decode` of what `encode_ours` wrote."""
-    options = DecodeOptions(device=command.device, threads=command.threads, overwrite=True)
+    options = DecodeOptions(
+        engine=TORCH, device=command.device, threads=command.threads, overwrite=True
+    )
     target = command.folder / "decoded.mp4"
     decode(command.warm_up, target, options)
     with timed_parts(command.device) as parts:

@@ -23,7 +23,7 @@ from imfcodec.bench.codecs.anchors import x264
 from imfcodec.bench.speed.alone import alone
 from imfcodec.bench.speed.memory import peak_memory_of
 from imfcodec.bench.speed.result import Playing, RealTime
-from imfcodec.codec.network import ONNX
+from imfcodec.codec.network import ONNX, TORCH
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import ImfcodecError
 from imfcodec.sender import encode
@@ -58,7 +58,7 @@ def measure_real_time(
         ImfcodecError: A clip cannot be read, the weights are missing, a command failed.
     """
     say = progress or (lambda _: None)
-    options = DecodeOptions(device=device, threads=threads)
+    options = DecodeOptions(engine=TORCH, device=device, threads=threads)
     return [_measure(Clip.open(path), weights, options, say) for path in clips]
 
 

@@ -77,11 +77,11 @@ def _in_onnx(weights: ExportedWeights, quantiser: int, options: DecodeOptions) -
     return OnnxNetwork(weights, weights.tables.quantiser(quantiser), options)
 
 
-ONNX = "onnxruntime"
+AUTO, TORCH, ONNX = "auto", "torch", "onnxruntime"
 
 ENGINES: dict[str, Callable[[Any, int, DecodeOptions], Network]] = {
-    "torch": _in_torch,
+    TORCH: _in_torch,
     ONNX: _in_onnx,
 }
-"""What runs the network, by the name in `DecodeOptions.engine`. Each takes the weights, which are
+"""What runs the network, by name. Each takes the weights, which are
 `ExportedWeights` for onnxruntime, the stream's quantiser step, and the options."""
