@@ -105,10 +105,10 @@ def _verified(choice: str) -> ImfcodecError | None:
 def export(choice: str | None, folder: Path, overwrite: bool) -> None:
     """Export weights for another runtime; the default weights if none are named.
 
-    `decode --engine onnxruntime --weights DIR/NAME-ID` decodes with them, without torch. If DIR is
-    one of the folders that `imfcodec weights path` prints, it finds them without --weights. The
-    graphs take pictures whose sides are multiples of 32; they are compared with torch before they
-    are written. Needs the extra onnx.
+    If DIR is one of the folders that `imfcodec weights path` prints, `decode` uses them instead of
+    torch. From elsewhere, `decode --engine onnxruntime --weights DIR/NAME-ID` does. The graphs take
+    pictures whose sides are multiples of 32; they are compared with torch before they are written.
+    Needs the extra onnx.
     """
     from imfcodec import weights as store
     from imfcodec.codec.network.onnx_export import export as write
