@@ -2,7 +2,7 @@
 
 in_torch.py      torch; needs a weights file
 in_onnx.py       onnxruntime; needs the graphs that `imfcodec weights export --onnx` writes
-sharing.py       how threads share a batch, in both
+sharing.py       how many frames are rebuilt together, and by whom
 onnx_export.py   writes those
 
 Nothing of an engine is imported before it is used.

@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
-from imfcodec.codec.network.sharing import FRAMES_A_THREAD, SIDE_BY_SIDE, shared_out
+from imfcodec.codec.network.sharing import (
+    FRAMES_A_THREAD,
+    FRAMES_ON_A_GPU,
+    SIDE_BY_SIDE,
+    shared_out,
+)
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import OptionError, WeightsCorrupt
 
 if TYPE_CHECKING:
-    from imfcodec.weights import ExportedWeights
-
-FRAMES_ON_A_GPU = 32
+    from imfcodec.weights import ExportedWeights, WeightsFile
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """What onnxruntime calls the devices."""
@@ -60,14 +62,11 @@ class OnnxNetwork:
         self._workers = ThreadPoolExecutor(self._shares, "imfcodec-network")
         self.warnings: list[str] = []
         self._quantiser = quantiser
-        folder = weights.file.path
-        self._restore = None
-        if (folder / "restore.onnx").exists():
-            self._restore = _session(
-                folder / "restore.onnx", weights.file.id, options.device, threads
-            )
-        self._refer = _session(folder / "reference.onnx", weights.file.id, options.device, threads)
-        self._frames = _session(folder / "rebuild.onnx", weights.file.id, options.device, 1)
+        graph = partial(_session, weights.file, options.device)
+        restores = (weights.file.path / "restore.onnx").exists()
+        self._restore = graph("restore.onnx", threads) if restores else None
+        self._refer = graph("reference.onnx", threads)
+        self._frames = graph("rebuild.onnx", 1)
 
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
         """See `Network.restore`."""
@@ -104,8 +103,9 @@ def _names(ports: Any) -> list[str]:
     return [port.name for port in ports]
 
 
-def _session(path: Path, weights_id: bytes, device: str, threads: int) -> Any:
+def _session(weights: WeightsFile, device: str, name: str, threads: int) -> Any:
     """A graph that is ready to run."""
+    path = weights.path / name
     try:
         import onnxruntime
     except ImportError as error:
@@ -130,8 +130,8 @@ def _session(path: Path, weights_id: bytes, device: str, threads: int) -> Any:
         belongs_to = session.get_modelmeta().custom_metadata_map.get("weights")
     except Exception as error:  # onnxruntime has no base class of its errors
         raise WeightsCorrupt(f"{path} is not a usable graph: {error}") from error
-    if belongs_to != weights_id.hex():
-        raise WeightsCorrupt(f"{path} belongs to weights {belongs_to}, not {weights_id.hex()}")
+    if belongs_to != weights.id.hex():
+        raise WeightsCorrupt(f"{path} belongs to weights {belongs_to}, not {weights.id.hex()}")
     return session
 
 

@@ -12,13 +12,16 @@ from torch import Tensor
 
 from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
-from imfcodec.codec.network.sharing import FRAMES_A_THREAD, SIDE_BY_SIDE, shared_out
+from imfcodec.codec.network.sharing import (
+    FRAMES_A_THREAD,
+    FRAMES_ON_A_GPU,
+    SIDE_BY_SIDE,
+    shared_out,
+)
 from imfcodec.codec.threads import own_threads, set_own_threads
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.errors import OptionError
 from imfcodec.model.imf import IMF, Reference
-
-FRAMES_ON_A_GPU = 32
 
 
 def device_of(name: str) -> torch.device:

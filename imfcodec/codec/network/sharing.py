@@ -1,4 +1,4 @@
-"""How the threads of a CPU share the frames of a batch."""
+"""How many frames are rebuilt together, and by whom."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from imfcodec.arrays import Pictures, Tokens
 
 FRAMES_A_THREAD: Final = 2
 """Frames that a CPU thread rebuilds together: with four it is no faster, and takes more memory."""
+
+FRAMES_ON_A_GPU: Final = 32
+"""Frames that a GPU rebuilds together."""
 
 SIDE_BY_SIDE: Final = 2
 """Batches that a CPU rebuilds at the same time. Of single frames, two on a thread each take 41 ms a
