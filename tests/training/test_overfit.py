@@ -34,7 +34,7 @@ def test_the_loss_falls_and_the_stream_decodes(
     """Within seconds the loss of a tiny network falls below 0.6 of what it was."""
     run = tmp_path / "run"
     monkeypatch.setattr("imfcodec.training.overfit.SIDE", 64)
-    report = overfit(clip, run, steps=60, model=TINY, learning_rate=4e-3, device="cpu")
+    report = overfit(clip, run, steps=80, model=TINY, learning_rate=4e-3, device="cpu")
     lines = (run / "run" / "metrics.jsonl").read_text().splitlines()
     first, last = json.loads(lines[0]), json.loads(lines[-1])
     assert last["l1"] < 0.6 * first["l1"]
