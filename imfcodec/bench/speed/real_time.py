@@ -33,6 +33,9 @@ from imfcodec.weights import load_weights
 LOOK_S: Final = 0.05
 """Time between two looks at the memory of a process."""
 
+PRESET: Final = "fast"
+"""Of the stream that is decoded: others take longer, and their streams as long to decode."""
+
 X264_SETTING: Final = "crf16"
 """As fine as `decode` writes."""
 
@@ -100,18 +103,18 @@ def _measure(
 
 
 def _encode(clip: Clip, stream: Path, weights: str | None, threads: int) -> float:
-    """Write the stream, quickly: decoding takes as long. Its rate in kbit/s."""
+    """Write the stream; its rate in kbit/s."""
     options = EncodeOptions(
-        weights=weights, preset="fast", mode="imf", audio="none", threads=threads
+        weights=weights, preset=PRESET, mode="imf", audio="none", threads=threads
     )
     return encode(clip.path, stream, options).rate_kbps
 
 
 def _exported(weights: str | None, folder: Path) -> str:
-    """Write the graphs of weights, for onnxruntime; where they are."""
+    """Write the graphs of the stream's weights, for onnxruntime; where they are."""
     from imfcodec.codec.network.onnx_export import export
 
-    return str(export(load_weights(weights), folder).path)
+    return str(export(load_weights(weights, PRESET), folder).path)
 
 
 def _playing(clip: Clip, stream: Path, options: DecodeOptions) -> Playing:
