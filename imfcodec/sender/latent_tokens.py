@@ -36,8 +36,8 @@ class LatentTokens:
     """Tokens relative to one reference.
 
     Attributes:
-        latent: The reference's own token before quantisation, float32 [1, d_m]: E_T of that
-            picture.
+        latent: The reference's own token before quantisation, float32 [1, d_m]: E_T of the
+            reference.
         token: The same token as the receiver has it, int32 [1, d_m].
     """
 

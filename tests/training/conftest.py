@@ -10,7 +10,7 @@ from tests.training.samples import SMALL_JUDGE, NoMeter
 
 @pytest.fixture(autouse=True)
 def smaller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No run but that of all promises counts operations, times large products or judges well."""
+    """Only the run of all promises counts operations, times large products, and judges well."""
     if "promises" not in request.node.name:
         monkeypatch.setattr(loop, "FlopMeter", NoMeter)
         monkeypatch.setitem(utilisation.SIDE, "cpu", 64)

@@ -94,14 +94,12 @@ def test_accumulation_counts_every_pair(shard: Path, tmp_path: Path) -> None:
     assert records(tmp_path / "a")[-1]["step"] == 10
 
 
-def test_two_processes_equal_one(shard: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change", [{}, {"gan_start": 0.3, "motion": 5.0, "renormalise": True}], ids=["plain", "all"]
+)
+def test_two_processes_equal_one(shard: Path, tmp_path: Path, change: dict) -> None:
     """The same global batch through Gloo gives the same losses."""
-    change = {
-        "stages": (Stage(32, 8, 6), Stage(64, 8, 4)),
-        "gan_start": 0.3,
-        "motion": 5.0,
-        "renormalise": True,
-    }
+    change = {"stages": (Stage(32, 8, 6), Stage(64, 8, 4)), **change}
     train(small_run(**change), shard, None, tmp_path / "one", device="cpu")
     code = (
         "import sys; from pathlib import Path; from imfcodec.training import loop;"

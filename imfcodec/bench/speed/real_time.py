@@ -34,7 +34,7 @@ LOOK_S: Final = 0.05
 """Time between two looks at the memory of a process."""
 
 PRESET: Final = "fast"
-"""Of the stream that is decoded: others take longer, and their streams as long to decode."""
+"""Preset of the stream that is decoded. Slower presets make streams that take as long to decode."""
 
 X264_SETTING: Final = "crf16"
 """As fine as `decode` writes."""
@@ -61,29 +61,35 @@ def measure_real_time(
         ImfcodecError: A clip cannot be read, the weights are missing, a command failed.
     """
     say = progress or (lambda _: None)
-    options = DecodeOptions(engine=TORCH, device=device, threads=threads)
-    return [_measure(Clip.open(path), weights, options, say) for path in clips]
+    opened = [Clip.open(path) for path in clips]
+    in_torch, in_onnx = DecodeOptions(engine=TORCH, device=device, threads=threads), None
+    with tempfile.TemporaryDirectory() as folder:
+        if device == "cpu" and find_spec(ONNX) and find_spec("onnx"):
+            say("export to onnxruntime")
+            exported = alone(threads, _exported, weights, Path(folder))
+            in_onnx = replace(in_torch, engine=ONNX, weights=exported)
+        return [_measure(clip, weights, in_torch, in_onnx, say) for clip in opened]
 
 
 def _measure(
-    clip: Clip, weights: str | None, options: DecodeOptions, say: Callable[[str], None]
+    clip: Clip,
+    weights: str | None,
+    in_torch: DecodeOptions,
+    in_onnx: DecodeOptions | None,
+    say: Callable[[str], None],
 ) -> RealTime:
-    threads = options.threads or 1
+    threads = in_torch.threads or 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         stream, live = folder / "clip.imf", folder / "live.imf"
         say(f"{clip.name}: encode")
         rate_kbps = alone(threads, _encode, clip, stream, weights, threads)
         say(f"{clip.name}: decode")
-        decoding = _playing(clip, stream, options)
-        in_onnx = None
-        if options.device == "cpu" and find_spec("onnxruntime") and find_spec("onnx"):
-            say(f"{clip.name}: decode in onnxruntime")
-            exported = alone(threads, _exported, weights, folder)
-            in_onnx = _playing(clip, stream, replace(options, engine=ONNX, weights=exported))
+        decoding = _playing(clip, stream, in_torch)
+        also = _playing(clip, stream, in_onnx) if in_onnx else None
         say(f"{clip.name}: live")
         live_fps, longest_s = alone(threads, _encode_live, clip, live, weights, threads)
-        live_decoding = _playing(clip, live, options)
+        live_decoding = _playing(clip, live, in_torch)
     say(f"{clip.name}: x264")
     return RealTime(
         clip.name,
@@ -94,7 +100,7 @@ def _measure(
         threads,
         rate_kbps,
         decoding,
-        in_onnx,
+        also,
         live_fps,
         longest_s,
         live_decoding,

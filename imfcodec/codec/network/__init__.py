@@ -2,8 +2,8 @@
 
 in_torch.py      torch; needs a weights file
 in_onnx.py       onnxruntime; needs the graphs that `imfcodec weights export --onnx` writes
-sharing.py       how many frames are rebuilt together, and by whom
 onnx_export.py   writes those
+sharing.py       how many frames are rebuilt together, and by whom
 
 Nothing of an engine is imported before it is used.
 """
@@ -83,5 +83,5 @@ ENGINES: dict[str, Callable[[Any, int, DecodeOptions], Network]] = {
     TORCH: _in_torch,
     ONNX: _in_onnx,
 }
-"""What runs the network, by name. Each takes the weights, which are
-`ExportedWeights` for onnxruntime, the stream's quantiser step, and the options."""
+"""What runs the network, by name. Each takes the weights, which are `ExportedWeights` for
+onnxruntime, the stream's quantiser step, and the options."""
