@@ -11,12 +11,7 @@ import numpy as np
 
 from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
-from imfcodec.codec.network.sharing import (
-    FRAMES_A_THREAD,
-    FRAMES_ON_A_GPU,
-    SIDE_BY_SIDE,
-    shared_out,
-)
+from imfcodec.codec.network.sharing import shared_out, sharing
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import OptionError, WeightsCorrupt
@@ -55,10 +50,8 @@ class OnnxNetwork:
             WeightsCorrupt: A graph is missing, damaged, or of other weights.
         """
         threads = options.threads or _cores()
-        self._shares = threads if options.device == "cpu" else 1
-        suits = FRAMES_A_THREAD * threads if options.device == "cpu" else FRAMES_ON_A_GPU
-        self.batch = options.batch or suits
-        self.side_by_side = min(SIDE_BY_SIDE, self._shares)
+        on_cpu = options.device == "cpu"
+        self._shares, self.batch, self.side_by_side = sharing(threads, options.batch, on_cpu=on_cpu)
         self._workers = ThreadPoolExecutor(self._shares, "imfcodec-network")
         self.warnings: list[str] = []
         self._quantiser = quantiser

@@ -12,12 +12,7 @@ from torch import Tensor
 
 from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
-from imfcodec.codec.network.sharing import (
-    FRAMES_A_THREAD,
-    FRAMES_ON_A_GPU,
-    SIDE_BY_SIDE,
-    shared_out,
-)
+from imfcodec.codec.network.sharing import shared_out, sharing
 from imfcodec.codec.threads import own_threads, set_own_threads
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.errors import OptionError
@@ -111,10 +106,7 @@ class TorchNetwork:
         self._threads = threads
         host = torch.get_num_threads()
         on_cpu = self._device.type == "cpu"
-        self._shares = threads or host if on_cpu else 1
-        suits = FRAMES_A_THREAD * self._shares if on_cpu else FRAMES_ON_A_GPU
-        self.batch = batch or suits
-        self.side_by_side = min(SIDE_BY_SIDE, self._shares)
+        self._shares, self.batch, self.side_by_side = sharing(threads or host, batch, on_cpu=on_cpu)
         self.warnings: list[str] = []
         self._workers = ThreadPoolExecutor(
             self._shares, "imfcodec-network", set_own_threads, (1, host)

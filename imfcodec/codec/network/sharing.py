@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,27 @@ FRAMES_ON_A_GPU: Final = 32
 SIDE_BY_SIDE: Final = 2
 """Batches that a CPU rebuilds at the same time. Of single frames, two on a thread each take 41 ms a
 frame where one on two threads takes 65 (two AVX2 cores); more would each take longer."""
+
+
+class Sharing(NamedTuple):
+    """How a network's threads share its frames.
+
+    Attributes:
+        shares: Into how many parts a batch is divided.
+        batch: Frames that are rebuilt together.
+        side_by_side: Batches that are rebuilt at the same time.
+    """
+
+    shares: int
+    batch: int
+    side_by_side: int
+
+
+def sharing(threads: int, batch: int | None, *, on_cpu: bool) -> Sharing:
+    """What suits a device and so many threads; ``batch`` is the user's, if any."""
+    if not on_cpu:
+        return Sharing(1, batch or FRAMES_ON_A_GPU, 1)
+    return Sharing(threads, batch or FRAMES_A_THREAD * threads, min(SIDE_BY_SIDE, threads))
 
 
 def shared_out(
