@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import cv2
@@ -83,7 +84,7 @@ class Face:
 
 
 class FaceFinder:
-    """OpenCV's `FaceDetectorYN`."""
+    """OpenCV's `FaceDetectorYN`; several threads may use it."""
 
     def __init__(self, model: Path = YUNET) -> None:
         """Load the model.
@@ -96,6 +97,7 @@ class FaceFinder:
         """
         if not model.is_file():
             raise OptionError(f"face detector {model}: no such file")
+        self._using = Lock()
         logging = cv2.utils.logging
         level = logging.setLogLevel(logging.LOG_LEVEL_ERROR)  # it prints irrelevant warnings
         try:
@@ -126,6 +128,7 @@ class FaceFinder:
             its confidence.
         """
         height, width = picture.shape[:2]
-        self._net.setInputSize((width, height))
-        _, rows = self._net.detect(np.ascontiguousarray(picture[..., ::-1]))
+        with self._using:
+            self._net.setInputSize((width, height))
+            _, rows = self._net.detect(np.ascontiguousarray(picture[..., ::-1]))
         return [] if rows is None else [np.asarray(row, np.float32) for row in rows]

@@ -29,6 +29,7 @@ from imfcodec.bitstream import (
 from imfcodec.codec.network import ENGINES
 from imfcodec.codec.pace import Pace
 from imfcodec.codec.pictures import PICTURE_CODECS
+from imfcodec.codec.upcoming import Upcoming
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import (
     CorruptStream,
@@ -46,7 +47,6 @@ from imfcodec.receiver.layer_decoder import LayerDecoder
 from imfcodec.receiver.read_ahead import Absent, ReadAhead
 from imfcodec.receiver.report import DecodeReport
 from imfcodec.receiver.runs import RunDecoder
-from imfcodec.receiver.upcoming import Upcoming
 from imfcodec.receiver.windows import WindowTrack
 from imfcodec.receiver.workers import Workers
 

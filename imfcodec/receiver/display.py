@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from imfcodec.arrays import Picture
 from imfcodec.bitstream import Window
+from imfcodec.codec.upcoming import Upcoming
 from imfcodec.media.geometry import CodingGeometry
 from imfcodec.receiver.composition import Composer
 from imfcodec.receiver.report import DecodeReport
-from imfcodec.receiver.upcoming import Upcoming
 
 
 @dataclass(frozen=True)

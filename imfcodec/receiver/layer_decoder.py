@@ -14,9 +14,9 @@ from imfcodec.bitstream import Limits, PredictedKeyPacket, TokenPacket, VideoPac
 from imfcodec.codec.network import Network
 from imfcodec.codec.pictures import PictureDecoder
 from imfcodec.codec.tokens import TokenCoder
+from imfcodec.codec.upcoming import Upcoming
 from imfcodec.receiver.key_frames import KeyFrames
 from imfcodec.receiver.report import DecodeReport
-from imfcodec.receiver.upcoming import Upcoming
 from imfcodec.receiver.workers import Workers
 
 CAUGHT_UP_S: Final = 0.03

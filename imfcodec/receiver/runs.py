@@ -10,8 +10,8 @@ from imfcodec.bitstream import RunPacket
 from imfcodec.codec.lasting_detail import LastingDetail
 from imfcodec.codec.network import STRENGTHS, Network
 from imfcodec.codec.pictures.av1_video import VideoDecoder
+from imfcodec.codec.upcoming import Upcoming
 from imfcodec.receiver.report import DecodeReport
-from imfcodec.receiver.upcoming import Upcoming
 from imfcodec.receiver.workers import Workers
 
 

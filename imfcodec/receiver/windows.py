@@ -16,9 +16,9 @@ from imfcodec.bitstream import (
     WindowEnd,
     frame_pts,
 )
+from imfcodec.codec.upcoming import Upcoming
 from imfcodec.errors import CorruptStream, LimitExceeded
 from imfcodec.receiver.layer_decoder import LayerDecoder
-from imfcodec.receiver.upcoming import Upcoming
 
 MAX_WAITING_BYTES: Final = 4 << 20
 """Packets of a layer that wait for the base hold at most so many bytes ..."""

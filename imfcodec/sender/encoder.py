@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import BinaryIO
 
@@ -156,6 +157,7 @@ class Encoder:
                 self._plan,
                 tokens=tokens,
             )
+            self._stack.callback(self._parts.stop)
             self._layout = self._parts.layout()
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
@@ -166,6 +168,7 @@ class Encoder:
         self._peak, self._time_s, self._counted_bytes = PeakRate(), Fraction(0), 0
         self._frames = self._key_frames = self._predicted_key_frames = self._done = 0
         self._coded = self._planned = self._done_s = 0.0
+        self._counting = Lock()  # several threads tell what they have done
         self._last_pts, self._last_duration = -1, 0
         self._closed = self._begun_base = False
         self.report = None
@@ -201,7 +204,8 @@ class Encoder:
         frame = SourceFrame(self._frames, pts, rgb.copy())
         self._frames += 1
         self._last_pts, self._last_duration = pts, duration
-        self._report()
+        with self._counting:
+            self._report()
         with own_threads(self._options.threads):
             self._put(self._layout.push(frame))
 
@@ -340,13 +344,15 @@ class Encoder:
 
     def _advance(self, frames: float) -> None:
         """So many more frames have been coded."""
-        self._coded += frames
-        self._report()
+        with self._counting:
+            self._coded += frames
+            self._report()
 
     def _plan(self, frames: float) -> None:
         """For so many more frames the key frames have been planned."""
-        self._planned += frames
-        self._report()
+        with self._counting:
+            self._planned += frames
+            self._report()
 
     def _report(self) -> None:
         """Tell how far the work is; frames that are read or planned count in part."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
 from imfcodec.codec.stages import StageTimes
@@ -17,10 +18,11 @@ from imfcodec.sender.source_frame import SourceFrame
 class Layer:
     """Plans segments and codes them.
 
-        frames ─ planner ─ segments ─┬─ key coder ─ the next key picture
+        frames ─ planner ─ segments ─┬─ key coder ─ key pictures
                                      └─ segment coder ─ packets
 
-    The key picture of a segment is coded by another thread while the segment before it is coded.
+    Other threads code the key pictures and analyse the segments. While they do, the next segments
+    are planned.
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class Layer:
         rate: Callable[[Segment], SegmentSettings],
         stages: StageTimes,
         *,
-        ahead: bool,
+        ahead: int,
     ) -> None:
         """Take the parts that do the work.
 
@@ -41,11 +43,11 @@ class Layer:
             coder: Makes packets; asks ``keys`` for the pictures.
             rate: The settings of the next segment.
             stages: Takes the time of each stage.
-            ahead: Whether a segment may wait for the next one.
+            ahead: Segments that are begun before the packets of one are waited for.
         """
         self._planner, self._keys, self._coder = planner, keys, coder
         self._rate, self._stages, self._ahead = rate, stages, ahead
-        self._waiting: tuple[Segment, SegmentSettings] | None = None
+        self._begun: deque[Iterator[PicturePacket]] = deque()
 
     @property
     def key_config(self) -> bytes:
@@ -59,7 +61,8 @@ class Layer:
     def flush(self) -> Iterator[PicturePacket]:
         """Yield the packets of the frames that are left."""
         yield from self._packets(self._planner.flush())
-        yield from self._coded()
+        while self._begun:
+            yield from self._begun.popleft()
 
     def _packets(self, segments: Iterator[Segment]) -> Iterator[PicturePacket]:
         """Packets of segments, which the planner makes as they are asked for."""
@@ -70,16 +73,9 @@ class Layer:
                 return
             settings = self._rate(segment)
             key = segment.key and self._keys.begin(segment.key, segment.kind, settings.key_crf)
-            yield from self._coded()
-            self._waiting = segment, settings
+            self._begun.append(self._coder.code(segment, settings))
             if segment.key and key:
                 with self._stages.timed("key frame"):
                     self._planner.took(segment.key, key.result().kind)
-            if not self._ahead:
-                yield from self._coded()
-
-    def _coded(self) -> Iterator[PicturePacket]:
-        """Packets of the segment that waits, if one does."""
-        waiting, self._waiting = self._waiting, None
-        if waiting:
-            yield from self._coder.code(*waiting)
+            while len(self._begun) > self._ahead:
+                yield from self._begun.popleft()

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
+import torch
+
+from imfcodec.arrays import Picture
 from imfcodec.bitstream import KEY_CODEC_AV1, Window
 from imfcodec.codec.network.in_torch import TorchNetwork, placed
 from imfcodec.codec.pictures import PICTURE_CODECS
 from imfcodec.codec.stages import StageTimes
+from imfcodec.codec.threads import set_own_threads
 from imfcodec.config import NO_LIMIT_S, EncodeOptions
 from imfcodec.media.geometry import CodingGeometry
+from imfcodec.sender.analysis import Analyst
 from imfcodec.sender.face_emphasis import FaceEmphasis
 from imfcodec.sender.judge import Judge
 from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.key_sizer import KeySizer
+from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.better_of import BetterOf
 from imfcodec.sender.layout.layout import Layout, Stretch
@@ -109,13 +117,26 @@ class Parts:
         self._effort = options.effort
         self._live = self._effort.latency == "low"
         self._model = placed(weights.model, options.device)
-        self._network = TorchNetwork(
-            self._model,
-            weights.tables.quantiser(options.point.quantiser),
-            options.device,
-            threads=options.threads,
+        self._quantiser = weights.tables.quantiser(options.point.quantiser)
+        host = torch.get_num_threads()
+        self._threads = threads = options.threads or host
+        # Segments are analysed side by side, a thread each. Live ones come frame by frame.
+        self._workers = (
+            None
+            if self._live
+            else ThreadPoolExecutor(threads, "imfcodec-analysis", set_own_threads, (1, host))
         )
+        self._network = TorchNetwork(
+            self._model, self._quantiser, options.device, threads=threads if self._live else 1
+        )
+        self._stopped = False
         self.psnr_db: list[float] = []
+
+    def stop(self) -> None:
+        """Give up what other threads do; they notice it within a second or two."""
+        self._stopped = True
+        if self._workers:
+            self._workers.shutdown(wait=False, cancel_futures=True)
 
     def layout(self) -> Layout:
         """The layout that the options ask for."""
@@ -178,7 +199,7 @@ class Parts:
         packet_ticks = PACKET_S / self._time_base
         sizer = KeySizer(keys, packet_ticks, self._advance)
         coder = self._coder(keys, watchers) if self._tokens else sizer
-        ahead = not self._live
+        ahead = 0 if self._live else self._threads
         return Layer(self._planner(), keys, coder, settings, self._stages, ahead=ahead)
 
     def _window(self, window: Window, windows: int) -> Layer:
@@ -218,28 +239,52 @@ class Parts:
         )
 
     def _coder(self, keys: KeyCoder, watchers: Sequence[Watcher]) -> SegmentCoder:
-        options, weights, live = self._options, self._weights, self._live
-        level = options.point.quantiser
+        options, live = self._options, self._live
         if options.measure:
             watchers = [*watchers, Monitor(self._network, self.psnr_db)]
-        return SegmentCoder(
-            self._model,
-            weights.tables.quantiser(level),
-            weights.tables.coder(level, holds=True),
+        refines = self._effort.refine > 0
+        emphasis = self._emphasis() if refines else None
+        analyst = Analyst(
+            lambda reference: self._latents(reference, emphasis),
             keys,
             self._network,
+            self._analysing,
+            self._workers,
+            refines=refines,
+        )
+        return SegmentCoder(
+            analyst,
+            self._quantiser,
+            self._weights.tables.coder(options.point.quantiser, holds=True),
             TokenSettings(
-                self._effort.refine,
                 longest_hold=max(1, int(HOLD_S * self._frame_rate)),
                 smooths=not live,  # smoothing needs frames to come, and would only delay
                 packet_ticks=PACKET_S / self._time_base,
                 chain_ticks=CHAIN_S / self._time_base if live else Fraction(0),
             ),
             self._stages,
-            emphasis=self._emphasis() if self._effort.refine else None,
             watchers=watchers,
             advance=self._advance,
         )
+
+    def _latents(self, reference: Picture, emphasis: FaceEmphasis | None) -> LatentTokens:
+        return LatentTokens(
+            self._model,
+            self._quantiser,
+            reference,
+            self._effort.refine,
+            self._analysing,
+            self._advance,
+            emphasis,
+        )
+
+    @contextmanager
+    def _analysing(self, stage: str) -> Iterator[None]:
+        """Measure a stage of an analysis that somebody still waits for."""
+        if self._stopped:
+            raise CancelledError
+        with self._stages.timed(stage):
+            yield
 
     def _emphasis(self) -> FaceEmphasis | None:
         weight = self._options.face_weight

@@ -20,6 +20,7 @@ from imfcodec.bitstream.framing import write_frame
 from imfcodec.bitstream.packets import TYPE_EXTENSION
 from imfcodec.codec import pace
 from imfcodec.codec.network import ENGINES
+from imfcodec.codec.upcoming import Upcoming
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import DamagedStream, InputUnreadable, UnsupportedVersion
 from imfcodec.media import MediaReader
@@ -28,7 +29,6 @@ from imfcodec.receiver.decoder import DecodedFrame
 from imfcodec.receiver.layer_decoder import LayerDecoder
 from imfcodec.receiver.read_ahead import AHEAD_PACKETS, Absent, ReadAhead
 from imfcodec.receiver.report import DecodeReport
-from imfcodec.receiver.upcoming import Upcoming
 from imfcodec.receiver.workers import Workers
 
 PATIENCE_S = 20.0

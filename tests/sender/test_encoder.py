@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import imfcodec
+from imfcodec.arrays import Picture
+from imfcodec.codec.network.in_torch import TorchNetwork
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import NoFrames, OptionError, OutputExists, UnsupportedVideo, WeightsMissing
 from tests.conftest import moving_picture
@@ -78,6 +82,65 @@ def test_key_frames_are_restored_where_that_is_of_use(changes: dict, restores: b
             encoder.write(moving_picture(n))
     assert encoder.report is not None
     assert ("restoration" in encoder.report.stages.milliseconds) == restores
+
+
+@pytest.mark.usefixtures("tiny_weights")
+@pytest.mark.parametrize("changes", [{}, {"choose_keys": False}, {"look_ahead": False}])
+def test_threads_change_no_byte(changes: dict) -> None:
+    streams = []
+    for threads in (1, 2, 5):
+        options = replace(TINY, refine=2, keyframe_interval_s=0.4, threads=threads, **changes)
+        file = io.BytesIO()
+        with imfcodec.Encoder(file, width=64, height=64, options=options) as encoder:
+            for n in range(60):
+                encoder.write(moving_picture(n))
+        assert encoder.report is not None
+        assert encoder.report.key_frames >= 5
+        streams.append(file.getvalue())
+    assert streams[0] == streams[1] == streams[2]
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_what_goes_wrong_in_another_thread_ends_the_encode(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OptionError("no restoration today")
+
+    monkeypatch.setattr(TorchNetwork, "restore", refuse)
+    encoder = imfcodec.Encoder(
+        io.BytesIO(), width=64, height=64, options=replace(TINY, refine=1, keyframe_interval_s=0.4)
+    )
+    for n in range(15):
+        encoder.write(moving_picture(n))
+    with pytest.raises(OptionError, match="no restoration today"):
+        encoder.close()
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_threads_stop_with_their_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, stopped, done = threading.Event(), threading.Event(), []
+    restore = TorchNetwork.restore
+
+    def slow(network: TorchNetwork, *picture: Any) -> Picture:
+        begun.set()
+        stopped.wait(10)
+        return restore(network, *picture)
+
+    def note(frames: int, _: float) -> None:
+        done.append(frames)
+
+    monkeypatch.setattr(TorchNetwork, "restore", slow)
+    options = replace(TINY, refine=1, look_ahead=False, keyframe_interval_s=0.4, threads=2)
+    encoder = imfcodec.Encoder(io.BytesIO(), width=64, height=64, options=options, progress=note)
+    for n in range(12):
+        encoder.write(moving_picture(n))
+    assert begun.wait(10)
+    encoder.abort()
+    stopped.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("imfcodec-analysis"):
+            thread.join(10)
+            assert not thread.is_alive()
+    assert not any(done)  # no frame was counted
 
 
 @pytest.mark.usefixtures("tiny_weights")

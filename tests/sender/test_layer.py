@@ -1,4 +1,4 @@
-"""The key picture of a segment is coded while the segment before it is coded."""
+"""The key pictures of the next segments are coded while a segment is coded."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Parts:
 @pytest.mark.parametrize(
     ("ahead", "calls"),
     [
-        (True, "begin 0 at 30, took 0, begin 1 at 30, code 0, took 1, code 1, code 2"),
-        (False, "begin 0 at 30, took 0, code 0, begin 1 at 30, took 1, code 1, code 2"),
+        (1, "begin 0 at 30, took 0, begin 1 at 30, took 1, code 0, code 1, code 2"),
+        (0, "begin 0 at 30, took 0, code 0, begin 1 at 30, took 1, code 1, code 2"),
     ],
 )
-def test_order(ahead: bool, calls: str) -> None:
+def test_order(ahead: int, calls: str) -> None:
     parts: Any = Parts()
     settings = SegmentSettings(30)
     layer = Layer(parts, parts, parts, lambda _: settings, StageTimes(), ahead=ahead)
@@ -58,7 +58,7 @@ def test_order(ahead: bool, calls: str) -> None:
     packets: list[Any] = []
     for number in range(3):
         packets += layer.push(SourceFrame(number, number, picture))
-        assert packets == [0, 1, 2][: number + (not ahead)]
+        assert packets == [0, 1, 2][: number + 1 - ahead]
     packets += layer.flush()
     assert packets == [0, 1, 2]
     assert ", ".join(parts.calls) == calls

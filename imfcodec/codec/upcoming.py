@@ -1,4 +1,4 @@
-"""Pictures that may still be in the making."""
+"""Things that may still be in the making."""
 
 from __future__ import annotations
 
