@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -25,3 +26,12 @@ class Upcoming(Generic[Content]):
                 self._content = self._make()
                 self._make = None  # it holds what it was made from
             return self._content
+
+
+def begun(make: Callable[[], Content], workers: Executor | None) -> Callable[[], Content]:
+    """Let a worker make something; without workers, whoever calls the result makes it.
+
+    Returns:
+        Waits for it, and raises what went wrong there.
+    """
+    return workers.submit(make).result if workers else make

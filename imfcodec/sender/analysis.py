@@ -23,7 +23,7 @@ from imfcodec.arrays import Picture
 from imfcodec.codec.network import Network
 from imfcodec.codec.network.in_torch import to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
-from imfcodec.codec.upcoming import Upcoming
+from imfcodec.codec.upcoming import Upcoming, begun
 from imfcodec.model.layers import reduce_short_side
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
 from imfcodec.sender.latent_tokens import LatentTokens
@@ -147,14 +147,11 @@ class Analyst:
         # Begun in this order: frames that follow a key frame wait for those that lead to it.
         if key:
             key.found = Upcoming(partial(self._leading, key, parts))
-            leading, self._last = self._begun(key.found), key
+            leading, self._last = begun(key.found.get, self._workers), key
         if last:
             last.found = Upcoming(partial(self._following, last, last.found, parts))
-            following, last.followed = self._begun(last.found), parts
+            following, last.followed = begun(last.found.get, self._workers), parts
         return Analysis(key, following, leading)
-
-    def _begun(self, part: Upcoming[Found]) -> Callable[[], Found]:
-        return self._workers.submit(part.get).result if self._workers else part.get
 
     def _key_of(self, segment: Segment, crf: float) -> KeyFrame | None:
         frame = segment.key

@@ -16,12 +16,12 @@ from itertools import islice
 from typing import Final
 
 import numpy as np
-from torch import Tensor
 
 from imfcodec.arrays import Picture
 from imfcodec.bitstream import RunPacket, TokenPacket
 from imfcodec.codec.pictures.av1 import MIN_CRF, in_quarters
 from imfcodec.codec.pictures.av1_video import MAX_VIDEO_CRF, VideoDecoder
+from imfcodec.codec.upcoming import Upcoming
 from imfcodec.sender.judge import EVERY, Judge
 from imfcodec.sender.runs import LONGEST_HOLD, RunSettings, coded_run, hold_of
 from imfcodec.sender.search import search
@@ -115,15 +115,21 @@ class PlainVideo:
             frames: At least one, all at coded size.
             settings: How runs are coded; the hold is chosen here.
             judge: Compares what comes out with the frames.
-            advance: Called with how many more frames are done, of `SEARCH` times their number in
-                the search, and of their number when they are coded with care.
+            advance: Called with how many more frames are done, perhaps 0: of `SEARCH` times their
+                number in the search, and of their number when they are coded with care. What it
+                raises ends the work.
         """
         self._frames, self._settings, self._judge = frames, settings, judge
         self._advance, self._codings = advance, 0
         self._holds = [hold for hold in HOLDS if hold == 1 or hold <= settings.rate * LONGEST_S]
-        self._looks: list[Tensor] = []
+        self._looks = Upcoming(lambda: [judge.look(f.picture) for f in frames[::EVERY]])
         self._first = FIRST_CRF  # of the next search
         self._made: dict[tuple[int, float], Plain] = {}
+
+    def prepare(self) -> None:
+        """Do what any search begins with."""
+        self._coded(hold_of(self._settings.rate), self._first)
+        self._looks.get()
 
     def size_bytes(self, crf: float) -> int:
         """What the frames take with this CRF, each picture held as is usual, coded quickly.
@@ -211,11 +217,9 @@ class PlainVideo:
 
     def error(self, packets: Sequence[RunPacket]) -> float:
         """Mean error of a run as the receiver shows it."""
-        if not self._looks:
-            self._looks = [self._judge.look(f.picture) for f in self._frames[::EVERY]]
         shown = islice(self.shown(packets), 0, None, EVERY)
         looks = map(self._judge.look, shown)
-        return float(np.mean(list(map(self._judge.distance, looks, self._looks))))
+        return float(np.mean(list(map(self._judge.distance, looks, self._looks.get()))))
 
     def shown(self, packets: Sequence[RunPacket]) -> Iterator[Picture]:
         """The picture that a run shows in each of the frames."""
@@ -249,7 +253,8 @@ class PlainVideo:
         if way not in self._made:
             preset = max(QUICK, self._settings.preset)
             settings = replace(self._settings, hold=hold, preset=preset)
-            self._made[way] = Plain(settings, crf, coded_run(self._frames, crf, settings))
+            run = coded_run(self._frames, crf, settings, lambda frames: self._advance(0))
+            self._made[way] = Plain(settings, crf, run)
             self._count(1)
         return self._made[way]
 

@@ -80,7 +80,7 @@ def coded_run(
         frames: At least one, all at coded size.
         crf: AV1 quality (CRF).
         settings: How runs are coded.
-        advance: Called with how many more frames are coded.
+        advance: Called several times a second with how many more frames are coded, perhaps 0.
     """
     hold = settings.hold
     pictures = [frame.picture for frame in frames[::hold]]

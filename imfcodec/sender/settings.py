@@ -157,7 +157,7 @@ class Parts:
         """The stretch that begins with a frame."""
         mode = self._effort.mode
         if mode == "av1" or not placed.whole:
-            return Windowed(self._geometry, self._base(), self._window)
+            return Windowed(self._geometry, self._base(), self._window, self._workers)
         if mode == "imf" or self._live or not self._tokens:
             return Whole(self._geometry, self._whole(), shot=not self._live)
         return BetterOf(
@@ -167,7 +167,8 @@ class Parts:
             self._run(),
             self._stages,
             self.psnr_db,
-            self._advance,
+            self._done,
+            self._workers,
         )
 
     def _whole(self, *watchers: Watcher) -> Layer:
@@ -179,7 +180,7 @@ class Parts:
             self._settings,
             Judge(self._model, self._network),
             self._stages,
-            self._advance,
+            self._done,
             carefully=self._tokens,
         )
 
@@ -278,11 +279,16 @@ class Parts:
             emphasis,
         )
 
+    def _done(self, frames: float) -> None:
+        """So many more frames are coded, in work that somebody still waits for."""
+        if self._stopped:
+            raise CancelledError
+        self._advance(frames)
+
     @contextmanager
     def _analysing(self, stage: str) -> Iterator[None]:
         """Measure a stage of an analysis that somebody still waits for."""
-        if self._stopped:
-            raise CancelledError
+        self._done(0)
         with self._stages.timed(stage):
             yield
 

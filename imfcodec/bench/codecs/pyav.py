@@ -10,10 +10,8 @@ container has a share in the figures.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +29,13 @@ from imfcodec.bench.codecs.anchor_colour import LIMITED_RANGE, YuvToRgb
 from imfcodec.bench.codecs.codec import Encoded
 from imfcodec.bench.codecs.watched import encode_watched
 from imfcodec.codec.pictures.obu import TEMPORAL_DELIMITER, split_units
-from imfcodec.codec.pictures.scheduling import same_scheduling_class
+from imfcodec.codec.pictures.scheduling import usual_scheduling
 from imfcodec.media import writing
 from imfcodec.media.colour import PRIMARIES_BT709, TRANSFER_BT709, Matrix
 from imfcodec.media.failures import reading
 
 _PIX_FMT = "yuv420p"
 _SVT_AV1 = "libsvtav1"
-_THREADS = Path("/proc/self/task")
 
 _START_CODE = re.compile(b"\x00?\x00\x00\x01")
 _SUPPLEMENT = 6
@@ -97,7 +94,7 @@ class PyAvAnchor(Anchor):
 
     def _open(self, file: OutputContainer, clip: Clip, setting: str) -> VideoStream:
         rate = self.sampling.rate(clip)
-        with _usual_scheduling():
+        with usual_scheduling():
             stream = file.add_stream(self.encoder, rate=rate, options=self.options_at(setting))
             assert isinstance(stream, VideoStream)
             context = stream.codec_context
@@ -156,22 +153,3 @@ def _with_payload(packet: Packet[VideoStream], payload: bytes) -> Packet[Any]:
     copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
     copy.is_keyframe = packet.is_keyframe
     return copy
-
-
-@contextmanager
-def _usual_scheduling() -> Iterator[None]:
-    """Leave every thread of the process in the scheduling class that the caller has.
-
-    SVT-AV1's threads are born with the real-time class that opening it, as root, gives to the
-    process, and would keep it for as long as they work.
-    """
-    os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
-    with same_scheduling_class():
-        yield
-    if not hasattr(os, "sched_getscheduler") or not _THREADS.is_dir():
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    for thread in _THREADS.iterdir():
-        with suppress(OSError):  # one that has just ended
-            if os.sched_getscheduler(int(thread.name)) != policy:
-                os.sched_setscheduler(int(thread.name), policy, parameters)

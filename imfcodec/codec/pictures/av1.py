@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -19,7 +18,7 @@ from imfcodec.codec.pictures.obu import (
     split_units,
 )
 from imfcodec.codec.pictures.picture_codec import CodedPicture, Picture
-from imfcodec.codec.pictures.scheduling import same_scheduling_class, watched
+from imfcodec.codec.pictures.scheduling import usual_scheduling, watched
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
 
 # Without these flags, swscale's RGB is wrong by about one level on average.
@@ -112,11 +111,9 @@ class Av1PictureEncoder:
         """Code a low-delay video of one key picture and predicted pictures; watched."""
         megapixels = len(pictures) * self._size[0] * self._size[1] / 1e6
         patience_s = PATIENCE_S + PATIENCE_S_PER_MEGAPIXEL * megapixels
-        with same_scheduling_class():
-            return watched(lambda: self._unwatched(pictures, crf), patience_s)
+        return watched(lambda: self._unwatched(pictures, crf), patience_s)
 
     def _unwatched(self, pictures: Sequence[Picture], crf: float) -> list[CodedPicture]:
-        os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
         # The CRF holds for the pictures after the first; an offset makes the first one finer.
         key_crf = in_quarters(min(max(crf, MIN_CRF), MAX_CRF))
         video_crf = predicted_crf(key_crf)
@@ -139,6 +136,8 @@ class Av1PictureEncoder:
                     ":qindex-offsets=[0,0,0,0,0,0]"
                 ),
             }
+            with usual_scheduling():
+                coder.open()
             for number, picture in enumerate(pictures):
                 packets += coder.encode(yuv_of(to_yuv, picture, number))
             packets += coder.encode(None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import chain
@@ -20,7 +19,7 @@ from imfcodec.codec.pictures.obu import (
     shown_pictures,
     split_units,
 )
-from imfcodec.codec.pictures.scheduling import same_scheduling_class, watched
+from imfcodec.codec.pictures.scheduling import usual_scheduling, watched
 from imfcodec.errors import CorruptStream, KeyframeCodecError, LimitExceeded
 
 MAX_VIDEO_CRF: Final = 70
@@ -46,7 +45,8 @@ def encode_video(
         rate: Pictures per second.
         crf: Quality (CRF), 1 (best) to 70, in quarters.
         preset: SVT-AV1 preset, 0 (slowest) to 13.
-        advance: Called with how many more pictures are coded.
+        advance: Called several times a second with how many more pictures are coded, perhaps 0;
+            what it raises ends the coding.
 
     Returns:
         One temporal unit for each picture, without its temporal delimiter.
@@ -66,11 +66,9 @@ def encode_video(
         nonlocal told
         more = coded - told
         told += more
-        if more:
-            advance(more)
+        advance(more)
 
-    with same_scheduling_class():
-        return watched(lambda: _encode(pictures, rate, crf, preset, note), patience_s, tell)
+    return watched(lambda: _encode(pictures, rate, crf, preset, note), patience_s, tell)
 
 
 def _encode(
@@ -80,7 +78,6 @@ def _encode(
     preset: int,
     note: Callable[[int], None],
 ) -> list[bytes]:
-    os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
     to_yuv = VideoReformatter()
     packets = []
     rate = min(rate, Fraction(MAX_RATE))
@@ -94,6 +91,8 @@ def _encode(
             # Libav's own crf is an integer and ends at 63.
             "svtav1-params": f"crf={in_quarters(crf):g}:keyint=-1:pred-struct=2:lp=1",
         }
+        with usual_scheduling():
+            coder.open()
         frames = (yuv_of(to_yuv, picture, number) for number, picture in enumerate(pictures))
         for frame in chain(frames, [None]):
             for packet in coder.encode_lazy(frame):

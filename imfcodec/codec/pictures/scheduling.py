@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Final, TypeVar
 
@@ -21,7 +22,13 @@ LOOK_S: Final = 0.2
 Result = TypeVar("Result")
 
 _TURN = Lock()
-"""Calls take turns: another one would take a raised scheduling class for the right one."""
+"""Whoever opens SVT-AV1 takes turns: a raised scheduling class would be taken for the right one."""
+
+TURN_S: Final = 5.0
+"""Longest time that somebody waits for a turn, in seconds: one that hangs keeps it."""
+
+_THREADS: Final = Path("/proc/self/task")
+"""The threads of this process, on Linux."""
 
 
 def watched(
@@ -65,22 +72,25 @@ def _run(call: Future[Result], work: Callable[[], Result]) -> None:
 
 
 @contextlib.contextmanager
-def same_scheduling_class() -> Iterator[None]:
-    """Restore the scheduling class of the calling thread and of the process afterwards.
+def usual_scheduling() -> Iterator[None]:
+    """Open SVT-AV1 in the body; all threads then have the scheduling class of the caller.
 
-    If root opens SVT-AV1, it raises its process to SCHED_FIFO 99. That starves everything else on
-    the machine, including the caller's own threads. Calls take turns.
+    If root opens SVT-AV1, it raises its process to SCHED_FIFO 99, and its own threads are born with
+    that. They would starve everything else on the machine, including the caller's other threads.
     """
+    os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
     if not hasattr(os, "sched_getscheduler"):
         yield
         return
-    with _TURN:
-        # 0 is the calling thread; the process's id is its main thread.
-        threads = (0, os.getpid())
-        before = [(os.sched_getscheduler(who), os.sched_getparam(who)) for who in threads]
-        try:
-            yield
-        finally:
-            for who, (policy, parameters) in zip(threads, before, strict=True):
-                if os.sched_getscheduler(who) != policy:
-                    os.sched_setscheduler(who, policy, parameters)
+    has_turn = _TURN.acquire(timeout=TURN_S)
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        threads = [int(thread.name) for thread in _THREADS.iterdir()] if _THREADS.is_dir() else []
+        for thread in {0, os.getpid(), *threads}:
+            with contextlib.suppress(OSError):  # one that has just ended
+                if os.sched_getscheduler(thread) != policy:
+                    os.sched_setscheduler(thread, policy, parameters)
+        if has_turn:
+            _TURN.release()

@@ -9,13 +9,16 @@ Tokens follow a head that talks. What moves in other ways, plain video shows bet
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from imfcodec.bitstream import RunPacket
 from imfcodec.codec.stages import StageTimes
+from imfcodec.codec.upcoming import begun
 from imfcodec.media.geometry import CodingGeometry
 from imfcodec.sender.judge import VIDEO, Judge
 from imfcodec.sender.layer import Layer
@@ -46,6 +49,7 @@ class BetterOf:
         stages: StageTimes,
         psnr_db: list[float],
         advance: Callable[[float], None],
+        workers: Executor | None,
     ) -> None:
         """Take what does the work.
 
@@ -57,9 +61,11 @@ class BetterOf:
             stages: Takes the time of each stage.
             psnr_db: Of all frames that are measured; the layer's come last.
             advance: Called with how many more frames are done.
+            workers: Begin the plain video while the layer is coded.
         """
         self._geometry, self._layer, self._judge = geometry, layer_of(judge), judge
         self._settings, self._stages, self._advance = settings, stages, advance
+        self._workers = workers
         self._psnr_db, self._measured = psnr_db, len(psnr_db)
         self._frames: list[SourceFrame] = []
         self._packets: list[PicturePacket] = []
@@ -89,10 +95,12 @@ class BetterOf:
 
     def flush(self, *, more: bool) -> Iterator[LayoutPacket]:
         """See `Stretch`."""
-        self._packets += self._layer.flush()
         video = PlainVideo(
             self._frames, self._settings, self._judge, lambda n: self._advance(TRIAL * n)
         )
+        prepared = begun(partial(self._prepare, video), self._workers)
+        self._packets += self._layer.flush()
+        prepared()
         with self._stages.timed("AV1 run"):
             run = self._better(video, float(np.mean(self._judge.errors)))
         if run:
@@ -102,6 +110,10 @@ class BetterOf:
                 of_run = [psnr_of(shown[None], [frame.picture])[0] for shown, frame in pairs]
                 self._psnr_db[self._measured :] = of_run
         yield from run or self._packets
+
+    def _prepare(self, video: PlainVideo) -> None:
+        with self._stages.timed("AV1 run"):
+            video.prepare()
 
     def _better(self, video: PlainVideo, least: float) -> list[RunPacket] | None:
         """Plain video of nearly as many bytes and less than this error; None if there is none."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +25,7 @@ from imfcodec.bitstream import (
     WindowEnd,
     frame_pts,
 )
+from imfcodec.codec.upcoming import begun
 from imfcodec.media.geometry import CodingGeometry, resize
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.covering import Cover
@@ -62,6 +64,7 @@ class Windowed:
         geometry: CodingGeometry,
         base: RunCoder,
         layer_of: Callable[[Window, int], Layer],
+        workers: Executor | None,
     ) -> None:
         """Take what does the work.
 
@@ -69,8 +72,10 @@ class Windowed:
             geometry: Sizes of the base.
             base: Codes the base.
             layer_of: Makes the layer of a window, given how many windows there are.
+            workers: Code the base while windows are coded.
         """
         self._geometry, self._base, self._layer_of = geometry, base, layer_of
+        self._workers = workers
         self._cover = Cover()
         self._open: dict[int, _Open] = {}
         self._held: deque[RunPacket] = deque()  # until the windows have come as far
@@ -103,11 +108,12 @@ class Windowed:
 
     def flush(self, *, more: bool) -> Iterator[LayoutPacket]:
         """See `Stretch`."""
+        rest = begun(lambda: list(self._base.flush()), self._workers)
         for number in sorted(self._open):
             yield from self._packets(number, self._open[number].layer.flush())
             if more:
                 yield LayerPacket(number, WindowEnd(self._next_frame))
-        self._held.extend(self._base.flush())
+        self._held.extend(rest())
         yield from self._held
 
     def _turn_to(

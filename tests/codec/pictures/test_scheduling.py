@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from imfcodec.codec.pictures import scheduling
+from imfcodec.codec.pictures.av1_video import encode_video
 from imfcodec.codec.pictures.scheduling import ATTEMPTS, watched
 from imfcodec.errors import KeyframeCodecError
+from tests.conftest import moving_picture
 
 
 def test_a_call_that_hangs_is_begun_anew() -> None:
@@ -47,15 +51,51 @@ def test_errors_of_the_call_arrive() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="the system has no such classes")
-def test_both_threads_get_their_scheduling_class_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_threads_get_the_scheduling_class_of_the_caller(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "4711").touch()  # a thread that SVT-AV1 begins
     policies = {0: os.SCHED_OTHER, os.getpid(): os.SCHED_OTHER}
     parameters = os.sched_getparam(0)
+    monkeypatch.setattr(scheduling, "_THREADS", tmp_path)
     monkeypatch.setattr(os, "sched_getscheduler", policies.__getitem__)
     monkeypatch.setattr(os, "sched_getparam", lambda who: parameters)
     monkeypatch.setattr(os, "sched_setscheduler", lambda who, new, _: policies.update({who: new}))
-    with scheduling.same_scheduling_class():
-        policies.update(dict.fromkeys(policies, os.SCHED_FIFO))
+    with scheduling.usual_scheduling():
+        policies.update(dict.fromkeys([*policies, 4711], os.SCHED_FIFO))
     assert set(policies.values()) == {os.SCHED_OTHER}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="the system has no such classes")
+def test_a_turn_that_is_kept_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "TURN_S", 0.05)
+    entered = threading.Event()
+
+    def open_as_well() -> None:
+        with scheduling.usual_scheduling():
+            entered.set()
+
+    with scheduling.usual_scheduling():
+        other = threading.Thread(target=open_as_well)
+        other.start()
+        assert entered.wait(5)
+        other.join()
+    with scheduling.usual_scheduling():
+        pass
+
+
+@pytest.mark.skipif(not scheduling._THREADS.is_dir(), reason="only Linux tells of its threads")
+def test_nothing_runs_in_another_class_while_svt_av1_codes() -> None:
+    usual, classes = os.sched_getscheduler(0), set()
+
+    def look(pictures: int) -> None:
+        threads = scheduling._THREADS.iterdir()
+        classes.update(os.sched_getscheduler(int(thread.name)) for thread in threads)
+
+    pictures = [moving_picture(n, 64, 64) for n in range(40)]
+    units = encode_video(pictures, Fraction(25), 40, 8, look)
+    assert len(units) == 40
+    assert classes == {usual}
 
 
 def test_what_is_done_meanwhile_takes_no_patience() -> None:
