@@ -190,15 +190,16 @@ def _results(
     batch: BatchOptions,
 ) -> Generator[tuple[Task, Done], None, None]:
     """Do the tasks where the options say."""
-    if batch.jobs > 1 and options.threads is None:
-        threads = max(1, (os.cpu_count() or 1) // batch.jobs)
+    jobs = max(1, min(batch.jobs, len(tasks)))
+    if jobs > 1 and options.threads is None:
+        threads = max(1, (os.cpu_count() or 1) // jobs)
         options = dataclasses.replace(options, threads=threads)
     if batch.ray is not None:
         if batch.jobs > 1:
             raise OptionError("--jobs is for this machine; a cluster has as many as its cores")
         return on_cluster(tasks, work, options, batch.ray)
-    if batch.jobs > 1:
-        return in_processes(tasks, work, options, batch.jobs)
+    if jobs > 1:
+        return in_processes(tasks, work, options, jobs)
     return in_this_process(tasks, work, options)
 
 
