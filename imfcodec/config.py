@@ -49,6 +49,7 @@ class Effort:
         key_preset: SVT-AV1 preset.
         refine: Least-squares steps.
         mode: Whether plain AV1 is tried.
+        try_intervals: Whether other times between key frames are tried.
     """
 
     latency: str
@@ -57,13 +58,14 @@ class Effort:
     key_preset: int
     refine: int
     mode: str
+    try_intervals: bool = False
 
 
 EFFORTS = {
     "live": Effort("low", False, False, key_preset=8, refine=0, mode="imf"),
     "fast": Effort("normal", True, True, key_preset=4, refine=0, mode="imf"),
     "default": Effort("normal", True, True, key_preset=0, refine=1, mode="auto"),
-    "best": Effort("normal", True, True, key_preset=-1, refine=2, mode="auto"),
+    "best": Effort("normal", True, True, key_preset=-1, refine=2, mode="auto", try_intervals=True),
 }
 """By the name of the preset."""
 
@@ -327,6 +329,9 @@ class EncodeOptions:
         mode: auto also tries plain AV1 of equal size for each whole shot, or half a minute of it,
             and keeps what looks better. imf never tries it, and av1 codes the whole video with it.
             With `latency` low, auto is imf. Default: set by `preset`.
+        try_intervals: With `mode` auto, code each whole shot four times: with the time between key
+            frames as usual, 0.8, 1.25 and 1.5 times as long, and key frames coarser or finer, so
+            that the bytes hardly change. What looks best is kept. Default: set by `preset`.
         max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000. At 8000 and less,
@@ -354,6 +359,7 @@ class EncodeOptions:
     key_preset: int | None = None
     keyframe_interval_s: float | None = None
     choose_keys: bool | None = None
+    try_intervals: bool | None = None
     predict_keys: bool = True
     chain_keys: bool = True
     look_ahead: bool | None = None

@@ -116,29 +116,36 @@ def speed_tables(speed: SpeedResult) -> tuple[Table, Table]:
 
 def real_time_table(rows: Sequence[RealTime]) -> Table:
     """A line for each figure, a column for each clip."""
+    one = rows[0]
     cells: list[tuple[str, Callable[[RealTime], str]]] = [
         ("picture", lambda row: f"{row.width}x{row.height}, {row.frames} frames"),
         ("frames/s of the clip", lambda row: f"{row.rate_fps:.4g}"),
         ("threads", lambda row: str(row.threads)),
         ("kbps", lambda row: f"{row.rate_kbps:.2f}"),
-        *_playing("decode", lambda row: row.decoding),
-        *_playing("onnxruntime", lambda row: row.in_onnx),
-        ("live encode, frames/s", lambda row: f"{row.live_fps:.1f}"),
+        *(_encoding(preset) for preset in one.encode_fps),
+        ("encode live, frames/s", lambda row: f"{row.live_fps:.1f}"),
         ("longest live frame, ms", lambda row: f"{1000 * row.longest_live_s:.0f}"),
-        *_playing("live decode", lambda row: row.live_decoding),
-        ("x264 medium encode, frames/s", lambda row: f"{row.x264_fps:.0f}"),
     ]
+    for engine in one.decoding:
+        cells += _playing(f"decode, {engine}", engine, lambda row: row.decoding)
+    for engine in one.live_decoding:
+        cells += _playing(f"decode live, {engine}", engine, lambda row: row.live_decoding)
+    cells.append(("x264 medium encode, frames/s", lambda row: f"{row.x264_fps:.0f}"))
     heading = ("figure", *(row.clip for row in rows))
     return [heading, *((name, *map(text, rows)) for name, text in cells)]
 
 
+def _encoding(preset: str) -> tuple[str, Callable[[RealTime], str]]:
+    return f"encode {preset}, frames/s", lambda row: f"{row.encode_fps[preset]:.1f}"
+
+
 def _playing(
-    name: str, of: Callable[[RealTime], Playing | None]
+    name: str, engine: str, of: Callable[[RealTime], dict[str, Playing]]
 ) -> list[tuple[str, Callable[[RealTime], str]]]:
     """The lines of one way to decode."""
 
     def line(what: str, text: Callable[[Playing], str]) -> tuple[str, Callable[[RealTime], str]]:
-        return f"{name}, {what}", lambda row: text(playing) if (playing := of(row)) else "–"
+        return f"{name}, {what}", lambda row: text(of(row)[engine])
 
     return [
         line("frames/s", lambda playing: f"{playing.fps:.1f}"),

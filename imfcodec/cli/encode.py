@@ -79,6 +79,7 @@ EXPERTS: Final = (
     "key_preset",
     "keyframe_interval_s",
     "choose_keys",
+    "try_intervals",
     "predict_keys",
     "chain_keys",
     "look_ahead",

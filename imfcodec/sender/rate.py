@@ -55,8 +55,12 @@ def window_settings(
     smaller = CRF_PER_HALVING * max(0.0, math.log2(USUAL_SHARE / share))
     finer = CRF_PER_DOUBLING * math.log2(face_weight / USUAL_FACE_WEIGHT)
     further = CRF_PER_WINDOW * (windows - 1)
-    crf = settings.key_crf + WINDOW_COARSER + smaller + further - finer
-    return replace(settings, key_crf=min(max(crf, MIN_CRF), MAX_CRF))
+    return with_finer_keys(settings, finer - WINDOW_COARSER - smaller - further)
+
+
+def with_finer_keys(settings: SegmentSettings, finer: float) -> SegmentSettings:
+    """Settings with so much less CRF, if AV1 has it."""
+    return replace(settings, key_crf=min(max(settings.key_crf - finer, MIN_CRF), MAX_CRF))
 
 
 class RateControl(Protocol):

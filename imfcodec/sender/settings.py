@@ -7,7 +7,8 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import torch
 
@@ -26,7 +27,7 @@ from imfcodec.sender.key_coder import KeyCoder
 from imfcodec.sender.key_sizer import KeySizer
 from imfcodec.sender.latent_tokens import LatentTokens
 from imfcodec.sender.layer import Layer
-from imfcodec.sender.layout.better_of import BetterOf
+from imfcodec.sender.layout.better_of import BetterOf, Way
 from imfcodec.sender.layout.layout import Layout, Stretch
 from imfcodec.sender.layout.placing import PlacedFrame, WindowPlacer
 from imfcodec.sender.layout.whole import Whole
@@ -45,6 +46,7 @@ from imfcodec.sender.rate import (
     SegmentSettings,
     SteadyRate,
     window_settings,
+    with_finer_keys,
 )
 from imfcodec.sender.run_coder import RunCoder
 from imfcodec.sender.runs import FULL, RunSettings
@@ -72,6 +74,19 @@ time for 1 to 4 % less LPIPS (`benchmarks/experiments/plain_video.py`)."""
 BASE_S, LIVE_BASE_S = Fraction(60), Fraction(20)
 """No key frame is predicted from a base of this age, in seconds: usually, and at low latency, where
 packets may be lost."""
+
+
+class Spacing(NamedTuple):
+    """Times between key frames that are so many times as long, and a CRF that is so much finer."""
+
+    longer: float
+    finer: float
+
+
+USUAL: Final = Spacing(1.0, 0.0)
+
+OTHER_SPACINGS: Final = (Spacing(1.5, 4.0), Spacing(1.25, 2.0), Spacing(0.8, -2.0))
+"""These hardly change the bytes."""
 
 
 class Parts:
@@ -160,10 +175,11 @@ class Parts:
             return Windowed(self._geometry, self._base(), self._window, self._workers)
         if mode == "imf" or self._live or not self._tokens:
             return Whole(self._geometry, self._whole(), shot=not self._live)
+        spacings = (USUAL, *OTHER_SPACINGS) if self._effort.try_intervals else (USUAL,)
         return BetterOf(
             self._geometry,
-            self._whole,
-            Judge(self._model, self._network),
+            [Way(self._judge(), partial(self._whole, spacing)) for spacing in spacings],
+            self._judge(),
             self._run(),
             self._stages,
             self.psnr_db,
@@ -171,14 +187,25 @@ class Parts:
             self._workers,
         )
 
-    def _whole(self, *watchers: Watcher) -> Layer:
-        return self._layer(self._geometry.coded, self._settings, watchers)
+    def _judge(self) -> Judge:
+        return Judge(self._model, self._network)
+
+    def _whole(
+        self, spacing: Spacing = USUAL, watchers: Sequence[Watcher] = (), psnr_db: Any = None
+    ) -> Layer:
+        return self._layer(
+            self._geometry.coded,
+            lambda segment: with_finer_keys(self._settings(segment), spacing.finer),
+            self.psnr_db if psnr_db is None else psnr_db,
+            watchers,
+            spacing.longer,
+        )
 
     def _base(self) -> RunCoder:
         return RunCoder(
             replace(self._run(), restoration=FULL),
             self._settings,
-            Judge(self._model, self._network),
+            self._judge(),
             self._stages,
             self._done,
             carefully=self._tokens,
@@ -192,16 +219,23 @@ class Parts:
         self,
         size: tuple[int, int],
         settings: Callable[[Segment], SegmentSettings],
+        psnr_db: list[float],
         watchers: Sequence[Watcher] = (),
+        longer: float = 1.0,
     ) -> Layer:
-        """A layer of key frames and tokens, with pictures of this size."""
+        """A layer of key frames and tokens, with pictures of this size.
+
+        ``psnr_db`` takes what is measured. Intervals are so many times as long as usual.
+        """
         effort, chains = self._effort, self._options.chain_keys and not self._live
         keys = KeyCoder(PICTURE_CODECS[KEY_CODEC], size, effort.key_preset, chains=chains)
         packet_ticks = PACKET_S / self._time_base
         sizer = KeySizer(keys, packet_ticks, self._advance)
+        if self._options.measure:
+            watchers = [*watchers, Monitor(self._network, psnr_db)]
         coder = self._coder(keys, watchers) if self._tokens else sizer
         ahead = 0 if self._live else self._threads
-        return Layer(self._planner(), keys, coder, settings, self._stages, ahead=ahead)
+        return Layer(self._planner(longer), keys, coder, settings, self._stages, ahead=ahead)
 
     def _window(self, window: Window, windows: int) -> Layer:
         """The layer of a window, one of so many: its face counts more than the base."""
@@ -210,13 +244,14 @@ class Parts:
         return self._layer(
             (window.coded_side, window.coded_side),
             lambda segment: window_settings(self._settings(segment), share, windows, weight),
+            self.psnr_db,
         )
 
-    def _planner(self) -> Planner:
+    def _planner(self, longer: float) -> Planner:
         options, time_base = self._options, self._time_base
         oldest = (LIVE_BASE_S if self._live else BASE_S) / time_base
-        interval, live = options.point.keyframe_interval_s, self._live
-        ticks = float(interval / time_base) if interval < NO_LIMIT_S else None
+        interval_s, live = options.point.keyframe_interval_s, self._live
+        ticks = longer * float(interval_s / time_base) if interval_s < NO_LIMIT_S else None
         looks_ahead = self._effort.look_ahead and ticks is not None and not live
         plans = ticks if looks_ahead and self._effort.choose_keys else None
         policy = KeyframePolicy(
@@ -241,8 +276,6 @@ class Parts:
 
     def _coder(self, keys: KeyCoder, watchers: Sequence[Watcher]) -> SegmentCoder:
         options, live = self._options, self._live
-        if options.measure:
-            watchers = [*watchers, Monitor(self._network, self.psnr_db)]
         refines = self._effort.refine > 0
         emphasis = self._emphasis() if refines else None
         analyst = Analyst(

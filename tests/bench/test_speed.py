@@ -223,13 +223,15 @@ def test_real_time_of_commands_as_users_run_them(
     monkeypatch.setattr(real_time, "alone", lambda threads, run, *args: run(*args))
     (row,) = real_time.measure_real_time([small_video], weights="tiny", threads=1)
     assert (row.clip, row.width, row.height, row.frames, row.rate_fps) == ("small", 64, 64, 12, 25)
-    for playing in (row.decoding, row.in_onnx, row.live_decoding):
-        assert playing is not None
+    assert row.encode_fps.keys() == {"fast", "default"}
+    assert all(fps > 12 / 60 for fps in row.encode_fps.values())
+    for playing in (*row.decoding.values(), *row.live_decoding.values()):
         assert playing.fps > 12 / 60
         assert playing.memory_bytes > 50 << 20
         assert 0.1 < playing.first_picture_s < 60
         assert playing.longest_gap_s >= 1 / 25 - 0.01
-    assert row.in_onnx != row.decoding
+    assert row.decoding.keys() == row.live_decoding.keys() == {"torch", "onnxruntime"}
+    assert row.decoding["onnxruntime"] != row.decoding["torch"]
     assert 0 < row.longest_live_s < row.frames / row.live_fps
     assert row.x264_fps > row.live_fps
 

@@ -246,7 +246,7 @@ def test_speed_alone_writes_nothing(
     def fast(paths: Sequence[Path], **options: Any) -> list[RealTime]:
         assert 1 <= options["threads"] <= 2
         playing = Playing(31.25, 450 << 20, 1.2, 0.085)
-        figures = (3.5, playing, None, 33.3, 0.06, playing, 260.4)
+        figures = (3.5, {"fast": 23.3}, {"torch": playing}, 33.3, 0.06, {"torch": playing}, 260.4)
         return [RealTime(path.stem, 64, 64, 12, 25.0, 2, *figures) for path in paths]
 
     monkeypatch.setattr(speed, "measure_real_time", fast)
@@ -255,7 +255,7 @@ def test_speed_alone_writes_nothing(
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.splitlines()[0].split() == ["figure", "one", "two"]
     lines = [line.split() for line in shown.stdout.splitlines()]
-    assert ["decode,", "longest", "gap,", "ms", "85", "85"] in lines
+    assert ["decode,", "torch,", "longest", "gap,", "ms", "85", "85"] in lines
     record = json.loads(invoke("bench", "--speed", clips / "one.mkv", "--json").stdout)
     assert record["real_time"][0]["live_fps"] == 33.3
     assert not [*tmp_path.iterdir()]

@@ -58,7 +58,8 @@ def test_speed_shows_every_figure_and_names_as_they_are(capsys: pytest.CaptureFi
 
 def test_real_time_has_a_column_for_each_clip() -> None:
     playing, live = Playing(31.25, 450 << 20, 1.234, 0.085), Playing(36.4, 420 << 20, 0.98, 0.04)
-    figures = (3.5, playing, None, 33.3, 0.0601, live, 260.4)
+    encoding, decoding = {"fast": 23.33, "default": 9.04}, {"torch": playing}
+    figures = (3.5, encoding, decoding, 33.3, 0.0601, {"torch": live}, 260.4)
     rows = [RealTime(clip, 256, 256, 300, 29.97, 2, *figures) for clip in ("anna", "ben")]
     table = real_time_table(rows)
     assert table[0] == ("figure", "anna", "ben")
@@ -68,19 +69,17 @@ def test_real_time_has_a_column_for_each_clip() -> None:
         "frames/s of the clip": "29.97",
         "threads": "2",
         "kbps": "3.50",
-        "decode, frames/s": "31.2",
-        "decode, peak MiB": "450",
-        "decode, first picture, s": "1.23",
-        "decode, longest gap, ms": "85",
-        "onnxruntime, frames/s": "–",
-        "onnxruntime, peak MiB": "–",
-        "onnxruntime, first picture, s": "–",
-        "onnxruntime, longest gap, ms": "–",
-        "live encode, frames/s": "33.3",
+        "encode fast, frames/s": "23.3",
+        "encode default, frames/s": "9.0",
+        "encode live, frames/s": "33.3",
         "longest live frame, ms": "60",
-        "live decode, frames/s": "36.4",
-        "live decode, peak MiB": "420",
-        "live decode, first picture, s": "0.98",
-        "live decode, longest gap, ms": "40",
+        "decode, torch, frames/s": "31.2",
+        "decode, torch, peak MiB": "450",
+        "decode, torch, first picture, s": "1.23",
+        "decode, torch, longest gap, ms": "85",
+        "decode live, torch, frames/s": "36.4",
+        "decode live, torch, peak MiB": "420",
+        "decode live, torch, first picture, s": "0.98",
+        "decode live, torch, longest gap, ms": "40",
         "x264 medium encode, frames/s": "260",
     }

@@ -26,18 +26,24 @@ from imfcodec.bench.speed.result import Playing, RealTime
 from imfcodec.codec.network import ONNX, TORCH
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import ImfcodecError
-from imfcodec.sender import encode
+from imfcodec.receiver.inspection import inspect
 from imfcodec.sender.encoder import Encoder
 from imfcodec.weights import load_weights
 
 LOOK_S: Final = 0.05
 """Time between two looks at the memory of a process."""
 
-PRESET: Final = "fast"
-"""Preset of the stream that is decoded. Slower presets make streams that take as long to decode."""
+PRESETS: Final = ("fast", "default")
+"""Presets whose encoding is timed. The stream of the first one is decoded; those of slower ones
+take as long to decode."""
+
+LIVE: Final = "live"
 
 X264_SETTING: Final = "crf16"
 """As fine as `decode` writes."""
+
+Players = dict[str, dict[str, DecodeOptions]]
+"""How each engine decodes the stream of each preset."""
 
 
 def measure_real_time(
@@ -48,13 +54,13 @@ def measure_real_time(
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
 ) -> list[RealTime]:
-    """Measure each clip: decoding in each engine, live encoding, and x264 beside them.
+    """Measure each clip: encoding, decoding in each engine, both live, and x264 beside them.
 
     Args:
         clips: Videos.
         weights: Of the network, as `EncodeOptions` takes them.
         threads: Threads of the network and of x264, and cores that the processes may use.
-        device: Torch device of the decoder.
+        device: Torch device of the network.
         progress: Called with what is about to be measured.
 
     Raises:
@@ -62,34 +68,45 @@ def measure_real_time(
     """
     say = progress or (lambda _: None)
     opened = [Clip.open(path) for path in clips]
-    in_torch, in_onnx = DecodeOptions(engine=TORCH, device=device, threads=threads), None
+    player = DecodeOptions(engine=TORCH, device=device, threads=threads)
+    players = {TORCH: dict.fromkeys((PRESETS[0], LIVE), player)}
     with tempfile.TemporaryDirectory() as folder:
         if device == "cpu" and find_spec(ONNX) and find_spec("onnx"):
             say("export to onnxruntime")
             exported = alone(threads, _exported, weights, Path(folder))
-            in_onnx = replace(in_torch, engine=ONNX, weights=exported)
-        return [_measure(clip, weights, in_torch, in_onnx, say) for clip in opened]
+            players[ONNX] = {
+                preset: replace(player, engine=ONNX, weights=path)
+                for preset, path in exported.items()
+            }
+        return [_measure(clip, weights, threads, device, players, say) for clip in opened]
 
 
 def _measure(
     clip: Clip,
     weights: str | None,
-    in_torch: DecodeOptions,
-    in_onnx: DecodeOptions | None,
+    threads: int,
+    device: str,
+    players: Players,
     say: Callable[[str], None],
 ) -> RealTime:
-    threads = in_torch.threads or 1
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        stream, live = folder / "clip.imf", folder / "live.imf"
+        streams = {preset: Path(name) / f"{preset}.imf" for preset in (*PRESETS, LIVE)}
         say(f"{clip.name}: encode")
-        rate_kbps = alone(threads, _encode, clip, stream, weights, threads)
-        say(f"{clip.name}: decode")
-        decoding = _playing(clip, stream, in_torch)
-        also = _playing(clip, stream, in_onnx) if in_onnx else None
+        encode_fps = {
+            preset: alone(threads, _encode, clip, streams[preset], preset, weights, threads, device)
+            for preset in PRESETS
+        }
         say(f"{clip.name}: live")
-        live_fps, longest_s = alone(threads, _encode_live, clip, live, weights, threads)
-        live_decoding = _playing(clip, live, in_torch)
+        live_fps, longest_s = alone(threads, _encode_live, clip, streams[LIVE], weights, threads)
+        say(f"{clip.name}: decode")
+        decoding, live_decoding = (
+            {
+                engine: _playing(clip, streams[preset], options[preset])
+                for engine, options in players.items()
+            }
+            for preset in (PRESETS[0], LIVE)
+        )
+        rate_kbps = inspect(streams[PRESETS[0]]).rate_kbps
     say(f"{clip.name}: x264")
     return RealTime(
         clip.name,
@@ -99,8 +116,8 @@ def _measure(
         float(clip.rate),
         threads,
         rate_kbps,
+        encode_fps,
         decoding,
-        also,
         live_fps,
         longest_s,
         live_decoding,
@@ -108,19 +125,31 @@ def _measure(
     )
 
 
-def _encode(clip: Clip, stream: Path, weights: str | None, threads: int) -> float:
-    """Write the stream; its rate in kbit/s."""
-    options = EncodeOptions(
-        weights=weights, preset=PRESET, mode="imf", audio="none", threads=threads
-    )
-    return encode(clip.path, stream, options).rate_kbps
+def _encode(
+    clip: Clip, stream: Path, preset: str, weights: str | None, threads: int, device: str
+) -> float:
+    """Frames per second of the whole command that writes a stream."""
+    command = [sys.executable, "-m", "imfcodec", "encode", str(clip.path), str(stream), "--quiet"]
+    command += ["--preset", preset, "--audio", "none"]
+    command += ["--threads", str(threads), "--device", device]
+    if weights:
+        command += ["--weights", weights]
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        process.wait()
+        wall_s = time.perf_counter() - begun
+        _check(process)
+    return clip.frames / wall_s
 
 
-def _exported(weights: str | None, folder: Path) -> str:
-    """Write the graphs of the stream's weights, for onnxruntime; where they are."""
+def _exported(weights: str | None, folder: Path) -> dict[str, str]:
+    """Write the graphs of each stream's weights, for onnxruntime; where they are."""
     from imfcodec.codec.network.onnx_export import export
 
-    return str(export(load_weights(weights, PRESET), folder).path)
+    return {
+        preset: str(export(load_weights(weights, preset), folder / preset).path)
+        for preset in (PRESETS[0], LIVE)
+    }
 
 
 def _playing(clip: Clip, stream: Path, options: DecodeOptions) -> Playing:
@@ -195,7 +224,7 @@ def _encode_live(
     clip: Clip, stream: Path, weights: str | None, threads: int
 ) -> tuple[float, float]:
     """Frames per second of a live encoder, and the longest time of a frame after the first."""
-    options = EncodeOptions(weights=weights, preset="live", audio="none", threads=threads)
+    options = EncodeOptions(weights=weights, preset=LIVE, audio="none", threads=threads)
     times_s: list[float] = []
     with Encoder(
         stream, width=clip.width, height=clip.height, fps=clip.rate, options=options

@@ -124,12 +124,12 @@ class RealTime:
         frames: Of the clip.
         rate_fps: Frames per second of the clip.
         threads: Threads of network and x264, and cores that the processes may use.
-        rate_kbps: Of the stream.
-        decoding: Of the stream, with torch.
-        in_onnx: Of the stream, with onnxruntime; None where that is not installed.
+        rate_kbps: Of the stream that is decoded.
+        encode_fps: Of the command, from its start to its end, by preset.
+        decoding: Of the stream, by engine.
         live_fps: Of an encoder with preset live, key frames included.
         longest_live_s: That it took for one frame, the first one left out.
-        live_decoding: Of the stream that the live encoder wrote, with torch.
+        live_decoding: Of the stream that the live encoder wrote, by engine.
         x264_fps: Of x264 medium, encoding the same pictures.
     """
 
@@ -140,11 +140,11 @@ class RealTime:
     rate_fps: float
     threads: int
     rate_kbps: float
-    decoding: Playing
-    in_onnx: Playing | None
+    encode_fps: dict[str, float]
+    decoding: dict[str, Playing]
     live_fps: float
     longest_live_s: float
-    live_decoding: Playing
+    live_decoding: dict[str, Playing]
     x264_fps: float
 
 

@@ -1,6 +1,7 @@
-"""The whole picture coded in two ways, of which the better one is kept.
+"""The whole picture coded in several ways, of which the best one is kept.
 
-    frames ─┬─ Layer ── key frames and tokens ─┬─ which is seen to be nearer to the source?
+    frames ─┬─ Layer ── key frames and tokens ─┐
+            ├─ Layer, others spaced otherwise ─┼─ which is seen to be nearest to the source?
             └─ AV1 of as many bytes ───────────┘
 
 Tokens follow a head that talks. What moves in other ways, plain video shows better.
@@ -8,7 +9,8 @@ Tokens follow a head that talks. What moves in other ways, plain video shows bet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -24,7 +26,7 @@ from imfcodec.sender.judge import VIDEO, Judge
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.layout import LayoutPacket
 from imfcodec.sender.layout.placing import PlacedFrame
-from imfcodec.sender.monitor import psnr_of
+from imfcodec.sender.monitor import Watcher, psnr_of
 from imfcodec.sender.plain_video import SEARCH, PlainVideo, bytes_of
 from imfcodec.sender.runs import RunSettings, is_full
 from imfcodec.sender.segment_coder import PicturePacket
@@ -37,13 +39,54 @@ CLOSE: Final = 1.25
 """Plain video that was coded quickly and has at most so many times the error is coded with care."""
 
 
+SLOPE: Final = 0.4
+"""Twice as many bytes divide the error by 2 to this power."""
+
+MORE: Final = 1.1
+"""No way may take more than so many times the bytes of the first one."""
+
+
+class Way:
+    """The whole picture as one layer, and what is seen of it."""
+
+    def __init__(
+        self, judge: Judge, layer_of: Callable[[Sequence[Watcher], list[float]], Layer]
+    ) -> None:
+        """Take who judges it, and what makes it: watchers, and a list for the PSNR of its frames.
+
+        Attributes:
+            layer: It.
+            packets: Its packets.
+            psnr_db: PSNR-RGB of its frames, if that is measured.
+        """
+        self._judge = judge
+        self.psnr_db: list[float] = []
+        self.packets: list[PicturePacket] = []
+        self.layer = layer_of([judge], self.psnr_db)
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it takes in the stream."""
+        return sum(map(bytes_of, self.packets))
+
+    @property
+    def error(self) -> float:
+        """Mean error as the judge sees it."""
+        return float(np.mean(self._judge.errors))
+
+    @property
+    def cost(self) -> float:
+        """Logarithm of the error that it would have at the bytes of the others."""
+        return math.log(self.error) + SLOPE * math.log(self.size_bytes)
+
+
 class BetterOf:
     """See `Stretch`."""
 
     def __init__(
         self,
         geometry: CodingGeometry,
-        layer_of: Callable[[Judge], Layer],
+        ways: Sequence[Way],
         judge: Judge,
         settings: RunSettings,
         stages: StageTimes,
@@ -55,31 +98,30 @@ class BetterOf:
 
         Args:
             geometry: Sizes of the picture.
-            layer_of: Makes the layer, which shows the judge what it codes.
-            judge: Compares both.
+            ways: As layers; the first one is as usual.
+            judge: Sees plain video.
             settings: How plain video is coded.
             stages: Takes the time of each stage.
-            psnr_db: Of all frames that are measured; the layer's come last.
+            psnr_db: Of all frames that are measured.
             advance: Called with how many more frames are done.
-            workers: Begin the plain video while the layer is coded.
+            workers: Begin the plain video while the layers are coded.
         """
-        self._geometry, self._layer, self._judge = geometry, layer_of(judge), judge
+        self._geometry, self._ways, self._judge = geometry, ways, judge
         self._settings, self._stages, self._advance = settings, stages, advance
-        self._workers = workers
-        self._psnr_db, self._measured = psnr_db, len(psnr_db)
+        self._psnr_db, self._workers = psnr_db, workers
         self._frames: list[SourceFrame] = []
-        self._packets: list[PicturePacket] = []
+        self._best = ways[0]
         self.name = "whole"
 
     @property
     def given(self) -> float:
         """See `Stretch`."""
-        return (1 + TRIAL * (SEARCH + 1)) * len(self._frames)
+        return (len(self._ways) + TRIAL * (SEARCH + 1)) * len(self._frames)
 
     @property
     def key_config(self) -> bytes:
         """See `Stretch`."""
-        return self._layer.key_config
+        return self._best.layer.key_config
 
     def takes(self, placed: PlacedFrame) -> bool:
         """See `Stretch`."""
@@ -90,7 +132,8 @@ class BetterOf:
         frame = placed.frame
         coded = replace(frame, picture=self._geometry.to_coded(frame.picture))
         self._frames.append(coded)
-        self._packets += self._layer.push(coded)
+        for way in self._ways:
+            way.packets += way.layer.push(coded)
         return iter(())
 
     def flush(self, *, more: bool) -> Iterator[LayoutPacket]:
@@ -99,25 +142,29 @@ class BetterOf:
             self._frames, self._settings, self._judge, lambda n: self._advance(TRIAL * n)
         )
         prepared = begun(partial(self._prepare, video), self._workers)
-        self._packets += self._layer.flush()
+        for way in self._ways:
+            way.packets += way.layer.flush()
         prepared()
+        most = MORE * self._ways[0].size_bytes
+        self._best = min((w for w in self._ways if w.size_bytes <= most), key=lambda w: w.cost)
         with self._stages.timed("AV1 run"):
-            run = self._better(video, float(np.mean(self._judge.errors)))
+            run = self._better(video, self._best)
         if run:
             self.name = "av1"
-            if len(self._psnr_db) > self._measured:
-                pairs = zip(video.shown(run), self._frames, strict=True)
-                of_run = [psnr_of(shown[None], [frame.picture])[0] for shown, frame in pairs]
-                self._psnr_db[self._measured :] = of_run
-        yield from run or self._packets
+        measured = self._best.psnr_db
+        if run and measured:
+            pairs = zip(video.shown(run), self._frames, strict=True)
+            measured = [psnr_of(shown[None], [frame.picture])[0] for shown, frame in pairs]
+        self._psnr_db += measured
+        yield from run or self._best.packets
 
     def _prepare(self, video: PlainVideo) -> None:
         with self._stages.timed("AV1 run"):
             video.prepare()
 
-    def _better(self, video: PlainVideo, least: float) -> list[RunPacket] | None:
-        """Plain video of nearly as many bytes and less than this error; None if there is none."""
-        room = sum(map(bytes_of, self._packets))
+    def _better(self, video: PlainVideo, rival: Way) -> list[RunPacket] | None:
+        """Plain video of nearly as many bytes and less error; None if there is none."""
+        room, least = rival.size_bytes, rival.error
         best = video.best(room, least / VIDEO)
         if best is None or VIDEO * best.error > CLOSE * least:
             self._advance(TRIAL * len(self._frames))

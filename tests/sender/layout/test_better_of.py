@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ import imfcodec
 from imfcodec.bitstream import EndPacket, KeyPacket, RunPacket, StreamReader
 from imfcodec.metrics.fidelity import psnr_rgb_db
 from imfcodec.sender.judge import Judge
+from imfcodec.sender.layout import better_of
+from imfcodec.sender.layout.better_of import Way
 from imfcodec.sender.plain_video import PlainVideo
 from imfcodec.sender.report import EncodeReport
 from imfcodec.weights import Weights
@@ -35,10 +38,10 @@ def scrolling(count: int) -> list[np.ndarray]:
 
 
 def encoded(
-    loaded: Weights, mode: str, count: int = 30, *, measure: bool = False
+    loaded: Weights, mode: str, count: int = 30, **changes: Any
 ) -> tuple[bytes, EncodeReport]:
     file = io.BytesIO()
-    options = dataclasses.replace(AUTO, mode=mode, measure=measure)
+    options = dataclasses.replace(AUTO, mode=mode, **changes)
     with imfcodec.Encoder(file, width=64, height=64, options=options, loaded=loaded) as encoder:
         for picture in scrolling(count):
             encoder.write(picture)
@@ -93,3 +96,48 @@ def test_equal_pictures_have_no_error(loaded: Weights) -> None:
     judge = Judge(loaded.model, None)  # type: ignore[arg-type]
     same, other = judge.compare([a, b], [a, a])
     assert same == 0 < other
+
+
+USUAL = {"keyframe_interval_s": 0.4, "key_crf": 40, "choose_keys": True, "look_ahead": True}
+
+
+@pytest.fixture
+def costs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the ways are made to cost, in order; plain video never wins."""
+    costs: list[int] = []
+    monkeypatch.setattr(Way, "cost", property(lambda way: costs.pop(0)))
+    monkeypatch.setattr(Judge, "compare", lambda self, pictures, sources: [0.1] * len(pictures))
+    return costs
+
+
+@pytest.mark.parametrize(
+    ("given", "interval_s", "crf"),
+    [([3, 1, 2, 4], 0.6, 36), ([4, 3, 2, 1], 0.32, 42), ([1, 2, 3, 4], 0.4, 40)],
+)
+def test_the_time_between_key_frames_that_looks_best(
+    given: list[int],
+    interval_s: float,
+    crf: float,
+    loaded: Weights,
+    costs: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(better_of, "MORE", 100.0)
+    costs += given
+    stream, report = encoded(loaded, "auto", 40, try_intervals=True, measure=True, **USUAL)
+    assert report.coded_as == {"whole": 40}
+    best = USUAL | {"keyframe_interval_s": interval_s, "key_crf": crf}
+    expected, measured = encoded(loaded, "imf", 40, measure=True, **best)
+    assert stream == expected
+    assert report.psnr_db == measured.psnr_db
+
+
+def test_no_way_may_take_many_more_bytes(
+    loaded: Weights, costs: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs += [4, 1]
+    sizes = iter((1000, 1000, 1101, 1100, 1102))  # the first one is asked for twice
+    monkeypatch.setattr(Way, "size_bytes", property(lambda way: next(sizes, 1000)))
+    stream, _ = encoded(loaded, "auto", 40, try_intervals=True, **USUAL)
+    quarter = USUAL | {"keyframe_interval_s": 0.5, "key_crf": 38}
+    assert stream == encoded(loaded, "imf", 40, **quarter)[0]
