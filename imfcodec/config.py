@@ -286,8 +286,8 @@ class EncodeOptions:
         best_effort: If even the lowest quality, 0 or `min_quality`, exceeds `bitrate` or
             `max_size`, write that stream and warn. Default: fail.
         preset: Speed of encoding: live, fast, default or best. It sets `latency`, `look_ahead`,
-            `choose_keys`, `key_preset`, `refine` and `mode`; those that are given override it.
-            Default: default, or live with `latency` low.
+            `choose_keys`, `try_intervals`, `key_preset`, `refine` and `mode`; those that are given
+            override it. Default: default, or live with `latency` low.
         quantiser: Quantiser level of the tokens, 0 (finest) to 7; 4 to 7 are useful with the
             released weights. A higher level takes fewer bits and reproduces motion less exactly.
             Default: set by `quality`.
@@ -330,8 +330,8 @@ class EncodeOptions:
             and keeps what looks better. imf never tries it, and av1 codes the whole video with it.
             With `latency` low, auto is imf. Default: set by `preset`.
         try_intervals: With `mode` auto, code each whole shot four times: with the time between key
-            frames as usual, 0.8, 1.25 and 1.5 times as long, and key frames coarser or finer, so
-            that the bytes hardly change. What looks best is kept. Default: set by `preset`.
+            frames as usual, 0.8, 1.25 and 1.5 times as long. More key frames are coarser, so that
+            the bytes hardly change. What looks best is kept. Default: set by `preset`.
         max_windows: Largest number of windows at a time, 1 to 4.
         audio: opus transcodes the sound to Opus, copy keeps an Opus track as it is, none drops it.
         audio_bitrate: Bit rate of transcoded sound in bit/s, 6000 to 256000. At 8000 and less,

@@ -206,12 +206,12 @@ def test_another_network(small_video: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_another_rate_control(small_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rate = CoarserAndCoarser()
     monkeypatch.setattr(settings, "rate_of", lambda options: rate)
-    fixed = {"keyframe_interval_s": 0.24, "predict_keys": False, "choose_keys": False}
+    fixed = {"keyframe_interval_s": 0.08, "predict_keys": False, "choose_keys": False}
     stream = encoded(small_video, mode="imf", **fixed)
     keys = [p for p in StreamReader(io.BytesIO(stream)) if isinstance(p, KeyPacket)]
-    assert len(keys) == 2
+    assert len(keys) == 6
     assert len(keys[1].picture) < len(keys[0].picture) / 2
-    # The segment before may still wait to be written.
+    # The four segments before may still wait to be written.
     (spent, time_s), *_, (later, later_s) = rate.asked
     assert (spent, time_s) == (0, 0)
     assert len(keys[0].picture) < later < len(stream)

@@ -6,5 +6,6 @@ network/                 the network by its engine: a reference and tokens in, p
 optical_flow.py          movement since the key frame: what E_T sees
 restoration_strength.py  how strongly key frames are restored, by their quality
 stages.py                time per stage
+upcoming.py              what may still be in the making
 threads.py               torch's threads, without changing them for the host program
 """

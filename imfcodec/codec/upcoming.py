@@ -18,13 +18,19 @@ class Upcoming(Generic[Content]):
         self._make: Callable[[], Content] | None = make
         self._making = Lock()
         self._content: Content
+        self._error: Exception | None = None
 
     def get(self) -> Content:
-        """It; the same object each time, whichever thread asks."""
+        """It, or the error that came instead; the same object each time, whichever thread asks."""
         with self._making:
             if self._make is not None:
-                self._content = self._make()
-                self._make = None  # it holds what it was made from
+                make, self._make = self._make, None  # it holds what it was made from
+                try:
+                    self._content = make()
+                except Exception as error:
+                    self._error = error
+            if self._error is not None:
+                raise self._error
             return self._content
 
 

@@ -9,7 +9,6 @@ layer_decoder.py   LayerDecoder: key frames and tokens of one layer
 windows.py         WindowTrack: the window of a layer; its packets wait for the base
 runs.py            RunDecoder: plain AV1 of the base
 workers.py         Workers: threads that restore, rebuild and compose ahead
-upcoming.py        Upcoming: a picture that may still be in the making
 display.py         Display: frames at display size; composition.py draws the windows
 key_frames.py      KeyFrames: decodes key packets, keeps what predicted key frames need
 inspection.py      what a stream holds, without decoding a picture

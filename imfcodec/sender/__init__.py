@@ -12,6 +12,7 @@ segment.py          Segment: frames, and the key frame that ends them
 planning/           frames -> segments
 layer.py            a planner and a segment coder, put together
 rate.py             the settings of each segment
+analysis.py         segments -> key pictures and tokens, by several threads
 segment_coder.py    segments -> packets
 interleave.py       sound between the picture packets
 key_coder.py        key frames -> AV1, and decoded as the receiver sees them

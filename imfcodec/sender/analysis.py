@@ -32,6 +32,9 @@ from imfcodec.sender.segment import Lead, Segment
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.sender.token_refinement import Refined, unexamined
 
+Timed = Callable[[str], AbstractContextManager[None]]
+"""Measures the time of a stage."""
+
 
 class Found(NamedTuple):
     """Frames that use one key frame, in display order, and their tokens in that of coding."""
@@ -118,7 +121,7 @@ class Analyst:
         latents: Callable[[Picture], LatentTokens],
         keys: KeyCoder,
         network: Network,
-        timed: Callable[[str], AbstractContextManager[None]],
+        timed: Timed,
         workers: Executor | None,
         *,
         refines: bool,
@@ -158,15 +161,12 @@ class Analyst:
         if frame is None:
             return None
         picture = partial(self._picture, frame, segment, crf)
-        return KeyFrame(frame, picture, self._restored, self._latents, refines=self._refines)
+        restore = partial(_restored, self._network, self._timed)
+        return KeyFrame(frame, picture, restore, self._latents, refines=self._refines)
 
     def _picture(self, frame: SourceFrame, segment: Segment, crf: float) -> KeyPicture:
         with self._timed("key frame"):
             return self._keys.code(frame, segment.kind, crf)
-
-    def _restored(self, picture: KeyPicture) -> Picture:
-        with self._timed("restoration"):
-            return self._network.restore(picture.decoded, picture.restoration)
 
     def _divided(
         self,
@@ -223,6 +223,12 @@ class Analyst:
         if before:
             before.get()
         return Found([f.frame for f in frames], _latent(key.latents.get(), frames))
+
+
+def _restored(network: Network, timed: Timed, picture: KeyPicture) -> Picture:
+    """x_r of a key picture. No method of the analyst, whose key frames would then hold it."""
+    with timed("restoration"):
+        return network.restore(picture.decoded, picture.restoration)
 
 
 def _latent(latents: LatentTokens, frames: Sequence[_Moved]) -> Refined:

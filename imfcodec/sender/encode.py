@@ -40,7 +40,7 @@ def encode(
         source: Path, "-" for standard input, or a binary file object.
         target: Path, "-" for standard output, or a binary file object.
         options: See `EncodeOptions`.
-        progress: Called with the frames that are coded, and with the work done as seconds of video.
+        progress: As for `Encoder`.
         loaded: Weights to use instead of those that the options name.
 
     Raises:

@@ -109,8 +109,8 @@ class Encoder:
             sample_aspect_ratio: Width of a pixel over its height.
             colour: Colour description of the source, which the header repeats; None if unknown.
             audio: Opus parameters of the sound to come; None for a silent stream.
-            progress: Called with the frames that are coded, and with the work done in seconds of
-                video.
+            progress: Called by one thread at a time, not always the same, with the frames that are
+                coded, and with the work done in seconds of video.
             loaded: Weights to use instead of those that the options name.
             tokens: Whether the stream gets tokens. Without them nobody can decode it: it tells what
                 all else takes, in a quarter of the time.

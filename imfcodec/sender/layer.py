@@ -21,8 +21,8 @@ class Layer:
         frames ─ planner ─ segments ─┬─ key coder ─ key pictures
                                      └─ segment coder ─ packets
 
-    Other threads code the key pictures and analyse the segments. While they do, the next segments
-    are planned.
+    Other threads code the key pictures and analyse the segments. The next segment is planned when
+    the key picture of the one before is coded, while that one is analysed.
     """
 
     def __init__(

@@ -76,6 +76,11 @@ BASE_S, LIVE_BASE_S = Fraction(60), Fraction(20)
 packets may be lost."""
 
 
+AHEAD: Final = 4
+"""Segments of a layer that are analysed at the same time. If it were the number of threads, the
+stream would depend on that: sound goes between the packets as it is read."""
+
+
 class Spacing(NamedTuple):
     """Times between key frames that are so many times as long, and a CRF that is so much finer."""
 
@@ -86,7 +91,7 @@ class Spacing(NamedTuple):
 USUAL: Final = Spacing(1.0, 0.0)
 
 OTHER_SPACINGS: Final = (Spacing(1.5, 4.0), Spacing(1.25, 2.0), Spacing(0.8, -2.0))
-"""These hardly change the bytes."""
+"""More key frames are coarser, so that the bytes hardly change."""
 
 
 class Parts:
@@ -134,7 +139,7 @@ class Parts:
         self._model = placed(weights.model, options.device)
         self._quantiser = weights.tables.quantiser(options.point.quantiser)
         host = torch.get_num_threads()
-        self._threads = threads = options.threads or host
+        threads = options.threads or host
         # Segments are analysed side by side, a thread each. Live ones come frame by frame.
         self._workers = (
             None
@@ -234,7 +239,7 @@ class Parts:
         if self._options.measure:
             watchers = [*watchers, Monitor(self._network, psnr_db)]
         coder = self._coder(keys, watchers) if self._tokens else sizer
-        ahead = 0 if self._live else self._threads
+        ahead = 0 if self._live else AHEAD
         return Layer(self._planner(longer), keys, coder, settings, self._stages, ahead=ahead)
 
     def _window(self, window: Window, windows: int) -> Layer:
@@ -314,14 +319,18 @@ class Parts:
 
     def _done(self, frames: float) -> None:
         """So many more frames are coded, in work that somebody still waits for."""
+        self._check_wanted()
+        if frames:
+            self._advance(frames)
+
+    def _check_wanted(self) -> None:
         if self._stopped:
             raise CancelledError
-        self._advance(frames)
 
     @contextmanager
     def _analysing(self, stage: str) -> Iterator[None]:
         """Measure a stage of an analysis that somebody still waits for."""
-        self._done(0)
+        self._check_wanted()
         with self._stages.timed(stage):
             yield
 

@@ -17,6 +17,7 @@ from imfcodec.arrays import Picture
 from imfcodec.codec.network.in_torch import TorchNetwork
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import NoFrames, OptionError, OutputExists, UnsupportedVideo, WeightsMissing
+from imfcodec.media import AudioPacketOut, OpusParameters
 from tests.conftest import moving_picture
 
 TINY = EncodeOptions(weights="tiny", refine=0, key_preset=8, layout="whole", mode="imf")
@@ -87,13 +88,15 @@ def test_key_frames_are_restored_where_that_is_of_use(changes: dict, restores: b
 @pytest.mark.usefixtures("tiny_weights")
 @pytest.mark.parametrize("changes", [{}, {"choose_keys": False}, {"look_ahead": False}])
 def test_threads_change_no_byte(changes: dict) -> None:
-    streams = []
-    for threads in (1, 2, 5):
+    streams, sound = [], OpusParameters(1, 312, b"")
+    for threads in (1, 2, 7):
         options = replace(TINY, refine=2, keyframe_interval_s=0.4, threads=threads, **changes)
         file = io.BytesIO()
-        with imfcodec.Encoder(file, width=64, height=64, options=options) as encoder:
-            for n in range(60):
+        with imfcodec.Encoder(file, width=64, height=64, options=options, audio=sound) as encoder:
+            for n in range(80):
                 encoder.write(moving_picture(n))
+                for pts in (1920 * n, 1920 * n + 960):  # 20 ms each
+                    encoder.write_audio(AudioPacketOut(pts, bytes([8, n]), 960))
         assert encoder.report is not None
         assert encoder.report.key_frames >= 5
         streams.append(file.getvalue())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from fractions import Fraction
 from itertools import chain
 from typing import Final
@@ -45,8 +46,8 @@ def encode_video(
         rate: Pictures per second.
         crf: Quality (CRF), 1 (best) to 70, in quarters.
         preset: SVT-AV1 preset, 0 (slowest) to 13.
-        advance: Called several times a second with how many more pictures are coded, perhaps 0;
-            what it raises ends the coding.
+        advance: Called several times a second with how many more pictures are coded, perhaps 0.
+            If it raises something, the coding ends.
 
     Returns:
         One temporal unit for each picture, without its temporal delimiter.
@@ -57,9 +58,12 @@ def encode_video(
     height, width = pictures[0].shape[:2]
     patience_s = PATIENCE_S + PATIENCE_S_PER_MEGAPIXEL * len(pictures) * width * height / 1e6
     coded, told = 0, 0  # by the attempt that came furthest
+    wanted = True
 
     def note(count: int) -> None:
         nonlocal coded
+        if not wanted:
+            raise CancelledError
         coded = max(coded, count)
 
     def tell() -> None:
@@ -68,7 +72,10 @@ def encode_video(
         told += more
         advance(more)
 
-    return watched(lambda: _encode(pictures, rate, crf, preset, note), patience_s, tell)
+    try:
+        return watched(lambda: _encode(pictures, rate, crf, preset, note), patience_s, tell)
+    finally:
+        wanted = False
 
 
 def _encode(

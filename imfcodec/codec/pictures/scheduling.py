@@ -27,6 +27,9 @@ _TURN = Lock()
 TURN_S: Final = 5.0
 """Longest time that somebody waits for a turn, in seconds: one that hangs keeps it."""
 
+_CALLER: Final = 0
+"""What scheduling calls the calling thread."""
+
 _THREADS: Final = Path("/proc/self/task")
 """The threads of this process, on Linux."""
 
@@ -73,24 +76,36 @@ def _run(call: Future[Result], work: Callable[[], Result]) -> None:
 
 @contextlib.contextmanager
 def usual_scheduling() -> Iterator[None]:
-    """Open SVT-AV1 in the body; all threads then have the scheduling class of the caller.
+    """Open SVT-AV1 in the body; all threads then have the scheduling class that they had before.
 
     If root opens SVT-AV1, it raises its process to SCHED_FIFO 99, and its own threads are born with
     that. They would starve everything else on the machine, including the caller's other threads.
+    New threads get the class of the caller.
     """
     os.environ.setdefault("SVT_LOG", "1")  # errors only; the library logs to stderr
     if not hasattr(os, "sched_getscheduler"):
         yield
         return
     has_turn = _TURN.acquire(timeout=TURN_S)
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    before = _classes()
     try:
         yield
     finally:
-        threads = [int(thread.name) for thread in _THREADS.iterdir()] if _THREADS.is_dir() else []
-        for thread in {0, os.getpid(), *threads}:
-            with contextlib.suppress(OSError):  # one that has just ended
-                if os.sched_getscheduler(thread) != policy:
-                    os.sched_setscheduler(thread, policy, parameters)
+        for thread, now in _classes().items():
+            usual = before.get(thread, before[_CALLER])
+            if now != usual:
+                with contextlib.suppress(OSError):  # it has just ended
+                    os.sched_setscheduler(thread, usual[0], os.sched_param(usual[1]))
         if has_turn:
             _TURN.release()
+
+
+def _classes() -> dict[int, tuple[int, int]]:
+    """Scheduling policy and priority of the calling thread, the main one and, on Linux, all."""
+    listed = [int(thread.name) for thread in _THREADS.iterdir()] if _THREADS.is_dir() else []
+    classes = {}
+    for thread in (_CALLER, os.getpid(), *listed):
+        with contextlib.suppress(OSError):  # it has just ended
+            priority = os.sched_getparam(thread).sched_priority
+            classes[thread] = os.sched_getscheduler(thread), priority
+    return classes

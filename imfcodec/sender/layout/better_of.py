@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from imfcodec.bitstream import RunPacket
+from imfcodec.bitstream import RunPacket, TokenPacket
 from imfcodec.codec.stages import StageTimes
 from imfcodec.codec.upcoming import begun
 from imfcodec.media.geometry import CodingGeometry
@@ -42,23 +42,26 @@ CLOSE: Final = 1.25
 SLOPE: Final = 0.4
 """Twice as many bytes divide the error by 2 to this power."""
 
+LEAST: Final = 1e-4
+"""Smaller errors are as good as none."""
+
 MORE: Final = 1.1
 """No way may take more than so many times the bytes of the first one."""
 
 
 class Way:
-    """The whole picture as one layer, and what is seen of it."""
+    """The whole picture as one layer, and what is seen of it.
+
+    Attributes:
+        layer: It.
+        packets: Its packets.
+        psnr_db: PSNR-RGB of its frames, if that is measured.
+    """
 
     def __init__(
         self, judge: Judge, layer_of: Callable[[Sequence[Watcher], list[float]], Layer]
     ) -> None:
-        """Take who judges it, and what makes it: watchers, and a list for the PSNR of its frames.
-
-        Attributes:
-            layer: It.
-            packets: Its packets.
-            psnr_db: PSNR-RGB of its frames, if that is measured.
-        """
+        """Take who judges it, and what makes it: of watchers, and a list for its PSNR."""
         self._judge = judge
         self.psnr_db: list[float] = []
         self.packets: list[PicturePacket] = []
@@ -70,6 +73,11 @@ class Way:
         return sum(map(bytes_of, self.packets))
 
     @property
+    def key_frames(self) -> int:
+        """How many it has."""
+        return sum(not isinstance(packet, TokenPacket) for packet in self.packets)
+
+    @property
     def error(self) -> float:
         """Mean error as the judge sees it."""
         return float(np.mean(self._judge.errors))
@@ -77,7 +85,7 @@ class Way:
     @property
     def cost(self) -> float:
         """Logarithm of the error that it would have at the bytes of the others."""
-        return math.log(self.error) + SLOPE * math.log(self.size_bytes)
+        return math.log(max(self.error, LEAST)) + SLOPE * math.log(self.size_bytes)
 
 
 class BetterOf:
@@ -145,8 +153,7 @@ class BetterOf:
         for way in self._ways:
             way.packets += way.layer.flush()
         prepared()
-        most = MORE * self._ways[0].size_bytes
-        self._best = min((w for w in self._ways if w.size_bytes <= most), key=lambda w: w.cost)
+        self._best = min(self._comparable(), key=lambda way: way.cost)
         with self._stages.timed("AV1 run"):
             run = self._better(video, self._best)
         if run:
@@ -157,6 +164,18 @@ class BetterOf:
             measured = [psnr_of(shown[None], [frame.picture])[0] for shown, frame in pairs]
         self._psnr_db += measured
         yield from run or self._best.packets
+
+    def _comparable(self) -> Iterator[Way]:
+        """The first way, and those that have another number of key frames, but not many more bytes.
+
+        If the number is the same, they would only be finer or coarser than was asked for.
+        """
+        first, *others = self._ways
+        yield first
+        most_bytes = MORE * first.size_bytes
+        for way in others:
+            if way.key_frames != first.key_frames and way.size_bytes <= most_bytes:
+                yield way
 
     def _prepare(self, video: PlainVideo) -> None:
         with self._stages.timed("AV1 run"):

@@ -72,7 +72,7 @@ class Windowed:
             geometry: Sizes of the base.
             base: Codes the base.
             layer_of: Makes the layer of a window, given how many windows there are.
-            workers: Code the base while windows are coded.
+            workers: Code the end of the base while that of the windows is coded.
         """
         self._geometry, self._base, self._layer_of = geometry, base, layer_of
         self._workers = workers

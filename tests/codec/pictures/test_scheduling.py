@@ -51,19 +51,25 @@ def test_errors_of_the_call_arrive() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="the system has no such classes")
-def test_all_threads_get_the_scheduling_class_of_the_caller(
+def test_threads_keep_their_scheduling_class_and_new_ones_get_that_of_the_caller(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "4711").touch()  # a thread that SVT-AV1 begins
-    policies = {0: os.SCHED_OTHER, os.getpid(): os.SCHED_OTHER}
-    parameters = os.sched_getparam(0)
+    caller, main, idle, new = 0, os.getpid(), 4711, 4712
+    usual, raised = (os.SCHED_OTHER, 0), (os.SCHED_FIFO, 99)
+    classes = {caller: usual, main: usual, idle: (os.SCHED_IDLE, 0)}
+    (tmp_path / str(idle)).touch()
     monkeypatch.setattr(scheduling, "_THREADS", tmp_path)
-    monkeypatch.setattr(os, "sched_getscheduler", policies.__getitem__)
-    monkeypatch.setattr(os, "sched_getparam", lambda who: parameters)
-    monkeypatch.setattr(os, "sched_setscheduler", lambda who, new, _: policies.update({who: new}))
+    monkeypatch.setattr(os, "sched_getscheduler", lambda who: classes[who][0])
+    monkeypatch.setattr(os, "sched_getparam", lambda who: os.sched_param(classes[who][1]))
+    monkeypatch.setattr(
+        os,
+        "sched_setscheduler",
+        lambda who, policy, param: classes.update({who: (policy, param.sched_priority)}),
+    )
     with scheduling.usual_scheduling():
-        policies.update(dict.fromkeys([*policies, 4711], os.SCHED_FIFO))
-    assert set(policies.values()) == {os.SCHED_OTHER}
+        (tmp_path / str(new)).touch()  # a thread that SVT-AV1 begins
+        classes.update(dict.fromkeys((caller, main, idle, new), raised))
+    assert classes == {caller: usual, main: usual, idle: (os.SCHED_IDLE, 0), new: usual}
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="the system has no such classes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from imfcodec.sender.layout.better_of import Way
 from imfcodec.sender.plain_video import PlainVideo
 from imfcodec.sender.report import EncodeReport
 from imfcodec.weights import Weights
+from tests.conftest import moving_picture
 from tests.heads import OPTIONS, loaded_weights
+
+Source = Callable[[int], list[np.ndarray]]
 
 AUTO = dataclasses.replace(OPTIONS, layout="whole", key_crf=40, short_side=64)
 
@@ -37,13 +41,18 @@ def scrolling(count: int) -> list[np.ndarray]:
     return [np.roll(noise, 4 * n, 0)[:64, :64] for n in range(count)]
 
 
+def gliding(count: int) -> list[np.ndarray]:
+    """A picture that moves little by little, uint8 [64, 64, 3] each."""
+    return [moving_picture(n) for n in range(count)]
+
+
 def encoded(
-    loaded: Weights, mode: str, count: int = 30, **changes: Any
+    loaded: Weights, mode: str, count: int = 30, source: Source = scrolling, **changes: Any
 ) -> tuple[bytes, EncodeReport]:
     file = io.BytesIO()
     options = dataclasses.replace(AUTO, mode=mode, **changes)
     with imfcodec.Encoder(file, width=64, height=64, options=options, loaded=loaded) as encoder:
-        for picture in scrolling(count):
+        for picture in source(count):
             encoder.write(picture)
     return file.getvalue(), encoder.close()
 
@@ -98,46 +107,62 @@ def test_equal_pictures_have_no_error(loaded: Weights) -> None:
     assert same == 0 < other
 
 
-USUAL = {"keyframe_interval_s": 0.4, "key_crf": 40, "choose_keys": True, "look_ahead": True}
+PLANNED = {"choose_keys": True, "look_ahead": True, "measure": True}
 
 
 @pytest.fixture
-def costs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """What the ways are made to cost, in order; plain video never wins."""
-    costs: list[int] = []
-    monkeypatch.setattr(Way, "cost", property(lambda way: costs.pop(0)))
-    monkeypatch.setattr(Judge, "compare", lambda self, pictures, sources: [0.1] * len(pictures))
+def costs(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
+    """What ways are made to cost, by their key frames; plain video never wins."""
+    costs: dict[int, float] = {}
+    monkeypatch.setattr(Way, "cost", property(lambda way: costs[way.key_frames]))
+    monkeypatch.setattr(Judge, "compare", lambda self, pictures, sources: [0.001] * len(pictures))
     return costs
 
 
 @pytest.mark.parametrize(
-    ("given", "interval_s", "crf"),
-    [([3, 1, 2, 4], 0.6, 36), ([4, 3, 2, 1], 0.32, 42), ([1, 2, 3, 4], 0.4, 40)],
+    ("usual_s", "given", "best_s", "best_crf"),
+    [
+        (0.5, {3: 1, 4: 2}, 0.75, 36),
+        (0.5, {3: 2, 4: 1}, 0.5, 40),
+        (0.4, {4: 2, 5: 1}, 0.32, 42),
+        (0.4, {4: 1, 5: 2}, 0.4, 40),  # longer intervals have four key frames as well
+    ],
 )
 def test_the_time_between_key_frames_that_looks_best(
-    given: list[int],
-    interval_s: float,
-    crf: float,
+    usual_s: float,
+    given: dict[int, float],
+    best_s: float,
+    best_crf: float,
     loaded: Weights,
-    costs: list[int],
+    costs: dict[int, float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(better_of, "MORE", 100.0)
-    costs += given
-    stream, report = encoded(loaded, "auto", 40, try_intervals=True, measure=True, **USUAL)
+    costs |= given
+    usual = PLANNED | {"keyframe_interval_s": usual_s, "key_crf": 40}
+    stream, report = encoded(loaded, "auto", 40, gliding, try_intervals=True, **usual)
     assert report.coded_as == {"whole": 40}
-    best = USUAL | {"keyframe_interval_s": interval_s, "key_crf": crf}
-    expected, measured = encoded(loaded, "imf", 40, measure=True, **best)
+    best = PLANNED | {"keyframe_interval_s": best_s, "key_crf": best_crf}
+    expected, measured = encoded(loaded, "imf", 40, gliding, **best)
     assert stream == expected
     assert report.psnr_db == measured.psnr_db
 
 
+@pytest.mark.parametrize(
+    ("shorter_bytes", "best_s", "best_crf"), [(1100, 0.32, 42), (1101, 0.4, 40)]
+)
 def test_no_way_may_take_many_more_bytes(
-    loaded: Weights, costs: list[int], monkeypatch: pytest.MonkeyPatch
+    shorter_bytes: int,
+    best_s: float,
+    best_crf: float,
+    loaded: Weights,
+    costs: dict[int, float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    costs += [4, 1]
-    sizes = iter((1000, 1000, 1101, 1100, 1102))  # the first one is asked for twice
-    monkeypatch.setattr(Way, "size_bytes", property(lambda way: next(sizes, 1000)))
-    stream, _ = encoded(loaded, "auto", 40, try_intervals=True, **USUAL)
-    quarter = USUAL | {"keyframe_interval_s": 0.5, "key_crf": 38}
-    assert stream == encoded(loaded, "imf", 40, **quarter)[0]
+    costs |= {4: 2, 5: 1}
+    sizes = {4: 1000, 5: shorter_bytes}
+    monkeypatch.setattr(Way, "size_bytes", property(lambda way: sizes[way.key_frames]))
+    usual = PLANNED | {"keyframe_interval_s": 0.4, "key_crf": 40}
+    stream, _ = encoded(loaded, "auto", 40, gliding, try_intervals=True, **usual)
+    best = PLANNED | {"keyframe_interval_s": best_s, "key_crf": best_crf}
+    assert stream == encoded(loaded, "imf", 40, gliding, **best)[0]
