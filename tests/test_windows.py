@@ -297,7 +297,7 @@ def test_much_sound_does_not_come_before_the_base(
     with imfcodec.Encoder(
         file, width=320, height=192, options=OPTIONS, loaded=loaded, audio=OPUS
     ) as encoder:
-        for frame in frames_of(two_heads, 50):
+        for frame in frames_of(two_heads, 90):
             encoder.write(frame.picture)
         assert file.getvalue()
         for packet in sound(3100):  # a minute

@@ -9,9 +9,10 @@ A packet of the base waits until every window has come as far.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -109,12 +110,15 @@ class Windowed:
     def flush(self, *, more: bool) -> Iterator[LayoutPacket]:
         """See `Stretch`."""
         rest = begun(lambda: list(self._base.flush()), self._workers)
-        for number in sorted(self._open):
-            yield from self._packets(number, self._open[number].layer.flush())
-            if more:
-                yield LayerPacket(number, WindowEnd(self._next_frame))
+        yield from _in_turn(self._rest(number, more=more) for number in sorted(self._open))
         self._held.extend(rest())
         yield from self._held
+
+    def _rest(self, number: int, *, more: bool) -> Iterator[LayerPacket]:
+        """The last packets of a layer."""
+        yield from self._packets(number, self._open[number].layer.flush())
+        if more:
+            yield LayerPacket(number, WindowEnd(self._next_frame))
 
     def _turn_to(
         self, number: int, window: Window | None, frame: int, count: int
@@ -162,6 +166,16 @@ class Windowed:
             if reached is not None and packet.first_frame + len(packet.pts) > reached:
                 return
             yield self._held.popleft()
+
+
+def _in_turn(layers: Iterable[Iterator[LayerPacket]]) -> Iterator[LayerPacket]:
+    """A packet of each layer, then another of each, and so on: so all are at work."""
+    waiting = deque(layers)
+    while waiting:
+        layer = waiting.popleft()
+        for packet in islice(layer, 1):
+            yield packet
+            waiting.append(layer)
 
 
 def cropped(picture: Picture, window: Window) -> Picture:
