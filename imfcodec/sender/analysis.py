@@ -37,7 +37,12 @@ Timed = Callable[[str], AbstractContextManager[None]]
 
 
 class Found(NamedTuple):
-    """Frames that use one key frame, in display order, and their tokens in that of coding."""
+    """Frames that use one key frame.
+
+    Attributes:
+        frames: They, in display order.
+        latent: Their tokens, in the order of coding.
+    """
 
     frames: list[SourceFrame]
     latent: Refined
@@ -74,7 +79,7 @@ class KeyFrame:
         )
         self.tracker = Upcoming(lambda: MovementTracker(reference.get()))
         self.latents = Upcoming(lambda: latents(reference.get()))
-        # Frames are followed, and their tokens found, one after the other.
+        # What was begun last: frames are followed, and their tokens found, one after the other.
         self.followed: Upcoming[_Divided] = Upcoming(lambda: _Divided([], []))
         self.found: Upcoming[Found] | None = None
 
@@ -105,7 +110,7 @@ class Analysis:
     Attributes:
         key: Its key frame, if it has one.
         following: Waits for the frames that use the last key frame.
-        leading: Waits for the frames that use its own one.
+        leading: Waits for the frames that use its own key frame.
     """
 
     key: KeyFrame | None
