@@ -339,8 +339,9 @@ class EncodeOptions:
         begin_s: Time in IN at which to begin, in seconds.
         end_s: Time in IN at which to end, in seconds. Default: the end.
         measure: Also rebuild what the receiver will see and report its PSNR. This takes longer.
-        threads: Threads of the network, 1 to 1024. So many stretches between key frames are coded
-            at the same time; that changes no byte. Default: torch's own choice.
+        threads: Threads of the network, 1 to 1024. Each codes a stretch between two key frames, of
+            which at most five are coded at the same time. The number changes no byte. Default:
+            torch's own choice.
         device: Device that runs the network, for example cpu, cuda, cuda:1 or mps; auto takes a GPU
             if there is one.
         overwrite: Replace existing output.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
 Progress = Callable[[int, float], None]
 """Called with the number of frames done and their duration in seconds."""
+
+Timed = Callable[[str], AbstractContextManager[None]]
+"""Takes the name of a stage, and measures the body as a part of it, as `StageTimes.timed` does."""
 
 _counting = Lock()
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from imfcodec.arrays import Picture
 from imfcodec.codec.network import Network
 from imfcodec.codec.network.in_torch import to_tensor
 from imfcodec.codec.optical_flow import MovementTracker
+from imfcodec.codec.stages import Timed
 from imfcodec.codec.upcoming import Upcoming, begun
 from imfcodec.model.layers import reduce_short_side
 from imfcodec.sender.key_coder import KeyCoder, KeyPicture
@@ -31,9 +31,6 @@ from imfcodec.sender.reference_choice import MULTIPLE, SIDE, divided, unexplaine
 from imfcodec.sender.segment import Lead, Segment
 from imfcodec.sender.source_frame import SourceFrame
 from imfcodec.sender.token_refinement import Refined, unexamined
-
-Timed = Callable[[str], AbstractContextManager[None]]
-"""Measures the time of a stage."""
 
 
 class Found(NamedTuple):

@@ -10,7 +10,7 @@ what these two were corrected by, and of their curvature, each weighted by its n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from imfcodec.arrays import Picture
 from imfcodec.codec.network.in_torch import place_of, to_tensor
+from imfcodec.codec.stages import Timed
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.model.imf import IMF
 from imfcodec.sender.face_emphasis import FaceEmphasis
@@ -47,7 +48,7 @@ class LatentTokens:
         quantiser: Quantiser,
         reference: Picture,
         steps: int,
-        timed: Callable[[str], AbstractContextManager[None]] = lambda stage: nullcontext(),
+        timed: Timed = lambda stage: nullcontext(),
         advance: Callable[[int], None] = lambda frames: None,
         emphasis: FaceEmphasis | None = None,
     ) -> None:

@@ -21,8 +21,8 @@ class Layer:
         frames ─ planner ─ segments ─┬─ key coder ─ key pictures
                                      └─ segment coder ─ packets
 
-    Other threads code the key pictures and analyse the segments. The next segment is planned when
-    the key picture of the one before is coded, while that one is analysed.
+    Other threads code the key pictures and analyse the segments. A segment is planned once the key
+    picture before it is coded, while others are still analysed.
     """
 
     def __init__(

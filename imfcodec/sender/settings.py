@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 
@@ -77,8 +77,8 @@ packets may be lost."""
 
 
 AHEAD: Final = 4
-"""Segments of a layer that are analysed at the same time. If it were the number of threads, the
-stream would depend on that: sound goes between the packets as it is read."""
+"""Segments of a layer that are begun before the packets of one are waited for. If it were the
+number of threads, the stream would depend on that: sound goes between the packets as it is read."""
 
 
 class Spacing(NamedTuple):
@@ -196,7 +196,10 @@ class Parts:
         return Judge(self._model, self._network)
 
     def _whole(
-        self, spacing: Spacing = USUAL, watchers: Sequence[Watcher] = (), psnr_db: Any = None
+        self,
+        spacing: Spacing = USUAL,
+        watchers: Sequence[Watcher] = (),
+        psnr_db: list[float] | None = None,
     ) -> Layer:
         return self._layer(
             self._geometry.coded,

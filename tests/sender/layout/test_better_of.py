@@ -107,7 +107,13 @@ def test_equal_pictures_have_no_error(loaded: Weights) -> None:
     assert same == 0 < other
 
 
-PLANNED = {"choose_keys": True, "look_ahead": True, "measure": True}
+def gliding_at(
+    loaded: Weights, mode: str, interval_s: float, crf: float, **changes: Any
+) -> tuple[bytes, EncodeReport]:
+    """40 frames with planned key frames."""
+    point = {"keyframe_interval_s": interval_s, "key_crf": crf}
+    planned = {"choose_keys": True, "look_ahead": True, "measure": True}
+    return encoded(loaded, mode, 40, gliding, **point, **planned, **changes)
 
 
 @pytest.fixture
@@ -139,11 +145,9 @@ def test_the_time_between_key_frames_that_looks_best(
 ) -> None:
     monkeypatch.setattr(better_of, "MORE", 100.0)
     costs |= given
-    usual = PLANNED | {"keyframe_interval_s": usual_s, "key_crf": 40}
-    stream, report = encoded(loaded, "auto", 40, gliding, try_intervals=True, **usual)
+    stream, report = gliding_at(loaded, "auto", usual_s, 40, try_intervals=True)
     assert report.coded_as == {"whole": 40}
-    best = PLANNED | {"keyframe_interval_s": best_s, "key_crf": best_crf}
-    expected, measured = encoded(loaded, "imf", 40, gliding, **best)
+    expected, measured = gliding_at(loaded, "imf", best_s, best_crf)
     assert stream == expected
     assert report.psnr_db == measured.psnr_db
 
@@ -162,7 +166,5 @@ def test_no_way_may_take_many_more_bytes(
     costs |= {4: 2, 5: 1}
     sizes = {4: 1000, 5: shorter_bytes}
     monkeypatch.setattr(Way, "size_bytes", property(lambda way: sizes[way.key_frames]))
-    usual = PLANNED | {"keyframe_interval_s": 0.4, "key_crf": 40}
-    stream, _ = encoded(loaded, "auto", 40, gliding, try_intervals=True, **usual)
-    best = PLANNED | {"keyframe_interval_s": best_s, "key_crf": best_crf}
-    assert stream == encoded(loaded, "imf", 40, gliding, **best)[0]
+    stream, _ = gliding_at(loaded, "auto", 0.4, 40, try_intervals=True)
+    assert stream == gliding_at(loaded, "imf", best_s, best_crf)[0]
