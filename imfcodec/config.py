@@ -276,9 +276,10 @@ class EncodeOptions:
         quality: Quality, 0 (smallest stream) to 100 (best). It sets `key_crf`, `quantiser` and
             the time between key frames. With `bitrate` or `max_size`, the search begins here; with
             `bitrate` and `latency` low, the rate sets it.
-        bitrate: Rate to meet in bit/s, of all but the sound. The video is encoded several times,
-            and IN must be a file. With `latency` low it is encoded once, and the CRF of key frames
-            follows what has been spent.
+        bitrate: Rate to meet in bit/s. The sound is not counted (but see `with_sound`). The video
+            is encoded several times, and IN must be a file. With `latency` low it is encoded once,
+            and the CRF of key frames follows what has been spent.
+        with_sound: With `bitrate`: the sound counts, so that it is the rate of the whole stream.
         max_size: Largest size of the stream in bytes, sound included. The video is encoded several
             times. IN must be a file, and `latency` normal.
         min_quality: With `bitrate` or `max_size`: no second of the video is coded at a lower
@@ -351,6 +352,7 @@ class EncodeOptions:
     weights: str | None = None
     quality: float = 60.0
     bitrate: int | None = None
+    with_sound: bool = False
     max_size: int | None = None
     min_quality: float = 0.0
     best_effort: bool = False
@@ -460,6 +462,8 @@ class EncodeOptions:
                     f"a rate or a size must be {MIN_TARGET} to {MAX_TARGET}, not {target}; "
                     "5k is 5000, and 2M is 2000000"
                 )
+        if self.with_sound and self.bitrate is None:
+            raise OptionError("with_sound needs a bitrate, in which the sound is to count")
         if self.bitrate is None and self.max_size is None:
             if self.min_quality:
                 raise OptionError("a lowest quality needs a rate or a size that it limits")

@@ -87,6 +87,8 @@ def test_quality_sets_what_no_other_option_sets() -> None:
         {"max_size": 0},
         {"max_size": 10**400},
         {"bitrate": 5000, "max_size": 10**6},
+        {"with_sound": True},
+        {"max_size": 10**6, "with_sound": True},
         {"bitrate": 5000, "key_crf": 34},
         {"bitrate": 5000, "quantiser": 4},
         {"max_size": 5000, "keyframe_interval_s": 3.0},

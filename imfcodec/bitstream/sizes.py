@@ -53,6 +53,10 @@ class SizeLedger:
             + self.container_bytes
         )
 
+    def counted_bytes(self, *, with_sound: bool) -> int:
+        """Size of the file, with its sound or without it, in bytes."""
+        return self.total_bytes - (0 if with_sound else self.audio_bytes)
+
     def add_header(self, header: StreamHeader, size_bytes: int) -> None:
         """Counts signature and header, which take `size_bytes` together."""
         self._add(SizeLedger(key_bytes=len(header.key_config)), size_bytes)

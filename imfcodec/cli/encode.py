@@ -131,9 +131,9 @@ class EncodeCommand(click.Command):
     bitrate={
         "type": bit_rate,
         "metavar": "RATE",
-        "help": "Rate to meet in bit/s, of all but the sound; for example 5k or 5000. IN must be a "
-        "file: it is encoded several times. With --latency low it may be a pipe and is encoded "
-        "once; the CRF of key frames then follows what has been spent.",
+        "help": "Rate to meet in bit/s; for example 5k or 5000. The sound is not counted (but see "
+        "--with-sound). IN must be a file: it is encoded several times. With --latency low it may "
+        "be a pipe and is encoded once; the CRF of key frames then follows what has been spent.",
     },
     max_size={
         "type": size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -20,11 +21,11 @@ from imfcodec.media.timing import exact
 from imfcodec.sender.encoder import Encoder, check_target, open_target
 from imfcodec.sender.live_source import LiveSource
 from imfcodec.sender.report import EncodeReport
-from imfcodec.sender.target import Pass, check_source, meet_target, taken
+from imfcodec.sender.target import Pass, check_source, excess_of, meet_target, taken
 from imfcodec.weights import Weights
 
-MUCH = 1.05
-"""A rate that is met in one pass may be exceeded so many times."""
+MUCH = math.log(1.05)
+"""Largest excess of a rate that is met in one pass."""
 
 
 def encode(
@@ -130,7 +131,7 @@ def _encode(
     report.warnings = reader.warnings
     if live and live.dropped:
         report.warnings.append(f"{live.dropped} frames were dropped to keep up with the source")
-    if options.bitrate and 1000 * report.rate_kbps > MUCH * options.bitrate:
+    if options.bitrate and excess_of(report, options) > MUCH:
         report.warnings.append(f"the stream takes {taken(report, options)}")
     return report
 

@@ -132,7 +132,9 @@ class Encoder:
                 "an Encoder meets no size, and a rate only with latency 'low'; imfcodec.encode can"
             )
         if options.bitrate:
-            options = self._options = replace(options, quality=live_quality(options.bitrate))
+            sound_bps = options.audio_bitrate if options.with_sound and audio else 0
+            quality = live_quality(max(1, options.bitrate - sound_bps))
+            options = self._options = replace(options, quality=quality)
         check_target(target, options.format)
         self._geometry = CodingGeometry.fit(width, height, options.short_side)
         self._aspect, self._colour, self._audio = sample_aspect_ratio, colour, audio
@@ -302,9 +304,9 @@ class Encoder:
         sizes = self._stream.sizes if self._stream else SizeLedger()
         first = segment.frames[0] if segment.frames else segment.key
         assert first is not None  # no planner makes an empty segment
-        video_bytes = sizes.total_bytes - sizes.audio_bytes
+        spent_bytes = sizes.counted_bytes(with_sound=self._options.with_sound)
         return self._rate.next(
-            video_bytes, first.pts * self._time_base, with_key=segment.key is not None
+            spent_bytes, first.pts * self._time_base, with_key=segment.key is not None
         )
 
     def _put(self, packets: Iterator[LayoutPacket]) -> None:
@@ -338,7 +340,7 @@ class Encoder:
             self._stream.write(packet)
             self._file.flush()
         sizes = self._stream.sizes
-        video_bytes = sizes.total_bytes - sizes.audio_bytes
+        video_bytes = sizes.counted_bytes(with_sound=False)
         self._peak.add(self._time_s, video_bytes - self._counted_bytes)
         self._counted_bytes = video_bytes
 

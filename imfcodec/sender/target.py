@@ -117,7 +117,7 @@ def meet_target(
 
 
 def _meet(passes: _Passes, options: EncodeOptions) -> tuple[Path, EncodeReport]:
-    final = replace(options, bitrate=None, max_size=None, min_quality=0.0)
+    final = replace(options, bitrate=None, with_sound=False, max_size=None, min_quality=0.0)
     quick = _hasty(replace(final, refine=0, measure=False))
     if final.effort.mode == "auto":
         quick = replace(quick, mode="imf")
@@ -202,7 +202,7 @@ class _Passes:
             self._made[options] = path, report
             self._frames += report.frames
             self._duration_s += report.duration_s
-        return self._excess(self._made[options][1])
+        return excess_of(self._made[options][1], self._target)
 
     def above(self, options: EncodeOptions) -> float:
         """What five seconds beyond `PEAK` add to the excess of a stream that was made."""
@@ -230,7 +230,7 @@ class _Passes:
 
     def trial(self, options: EncodeOptions, token_bytes: float) -> float:
         """Excess with these options if tokens take so many bytes."""
-        return self._excess(self._without_tokens(options), token_bytes)
+        return excess_of(self._without_tokens(options), self._target, token_bytes)
 
     def _without_tokens(self, options: EncodeOptions) -> EncodeReport:
         options = _hasty(replace(options, refine=0, measure=False))
@@ -249,14 +249,6 @@ class _Passes:
         close, limits = (AIM - CLOSE, AIM + CLOSE), (self._target.min_quality, MAX_QUALITY)
         search(tried, excess, CRF_SLOPE, close, limits, TRIALS)
         return nearest({q: tried[q] for q in tried if tried[q] <= 0} or tried)
-
-    def _excess(self, report: EncodeReport, more_bytes: float = 0.0) -> float:
-        size_bytes = report.sizes.total_bytes + more_bytes
-        if self._target.bitrate is not None:
-            bits = 8 * (size_bytes - report.sizes.audio_bytes)
-            return math.log(bits / report.duration_s / self._target.bitrate)
-        assert self._target.max_size is not None
-        return math.log(size_bytes / self._target.max_size)
 
     def result(self, options: EncodeOptions) -> tuple[Path, EncodeReport]:
         """The stream with these options and its report, which says how many passes there were."""
@@ -288,8 +280,31 @@ def _at(options: EncodeOptions, quality: float, base: float) -> EncodeOptions:
     )
 
 
+def _counted_bytes(report: EncodeReport, target: EncodeOptions) -> int:
+    """The bytes of a stream that count for a rate or a size."""
+    return report.sizes.counted_bytes(with_sound=target.bitrate is None or target.with_sound)
+
+
+def excess_of(report: EncodeReport, target: EncodeOptions, more_bytes: float = 0.0) -> float:
+    """Logarithm of what a stream takes over what it may take.
+
+    Args:
+        report: Of the stream.
+        target: Has a rate or a size.
+        more_bytes: Added to the size of the stream.
+    """
+    size_bytes = _counted_bytes(report, target) + more_bytes
+    if target.bitrate is not None:
+        return math.log(8 * size_bytes / report.duration_s / target.bitrate)
+    assert target.max_size is not None
+    return math.log(size_bytes / target.max_size)
+
+
 def taken(report: EncodeReport, target: EncodeOptions) -> str:
     """What a stream takes and may take."""
-    if target.bitrate is not None:
-        return f"{report.rate_kbps:.2f} kbit/s, not {target.bitrate / 1000:.2f} kbit/s"
-    return f"{report.sizes.total_bytes} bytes, not {target.max_size} bytes"
+    size_bytes = _counted_bytes(report, target)
+    if target.bitrate is None:
+        return f"{size_bytes} bytes, not {target.max_size} bytes"
+    sound = " with its sound" if target.with_sound else ""
+    kbps, wanted_kbps = 8 * size_bytes / report.duration_s / 1000, target.bitrate / 1000
+    return f"{kbps:.2f} kbit/s{sound}, not {wanted_kbps:.2f} kbit/s"

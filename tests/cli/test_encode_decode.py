@@ -163,6 +163,7 @@ def test_a_rate_in_one_pass(invoke: Invoke, clip: Path, tmp_path: Path) -> None:
         ("--quality", "101"),
         ("--bitrate", "5k", "--max-size", "2M"),
         ("--bitrate", "5k", "--key-crf", "30"),
+        ("--max-size", "2M", "--with-sound"),
         ("--max-size", "2M", "--latency", "low"),
     ],
     ids=str,

@@ -88,9 +88,14 @@ def test_a_rate_is_lowered_for_five_seconds_above_it(share: float, lowest: float
         assert sizes[0] == sizes[1]
 
 
-def test_a_size_counts_sound() -> None:
-    report = met(Source(), max_size=4000, refine=0)
-    assert 3800 <= report.sizes.total_bytes <= 4000
+def test_a_size_counts_sound_and_a_rate_on_request() -> None:
+    size = met(Source(), max_size=4000, refine=0).sizes
+    assert 3800 <= size.total_bytes <= 4000
+    rate = met(Source(), bitrate=4000, with_sound=True, refine=0).sizes
+    assert rate.audio_bytes > 0
+    assert 3800 <= rate.total_bytes <= 4080  # of eight seconds
+    with pytest.raises(TargetMissed, match=r"takes 1\.87 kbit/s with its sound, not 1\.50 kbit/s"):
+        met(Source(), bitrate=1500, with_sound=True)
 
 
 @pytest.mark.parametrize(("scale", "slope"), [(1, 0.01), (30, 0.03), (3, 0.1)])
@@ -239,12 +244,16 @@ QUICK: Any = {
 
 
 @pytest.mark.usefixtures("tiny_weights")
-@pytest.mark.parametrize("options", [{"bitrate": 5000}, {"max_size": 1700}])
+@pytest.mark.parametrize(
+    "options", [{"bitrate": 5000}, {"bitrate": 14_000, "with_sound": True}, {"max_size": 1700}]
+)
 def test_a_real_video(video: Path, temporary: Path, options: dict[str, int]) -> None:
     path = video.with_suffix(".imf")
     report = imfcodec.encode(video, path, **QUICK, **options)
     limit = next(iter(options.values()))
-    taken = 1000 * report.rate_kbps if "bitrate" in options else path.stat().st_size
+    taken = 1000 * report.rate_kbps if limit == 5000 else path.stat().st_size
+    if "with_sound" in options:
+        taken *= 8 / report.duration_s
     assert 0.95 * limit <= taken <= 1.02 * limit
     assert report.sizes.total_bytes == path.stat().st_size
     assert report.sizes.audio_bytes > 0
@@ -256,6 +265,15 @@ def test_a_real_video(video: Path, temporary: Path, options: dict[str, int]) -> 
     again = io.BytesIO()
     imfcodec.encode(video, again, **QUICK, **dataclasses.asdict(report.point))
     assert again.getvalue() == path.read_bytes()
+
+
+@pytest.mark.usefixtures("tiny_weights")
+def test_sound_leaves_less_for_the_pictures_of_a_live_stream(video: Path) -> None:
+    options = EncodeOptions(**QUICK, bitrate=12_000, latency="low")
+    with_sound = dataclasses.replace(options, with_sound=True)
+    reports = [encode(video, io.BytesIO(), given) for given in (options, with_sound)]
+    assert reports[0].quality > reports[1].quality
+    assert reports[0].sizes.audio_bytes == reports[1].sizes.audio_bytes > 0
 
 
 @pytest.mark.usefixtures("tiny_weights")
