@@ -279,7 +279,7 @@ class EncodeOptions:
         bitrate: Rate to meet in bit/s. The sound is not counted (but see `with_sound`). The video
             is encoded several times, and IN must be a file. With `latency` low it is encoded once,
             and the CRF of key frames follows what has been spent.
-        with_sound: With `bitrate`: the sound counts, so that it is the rate of the whole stream.
+        with_sound: With `bitrate`: that is the rate of the whole stream, sound included.
         max_size: Largest size of the stream in bytes, sound included. The video is encoded several
             times. IN must be a file, and `latency` normal.
         min_quality: With `bitrate` or `max_size`: no second of the video is coded at a lower
@@ -463,7 +463,7 @@ class EncodeOptions:
                     "5k is 5000, and 2M is 2000000"
                 )
         if self.with_sound and self.bitrate is None:
-            raise OptionError("with_sound needs a bitrate, in which the sound is to count")
+            raise OptionError("with_sound needs a bitrate")
         if self.bitrate is None and self.max_size is None:
             if self.min_quality:
                 raise OptionError("a lowest quality needs a rate or a size that it limits")

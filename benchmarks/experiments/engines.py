@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 from beginnings import beginning_of
 
 import imfcodec
@@ -26,74 +25,67 @@ from imfcodec.codec.network import ENGINES, ONNX, TORCH, Network
 from imfcodec.codec.network.in_torch import TorchNetwork
 from imfcodec.codec.network.onnx_export import export
 from imfcodec.config import DecodeOptions
-from imfcodec.weights import load_weights
+from imfcodec.training.optimisation import autocast
+from imfcodec.weights import Weights, load_weights
 
 SECONDS = 2
 
 
 class NarrowNetwork(TorchNetwork):
-    """The network in torch, under autocast to another type."""
+    """The network in torch under autocast, which each thread enters for itself."""
 
-    kind = torch.bfloat16
+    def __init__(self, precision: str, *args: Any) -> None:
+        """Take "bf16" or "fp16", and what the network takes."""
+        super().__init__(*args)
+        self._narrow = partial(autocast, "cpu", precision)
 
     def restore(self, *args: Any) -> Any:
         """See `Network.restore`."""
-        with torch.autocast("cpu", self.kind):
+        with self._narrow():
             return super().restore(*args)
 
     def reference(self, *args: Any) -> Any:
         """See `Network.reference`."""
-        with torch.autocast("cpu", self.kind):
+        with self._narrow():
             return super().reference(*args)
 
     def _rebuild(self, *args: Any) -> Any:
-        with torch.autocast("cpu", self.kind):
+        with self._narrow():
             return super()._rebuild(*args)
 
 
-class HalfNetwork(NarrowNetwork):
-    """In float16."""
-
-    kind = torch.float16
-
-
-def narrow(kind: type[TorchNetwork]) -> Callable[..., Network]:
-    """An engine."""
-    return lambda weights, quantiser, options: kind(
-        weights.model,
-        weights.tables.quantiser(quantiser),
-        options.device,
-        options.batch,
-        options.threads,
-    )
-
-
-def decoded(stream: bytes, **options: Any) -> Pictures:
-    """All pictures of a stream."""
-    frames = imfcodec.Decoder(io.BytesIO(stream), DecodeOptions(**options))
-    return np.stack([frame.rgb for frame in frames])
+def narrow(precision: str, weights: Weights, quantiser: int, options: DecodeOptions) -> Network:
+    """An engine (see `ENGINES`)."""
+    step = weights.tables.quantiser(quantiser)
+    chosen = options.device, options.batch, options.threads
+    return NarrowNetwork(precision, weights.model, step, *chosen)
 
 
 def main() -> None:
     """One line a clip and a way."""
-    engines = {**ENGINES, "bfloat16": narrow(NarrowNetwork), "float16": narrow(HalfNetwork)}
+    for precision in ("bf16", "fp16"):
+        ENGINES[precision] = partial(narrow, precision)
+
+    def decoded(**options: Any) -> Pictures:
+        frames = imfcodec.Decoder(io.BytesIO(stream.getvalue()), DecodeOptions(**options))
+        return np.stack([frame.rgb for frame in frames])
+
     with TemporaryDirectory() as folder:
         exported = str(export(load_weights(), Path(folder)).path)
-        ways: dict[str, tuple[str, dict[str, Any]]] = {
-            "torch, 2 threads": (TORCH, {"threads": 2}),
-            "torch, batches of 5": (TORCH, {"threads": 1, "batch": 5}),
-            "onnxruntime, 1 thread": (ONNX, {"threads": 1, "weights": exported}),
-            "onnxruntime, 2 threads": (ONNX, {"threads": 2, "weights": exported}),
-            "torch, bfloat16": ("bfloat16", {"threads": 2}),
-            "torch, float16": ("float16", {"threads": 2}),
+        ways: dict[str, dict[str, Any]] = {
+            "torch, 2 threads": {"engine": TORCH, "threads": 2},
+            "torch, batches of 5": {"engine": TORCH, "threads": 1, "batch": 5},
+            "onnxruntime, 1 thread": {"engine": ONNX, "threads": 1, "weights": exported},
+            "onnxruntime, 2 threads": {"engine": ONNX, "threads": 2, "weights": exported},
+            "torch, bfloat16": {"engine": "bf16", "threads": 2},
+            "torch, float16": {"engine": "fp16", "threads": 2},
         }
         for clip in map(Path, sys.argv[1:]):
             stream = io.BytesIO()
             imfcodec.encode(beginning_of(clip, SECONDS, folder), stream, preset="fast")
-            wanted = decoded(stream.getvalue(), threads=1, engine=TORCH).astype(np.float32)
-            for way, (engine, options) in ways.items():
-                ENGINES[engine] = engines[engine]
-                error = np.abs(decoded(stream.getvalue(), engine=engine, **options) - wanted)
+            wanted = decoded(engine=TORCH, threads=1).astype(np.float32)
+            for way, options in ways.items():
+                error = np.abs(decoded(**options) - wanted)
                 rms = float(np.sqrt(np.square(error).mean((1, 2, 3)).max()))
                 print(f"{clip.stem:18} {way:24} {rms:.3f} {error.max():.0f}", flush=True)  # noqa: T201
 

@@ -70,8 +70,8 @@ class RateControl(Protocol):
         """Settings of the next segment.
 
         Args:
-            spent_bytes: Bytes of the stream so far that count, perhaps without the segment before,
-                which may still have to be coded.
+            spent_bytes: Bytes of the stream so far, with its sound only if the rate includes it;
+                perhaps without the segment before, which may still have to be coded.
             time_s: When the segment begins, in seconds from the beginning of the stream.
             with_key: Whether it has a key frame.
         """

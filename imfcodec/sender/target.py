@@ -23,6 +23,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO, Final, Protocol
 
+from imfcodec.bitstream.rate import rate_kbps
 from imfcodec.codec.stages import Progress
 from imfcodec.config import EncodeOptions
 from imfcodec.errors import OptionError, TargetMissed
@@ -306,5 +307,5 @@ def taken(report: EncodeReport, target: EncodeOptions) -> str:
     if target.bitrate is None:
         return f"{size_bytes} bytes, not {target.max_size} bytes"
     sound = " with its sound" if target.with_sound else ""
-    kbps, wanted_kbps = 8 * size_bytes / report.duration_s / 1000, target.bitrate / 1000
-    return f"{kbps:.2f} kbit/s{sound}, not {wanted_kbps:.2f} kbit/s"
+    kbps = rate_kbps(size_bytes, 0, report.duration_s)
+    return f"{kbps:.2f} kbit/s{sound}, not {target.bitrate / 1000:.2f} kbit/s"
