@@ -491,11 +491,11 @@ class DecodeOptions:
             visually lossless.
         conceal: Succeed, with exit code 0, even if frames were lost.
         threads: Threads of the network, 1 to 1024. Default: torch's own choice.
-        engine: What runs the network: torch, or onnxruntime (extra: onnx), which needs exported
-            weights (`imfcodec weights export --help`) and no torch. auto takes onnxruntime on the
-            CPU if it finds both, else torch.
+        engine: What runs the network: torch, onnxruntime (extra: onnx) or mnn (extra: mnn). The
+            last two need exported weights (`imfcodec weights export --help`) and no torch. On the
+            CPU, auto takes mnn, else onnxruntime, if it finds weights for it; otherwise torch.
         device: Device that runs the network, for example cpu, cuda, cuda:1 or mps; auto takes a GPU
-            if there is one. With `engine` onnxruntime: cpu, cuda or cuda:1.
+            if there is one. With `engine` onnxruntime: cpu, cuda or cuda:1; with mnn: cpu.
         batch: Frames per pass of the network, 1 or more. A larger batch takes more memory and is
             faster on a GPU. Default: 2 for each thread, or 32 on a GPU.
         overwrite: Replace existing output.

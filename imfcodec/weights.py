@@ -5,8 +5,8 @@ A weights file is one safetensors file NAME-SHA8.safetensors: ``model.*`` in flo
 is the first four bytes of the file's sha256 in hexadecimal. These bytes are the id by which a
 stream names the file.
 
-Exported weights are a folder NAME-SHA8 with the network as graphs for onnxruntime and the tables:
-nothing in it needs torch (`imfcodec.codec.network.onnx_export`).
+Exported weights are a folder NAME-SHA8.KIND with the network as graphs, GRAPH.KIND, and the tables
+(`imfcodec.codec.network.export`). KIND is onnx or mnn. Nothing in the folder needs torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ FOLDER_VARIABLE = "IMFCODEC_WEIGHTS"
 SUFFIX = ".safetensors"
 _NAME = re.compile(r"(?P<name>.+)-(?P<id>[0-9a-f]{8})")
 
-EXPORTED_FORMAT = "imfcodec-exported-1"
+EXPORTED_FORMAT = "imfcodec-exported-2"
 TABLES = "tables.safetensors"
 
 
@@ -79,10 +80,12 @@ class ExportedWeights:
     Attributes:
         file: The folder.
         tables: Quantisation and entropy tables.
+        graphs: Files of the graphs, which are intact.
     """
 
     file: WeightsFile
     tables: EntropyModel
+    graphs: tuple[Path, ...]
 
 
 def folders() -> list[Path]:
@@ -121,50 +124,52 @@ def user_folder(variable: str, default: str) -> Path | None:
         return None
 
 
-def available(*, exported: bool = False) -> list[WeightsFile]:
+def available(exported: str | None = None) -> list[WeightsFile]:
     """Every weights file in `folders`, each id once, sorted by name within a folder.
 
     Args:
-        exported: List exported weights instead.
+        exported: List weights that are exported as this kind of graphs instead.
     """
     found: dict[bytes, WeightsFile] = {}
     for folder in folders():
         try:
-            paths = sorted(folder.glob(f"*/{TABLES}" if exported else f"*{SUFFIX}"))
+            paths = sorted(folder.glob(f"*.{exported}" if exported else f"*{SUFFIX}"))
         except OSError:  # a folder that may not be read
             continue
         for path in paths:
-            if file := _named(path.parent if exported else path):
+            if file := _named(path, exported):
                 found.setdefault(file.id, file)
     return list(found.values())
 
 
-def _named(path: Path) -> WeightsFile | None:
+def _named(path: Path, exported: str | None = None) -> WeightsFile | None:
     """What the name of a file or folder says; None if it is another kind of name."""
-    match = _NAME.fullmatch(path.name.removesuffix(SUFFIX))
+    match = _NAME.fullmatch(path.stem)
+    if path.suffix != (f".{exported}" if exported else SUFFIX):
+        return None
     return WeightsFile(match["name"], bytes.fromhex(match["id"]), path) if match else None
 
 
-def find_by_id(weights_id: bytes, *, exported: bool = False) -> WeightsFile:
+def find_by_id(weights_id: bytes, exported: str | None = None) -> WeightsFile:
     """The weights that a stream names.
 
     Args:
         weights_id: Of the stream's header.
-        exported: Look for exported weights.
+        exported: Look for weights that are exported as this kind of graphs.
 
     Raises:
         WeightsMissing: None of the folders has them.
     """
-    for file in available(exported=exported):
+    for file in available(exported):
         if file.id == weights_id:
             return file
     user = user_folder("XDG_DATA_HOME", ".local/share")
     place = user / "imfcodec" / "weights" if user else "a folder of yours"
     if exported:
         raise WeightsMissing(
-            f"the stream needs weights {weights_id.hex()}, which are not exported; where they are "
-            f"installed with torch, imfcodec weights export {weights_id.hex()} --onnx DIR exports "
-            f"them; DIR may be {place} or the folder that {FOLDER_VARIABLE} names"
+            f"the stream needs weights {weights_id.hex()}, which are not exported as {exported}; "
+            f"imfcodec weights export {weights_id.hex()} --{exported} DIR exports them where torch "
+            f"and they are installed; DIR may be {place} or the folder that {FOLDER_VARIABLE} names"
         )
     raise WeightsMissing(
         f"the stream needs weights {weights_id.hex()}, which are not installed; put "
@@ -173,13 +178,16 @@ def find_by_id(weights_id: bytes, *, exported: bool = False) -> WeightsFile:
     )
 
 
-def find(choice: str | None, *, exported: bool = False, preset: str | None = None) -> WeightsFile:
+def find(
+    choice: str | None, *, exported: str | None = None, preset: str | None = None
+) -> WeightsFile:
     """The weights that a user names by path, id or name.
 
     Args:
         choice: The user's. None takes those for the preset, if a manifest names them, or the
             default.
-        exported: Look for exported weights; the path is that of a folder.
+        exported: Look for weights that are exported as this kind of graphs; the path is that of a
+            folder.
         preset: Of the sender.
 
     Raises:
@@ -187,7 +195,7 @@ def find(choice: str | None, *, exported: bool = False, preset: str | None = Non
     """
     if choice is not None:
         path = Path(choice)
-        if exported and path.is_dir() and (file := _named(path.resolve())):
+        if exported and path.is_dir() and (file := _named(path.resolve(), exported)):
             return file
         if not exported and path.suffix == SUFFIX:
             if not path.is_file():
@@ -195,22 +203,22 @@ def find(choice: str | None, *, exported: bool = False, preset: str | None = Non
             if file := _named(path):
                 return file
             raise WeightsMissing(f"{path.name} is not named NAME-SHA8.safetensors")
-    files = available(exported=exported)
+    files = available(exported)
     wanted = choice if choice is not None else _marked_id(preset)
     for file in files:
         if wanted in (file.name, file.id.hex()):
             return file
     listing = ", ".join(f"{f.name} ({f.id.hex()})" for f in files) or "none"
-    kind = "exported" if exported else "installed"
+    kind = f"exported as {exported}" if exported else "installed"
     raise WeightsMissing(f"no weights {wanted or 'marked as default'}; {kind}: {listing}")
 
 
 def load_exported(file: WeightsFile) -> ExportedWeights:
-    """Load the tables of exported weights; needs no torch.
+    """Load the tables of exported weights and check the graphs; needs no torch.
 
     Raises:
-        WeightsCorrupt: They are damaged, or those of other weights.
-        WeightsMissing: They cannot be read.
+        WeightsCorrupt: A part is damaged, or of other weights.
+        WeightsMissing: A part cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -227,7 +235,24 @@ def load_exported(file: WeightsFile) -> ExportedWeights:
         raise WeightsCorrupt(f"{path} is not in format {EXPORTED_FORMAT}")
     if metadata.get("weights") != file.id.hex():
         raise WeightsCorrupt(f"{path} belongs to weights {metadata.get('weights')}")
-    return ExportedWeights(file, _tables(path, metadata, arrays))
+    sums = {k: v for k, v in metadata.items() if k.endswith(file.path.suffix)}
+    graphs = tuple(file.path / name for name in sums)
+    for graph in graphs:
+        if checksum(graph) != sums[graph.name]:
+            raise WeightsCorrupt(f"{graph} is damaged, or of other weights")
+    return ExportedWeights(file, _tables(path, metadata, arrays), graphs)
+
+
+def checksum(graph: Path) -> str:
+    """The CRC-32 of a file, in hexadecimal.
+
+    Raises:
+        WeightsMissing: It cannot be read.
+    """
+    try:
+        return f"{zlib.crc32(graph.read_bytes()):08x}"
+    except OSError as error:
+        raise WeightsMissing(f"cannot read {graph}: {error}") from error
 
 
 def _tables(path: Path, metadata: dict[str, str], arrays: dict[str, Any]) -> EntropyModel:

@@ -194,7 +194,7 @@ def test_another_entropy_model(
 @pytest.mark.usefixtures("tiny_weights")
 def test_another_network(small_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = encoded(small_video)
-    with pytest.raises(OptionError, match="engine must be one of auto, torch, onnxruntime"):
+    with pytest.raises(OptionError, match="engine must be one of auto, torch, onnxruntime, mnn"):
         decoded(stream, engine="frozen")
     monkeypatch.setitem(ENGINES, "frozen", lambda weights, quantiser, options: FrozenNetwork())
     frames = decoded(stream, engine="frozen")

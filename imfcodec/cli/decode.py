@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     DecodeOptions,
     weights={"metavar": "NAME|ID|PATH"},
     format={"type": click.Choice(("mp4", "mkv", "webm", "y4m", "rgb"))},
-    engine={"type": click.Choice(("auto", "torch", "onnxruntime"))},
+    engine={"type": click.Choice(("auto", "torch", "onnxruntime", "mnn"))},
     batch={"metavar": "FRAMES"},
 )
 @json_option

@@ -13,7 +13,7 @@ from imfcodec.cli.options import json_option, overwrite_option, wants_json
 from imfcodec.cli.output import show_columns, show_json, show_lines, show_result, show_warnings
 from imfcodec.cli.records import Record
 from imfcodec.cli.text import bytes_text, path_text
-from imfcodec.errors import ImfcodecError, WeightsMissing
+from imfcodec.errors import ImfcodecError, OptionError, WeightsMissing
 
 if TYPE_CHECKING:
     from imfcodec.weights import WeightsFile
@@ -93,29 +93,37 @@ def _verified(choice: str) -> ImfcodecError | None:
 @weights.command()
 @click.argument("choice", metavar="[NAME|ID|PATH]", required=False)
 @click.option(
-    "--onnx",
-    "folder",
-    required=True,
+    "--mnn",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write graphs for onnxruntime into DIR/NAME-ID.",
+    help="Write graphs for MNN into DIR/NAME-ID.mnn. Needs the extra mnn.",
+)
+@click.option(
+    "--onnx",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write graphs for onnxruntime into DIR/NAME-ID.onnx. Needs the extra onnx.",
 )
 @overwrite_option
 @json_option
-def export(choice: str | None, folder: Path, overwrite: bool) -> None:
-    """Export weights for another runtime; the default weights if none are named.
+def export(choice: str | None, mnn: Path | None, onnx: Path | None, overwrite: bool) -> None:
+    """Export weights for a faster engine; the default weights if none are named.
 
     If DIR is one of the folders that `imfcodec weights path` prints, `decode` uses them instead of
-    torch. From elsewhere, `decode --engine onnxruntime --weights DIR/NAME-ID` does. The graphs take
+    torch. From elsewhere, `decode --engine mnn --weights DIR/NAME-ID.mnn` does. The graphs take
     pictures whose sides are multiples of 32; they are compared with torch before they are written.
-    Needs the extra onnx.
     """
     from imfcodec import weights as store
-    from imfcodec.codec.network.onnx_export import export as write
+    from imfcodec.codec.network import MNN, ONNX
+    from imfcodec.codec.network.export import export as write
     from imfcodec.media.failures import writing
 
+    folder = mnn or onnx
+    if folder is None or (mnn and onnx):
+        raise OptionError("name either --mnn DIR or --onnx DIR")
     with writing(str(folder)):
-        file = write(store.load_weights(choice), folder, overwrite=overwrite)
+        engine = MNN if mnn else ONNX
+        file = write(store.load_weights(choice), folder, engine, overwrite=overwrite)
     size_bytes = sum(part.stat().st_size for part in file.path.iterdir())
     show_result(
         {"weights": file.label, "folder": str(file.path), "size_bytes": size_bytes},

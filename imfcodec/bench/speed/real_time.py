@@ -23,7 +23,7 @@ from imfcodec.bench.codecs.anchors import x264
 from imfcodec.bench.speed.alone import alone
 from imfcodec.bench.speed.memory import peak_memory_of
 from imfcodec.bench.speed.result import Playing, RealTime
-from imfcodec.codec.network import ONNX, TORCH
+from imfcodec.codec.network import EXPORTED, MODULES, TORCH
 from imfcodec.config import DecodeOptions, EncodeOptions
 from imfcodec.errors import ImfcodecError
 from imfcodec.receiver.inspection import inspect
@@ -71,11 +71,12 @@ def measure_real_time(
     player = DecodeOptions(engine=TORCH, device=device, threads=threads)
     players = {TORCH: dict.fromkeys((PRESETS[0], LIVE), player)}
     with tempfile.TemporaryDirectory() as folder:
-        if device == "cpu" and find_spec(ONNX) and find_spec("onnx"):
-            say("export to onnxruntime")
-            exported = alone(threads, _exported, weights, Path(folder))
-            players[ONNX] = {
-                preset: replace(player, engine=ONNX, weights=path)
+        installed = [engine for engine in EXPORTED if find_spec(MODULES[engine])]
+        for engine in installed if device == "cpu" else ():
+            say(f"export to {engine}")
+            exported = alone(threads, _exported, weights, Path(folder), engine)
+            players[engine] = {
+                preset: replace(player, engine=engine, weights=path)
                 for preset, path in exported.items()
             }
         return [_measure(clip, weights, threads, device, players, say) for clip in opened]
@@ -142,12 +143,12 @@ def _encode(
     return clip.frames / wall_s
 
 
-def _exported(weights: str | None, folder: Path) -> dict[str, str]:
-    """Write the graphs of each stream's weights, for onnxruntime; where they are."""
-    from imfcodec.codec.network.onnx_export import export
+def _exported(weights: str | None, folder: Path, engine: str) -> dict[str, str]:
+    """Write the graphs of each stream's weights for an engine; where they are."""
+    from imfcodec.codec.network.export import export
 
     return {
-        preset: str(export(load_weights(weights, preset), folder / preset).path)
+        preset: str(export(load_weights(weights, preset), folder / preset, engine).path)
         for preset in (PRESETS[0], LIVE)
     }
 

@@ -1,9 +1,11 @@
 """The receiver's network, whatever runs it: a reference and tokens in, pictures out.
 
-in_torch.py      torch; needs a weights file
-in_onnx.py       onnxruntime; needs the graphs that `imfcodec weights export --onnx` writes
-onnx_export.py   writes those
-sharing.py       how many frames are rebuilt together, and by whom
+in_torch.py   torch; needs a weights file
+graphs.py     exported graphs, which `imfcodec weights export` writes
+in_mnn.py     MNN, of which it needs such graphs
+in_onnx.py    onnxruntime, of which it needs such graphs
+export.py     writes the graphs
+sharing.py    how many frames are rebuilt together, and by whom
 
 Nothing of an engine is imported before it is used.
 """
@@ -77,11 +79,24 @@ def _in_onnx(weights: ExportedWeights, quantiser: int, options: DecodeOptions) -
     return OnnxNetwork(weights, weights.tables.quantiser(quantiser), options)
 
 
-AUTO, TORCH, ONNX = "auto", "torch", "onnxruntime"
+def _in_mnn(weights: ExportedWeights, quantiser: int, options: DecodeOptions) -> Network:
+    from imfcodec.codec.network.in_mnn import MnnNetwork
+
+    return MnnNetwork(weights, weights.tables.quantiser(quantiser), options)
+
+
+AUTO, TORCH, ONNX, MNN = "auto", "torch", "onnxruntime", "mnn"
 
 ENGINES: dict[str, Callable[[Any, int, DecodeOptions], Network]] = {
     TORCH: _in_torch,
     ONNX: _in_onnx,
+    MNN: _in_mnn,
 }
-"""What runs the network, by name. Each takes the weights, which are `ExportedWeights` for
-onnxruntime, the stream's quantiser step, and the options."""
+"""What runs the network, by name. Each takes the weights, the stream's quantiser step, and the
+options. The weights are `ExportedWeights` for those of `EXPORTED`."""
+
+EXPORTED = {MNN: "mnn", ONNX: "onnx"}
+"""The kind of graphs that an engine runs, the fastest engine first."""
+
+MODULES = {MNN: "MNN", ONNX: "onnxruntime"}
+"""The Python module of such an engine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Final, NamedTuple
@@ -50,3 +51,8 @@ def shared_out(
     The threads then wait less for each other than if all of them worked on each operation.
     """
     return list(workers.map(rebuild, np.array_split(batch, min(threads, len(batch)))))
+
+
+def cores() -> int:
+    """Cores of this process, which may be confined to fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Writes the receiver's network as graphs for onnxruntime (`in_onnx`).
+"""Writes the receiver's network as graphs (`graphs`), for onnxruntime or MNN.
 
 torch follows the network over an example, so any network that it can follow is exported. The
 example has a size and a shape that no map of the network has by itself: sizes that are equal there
@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import logging
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings as python_warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,13 +23,20 @@ import torch
 from torch import Tensor, nn
 
 from imfcodec.arrays import Picture
-from imfcodec.codec.network import STRENGTHS
-from imfcodec.codec.network.in_onnx import OnnxNetwork
+from imfcodec.codec.network import ENGINES, EXPORTED, MNN, MODULES, ONNX, STRENGTHS
+from imfcodec.codec.network.graphs import REBUILD, REFERENCE, RESTORE
 from imfcodec.codec.network.in_torch import TorchNetwork
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import ImfcodecError, OptionError, OutputExists
 from imfcodec.model.imf import IMF
-from imfcodec.weights import EXPORTED_FORMAT, TABLES, Weights, WeightsFile, load_exported
+from imfcodec.weights import (
+    EXPORTED_FORMAT,
+    TABLES,
+    Weights,
+    WeightsFile,
+    checksum,
+    load_exported,
+)
 
 EXAMPLE: Final = (96, 160)
 OTHER: Final = (160, 224)
@@ -41,39 +51,42 @@ MOST_LEVELS, MOST_RMS_LEVELS = 2, 0.25
 OPSET: Final = 17
 
 
-def export(weights: Weights, folder: Path, *, overwrite: bool = False) -> WeightsFile:
-    """Write DIR/NAME-SHA8 with the graphs and the tables, and compare it with torch.
+def export(
+    weights: Weights, folder: Path, engine: str = ONNX, *, overwrite: bool = False
+) -> WeightsFile:
+    """Write DIR/NAME-SHA8.KIND with the graphs and the tables, and compare it with torch.
 
     Args:
         weights: What to export.
         folder: DIR; it is created if it is missing.
+        engine: What is to run the graphs, a key of `EXPORTED`.
         overwrite: Whether to replace an earlier export.
 
     Returns:
         The new folder.
 
     Raises:
-        OptionError: The extra onnx is not installed.
+        OptionError: The extra of that engine is not installed.
         OutputExists: There is an earlier export.
         ImfcodecError: The graphs rebuild other pictures than torch.
         OSError: The folder cannot be written.
     """
-    try:
-        import onnx  # noqa: F401 - needed below
-        import onnxruntime  # noqa: F401 - needed below
-    except ImportError as error:
-        raise OptionError(
-            "onnx and onnxruntime are not installed: pip install 'imfcodec[onnx]'"
-        ) from error
-    target = folder / weights.file.label
+    kind = EXPORTED[engine]
+    for module in ("onnx", MODULES[engine]):
+        if not find_spec(module):
+            raise OptionError(f"{module} is not installed: pip install 'imfcodec[{kind}]'")
+    target = folder / f"{weights.file.label}.{kind}"
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} exists already; use --overwrite to replace it")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
-        made = Path(temporary) / weights.file.label
+        made = Path(temporary) / target.name
         made.mkdir()
-        _write(weights, made)
-        _compare(weights, WeightsFile(weights.file.name, weights.file.id, made))
+        _write_graphs(weights.model, made)
+        for graph in made.glob("*.onnx"):
+            FINISHERS[engine](graph)
+        _write_tables(weights, made)
+        _compare(weights, WeightsFile(weights.file.name, weights.file.id, made), engine)
         if target.exists():
             shutil.rmtree(target)
         made.rename(target)
@@ -138,13 +151,8 @@ def _grown(like: Any, leaves: Iterator[Tensor]) -> Any:
 
 
 @torch.inference_mode()
-def _write(weights: Weights, folder: Path) -> None:
-    from safetensors.numpy import save_file
-
-    model, tables = weights.model, weights.tables
-    labels = {"format": EXPORTED_FORMAT, "weights": weights.file.id.hex()}
-    save_file(tables.to_arrays(), folder / TABLES, {**labels, "entropy": tables.id})
-
+def _write_graphs(model: IMF, folder: Path) -> None:
+    """Write GRAPH.onnx for each graph, as torch makes it."""
     picture, larger = (torch.zeros(1, *size, 3, dtype=torch.uint8) for size in (EXAMPLE, OTHER))
     token = torch.zeros(2, model.config.token_size)
     like = model.reference(_floats(picture), token[:1])
@@ -155,77 +163,88 @@ def _write(weights: Weights, folder: Path) -> None:
         name: {n: f"{name}_{n}" for n, size in enumerate(leaf.shape) if size != other.shape[n]}
         for (name, leaf), other in zip(leaves.items(), others, strict=True)
     }
+
+    def write(
+        name: str,
+        module: nn.Module,
+        inputs: Mapping[str, Tensor],
+        outputs: Mapping[str, dict[int, str]],
+        axes: Mapping[str, dict[int, str]],
+    ) -> None:
+        """Write a graph; ``outputs`` and ``axes`` name the axes that vary."""
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter("ignore")  # about numbers that are taken from the example
+            torch.onnx.export(
+                module.eval(),
+                tuple(inputs.values()),
+                str(folder / f"{name}.onnx"),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=[*inputs],
+                output_names=[*outputs],
+                dynamic_axes={**axes, **outputs},
+            )
+
     if model.restoration is not None:
-        _export(
-            _Restore(model),
-            {"picture": picture, "share": torch.ones(1)},
-            {"restored": {1: "height", 2: "width"}},
-            sides,
-            folder / "restore.onnx",
-            labels,
+        restored = {"restored": {1: "height", 2: "width"}}
+        write(
+            RESTORE, _Restore(model), {"picture": picture, "share": torch.ones(1)}, restored, sides
         )
-    _export(
-        _Refer(model),
-        {"picture": picture, "token": token[:1]},
-        maps,
-        sides,
-        folder / "reference.onnx",
-        labels,
-    )
-    _export(
-        _Rebuild(model, like),
-        {"token": token, **leaves},
-        {"picture": {0: "frames", 1: "height", 2: "width"}},
-        {"token": {0: "frames"}, **maps},
-        folder / "rebuild.onnx",
-        labels,
-    )
+    write(REFERENCE, _Refer(model), {"picture": picture, "token": token[:1]}, maps, sides)
+    rebuilt = {"picture": {0: "frames", 1: "height", 2: "width"}}
+    taken = {"token": {0: "frames"}, **maps}
+    write(REBUILD, _Rebuild(model, like), {"token": token, **leaves}, rebuilt, taken)
 
 
-def _export(
-    module: nn.Module,
-    inputs: Mapping[str, Tensor],
-    outputs: Mapping[str, dict[int, str]],
-    axes: Mapping[str, dict[int, str]],
-    path: Path,
-    labels: Mapping[str, str],
-) -> None:
-    """Write a graph; ``outputs`` and ``axes`` name the axes that vary."""
-    import onnx
+def _simplify(graph: Path) -> None:
+    """Compute what can be computed beforehand; every decoder would otherwise spend 0.3 s on it."""
     import onnxruntime
 
-    with python_warnings.catch_warnings():
-        python_warnings.simplefilter("ignore")  # about numbers that are taken from the example
-        torch.onnx.export(
-            module.eval(),
-            tuple(inputs.values()),
-            str(path),
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=[*inputs],
-            output_names=[*outputs],
-            dynamic_axes={**axes, **outputs},
-        )
-    graph = onnx.load(str(path))
-    onnx.helper.set_model_props(graph, dict(labels))
-    onnx.save(graph, str(path))
-    # What can be computed beforehand is; every decoder would otherwise spend 0.3 s on it.
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4  # errors are raised as well
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    settings.optimized_model_filepath = str(path)
-    onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    settings.optimized_model_filepath = str(graph)
+    onnxruntime.InferenceSession(str(graph), settings, providers=["CPUExecutionProvider"])
 
 
-def _compare(weights: Weights, exported: WeightsFile) -> None:
+def _convert(graph: Path) -> None:
+    """Replace a graph by one for MNN.
+
+    MNN's converter prints to stdout. Its command also reports to its makers what was converted;
+    the function behind it does not.
+    """
+    words = ["-f", "ONNX", "--modelFile", str(graph), "--bizCode", "imfcodec"]
+    words += ["--MNNModel", str(graph.with_suffix(".mnn"))]
+    code = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
+    if done.returncode or not graph.with_suffix(".mnn").exists():
+        said = (done.stdout + done.stderr).decode(errors="replace").strip()
+        raise ImfcodecError(f"MNN cannot convert {graph.name}: {said[-500:]}")
+    graph.unlink()
+
+
+FINISHERS: Final[dict[str, Callable[[Path], None]]] = {ONNX: _simplify, MNN: _convert}
+"""What makes of a graph as torch writes it one for an engine."""
+
+
+def _write_tables(weights: Weights, folder: Path) -> None:
+    """Write the tables and, in their metadata, the checksums of the graphs."""
+    from safetensors.numpy import save_file
+
+    labels = {"format": EXPORTED_FORMAT, "weights": weights.file.id.hex()}
+    sums = {graph.name: checksum(graph) for graph in folder.iterdir()}
+    tables = weights.tables
+    save_file(tables.to_arrays(), folder / TABLES, {**labels, "entropy": tables.id, **sums})
+
+
+def _compare(weights: Weights, exported: WeightsFile, engine: str) -> None:
     """Rebuild the same pictures with both.
 
     Raises:
         ImfcodecError: They differ by more than the format allows.
     """
-    loaded, step = load_exported(exported), weights.tables.quantiser(0)
-    theirs = OnnxNetwork(loaded, step, DecodeOptions(batch=3))
-    ours = TorchNetwork(weights.model, step, batch=3)
+    theirs = ENGINES[engine](load_exported(exported), 0, DecodeOptions(batch=3))
+    ours = TorchNetwork(weights.model, weights.tables.quantiser(0), batch=3)
     rng = np.random.default_rng(0)
     for size in CHECKED:
         picture = _smooth(rng, size)

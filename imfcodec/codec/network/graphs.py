@@ -1,0 +1,89 @@
+"""The network as exported graphs, whatever runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imfcodec.arrays import Picture, Pictures, Tokens
+from imfcodec.codec.network import STRENGTHS
+from imfcodec.codec.network.sharing import Sharing, shared_out
+from imfcodec.codec.tokens import Quantiser
+
+if TYPE_CHECKING:
+    from imfcodec.weights import ExportedWeights
+
+Graph = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Arrays by name -> arrays by name. It takes those that it needs. Several threads may call it at
+the same time."""
+
+RESTORE, REFERENCE, REBUILD = "restore", "reference", "rebuild"
+
+
+class GraphNetwork:
+    """The network as graphs (see `Network`).
+
+        restore     picture, share -> restored
+        reference   picture, token -> everything that rebuild takes besides tokens
+        rebuild     token, ... -> picture
+
+    Pictures are uint8 [N, H, W, 3] there, tokens float32 [N, d_m]. Without restore, key frames are
+    used as they are.
+    """
+
+    def __init__(
+        self,
+        weights: ExportedWeights,
+        quantiser: Quantiser,
+        sharing: Sharing,
+        load: Callable[[Path], Graph],
+    ) -> None:
+        """Load the graphs.
+
+        Args:
+            weights: Where they are.
+            quantiser: Of the stream's tokens.
+            sharing: How threads share frames.
+            load: Makes a graph of its file.
+        """
+        self.batch, self.side_by_side = sharing.batch, sharing.side_by_side
+        self.warnings: list[str] = []
+        self._shares = sharing.shares
+        self._workers = ThreadPoolExecutor(sharing.shares, "imfcodec-network")
+        self._quantiser = quantiser
+        graphs = {path.stem: load(path) for path in weights.graphs}
+        self._restore = graphs.get(RESTORE)
+        self._refer, self._rebuild = graphs[REFERENCE], graphs[REBUILD]
+
+    def restore(self, picture: Picture, restoration: int = 0) -> Picture:
+        """See `Network.restore`."""
+        share = STRENGTHS[restoration]
+        if self._restore is None or not share:
+            return picture
+        inputs = {"picture": picture[None], "share": np.full(1, share, np.float32)}
+        restored: Picture = self._restore(inputs)["restored"][0]
+        return restored
+
+    def reference(self, picture: Picture, token: Tokens) -> dict[str, Any]:
+        """See `Network.reference`: what the graph reference gives, by name."""
+        inputs = {"picture": picture[None], "token": self._quantiser.dequantise(token[None])}
+        return self._refer(inputs)
+
+    def rebuild(self, reference: dict[str, Any], tokens: Tokens) -> Pictures:
+        """See `Network.rebuild`."""
+        rebuild = partial(self._rebuilt, reference)
+        parts: list[Pictures] = []
+        for n in range(0, len(tokens), self.batch):
+            batch = tokens[n : n + self.batch]
+            parts += shared_out(self._workers, self._shares, rebuild, batch)
+        return np.concatenate(parts)
+
+    def _rebuilt(self, reference: dict[str, Any], tokens: Tokens) -> Pictures:
+        inputs = {**reference, "token": self._quantiser.dequantise(tokens)}
+        pictures: Pictures = self._rebuild(inputs)["picture"]
+        return pictures

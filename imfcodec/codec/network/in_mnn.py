@@ -1,0 +1,164 @@
+"""The network in MNN, from exported weights.
+
+MNN (github.com/alibaba/MNN) computes 3x3 convolutions by Winograd's method, with a quarter to a
+half of the multiplications.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from imfcodec.codec.network.graphs import REBUILD, RESTORE, GraphNetwork
+from imfcodec.codec.network.sharing import cores, sharing
+from imfcodec.codec.tokens import Quantiser
+from imfcodec.config import DecodeOptions
+from imfcodec.errors import ImfcodecError, OptionError
+
+if TYPE_CHECKING:
+    from imfcodec.weights import ExportedWeights
+
+MOST_SESSIONS: Final = 4
+"""Threads that rebuild frames of their own: a session keeps 65 MiB. Further threads help them."""
+
+WINOGRAD: Final = {RESTORE: 1, REBUILD: 3}
+"""How large Winograd's tiles may be, 0 (none) to 3, by graph. R at 3 takes 0.18 s instead of 0.28
+(two AVX2 cores), but 140 MiB more. A reference is made once for many frames."""
+
+WINOGRAD_HINT: Final = 3
+"""MNN's number of that hint; its Python module has no name for it."""
+
+
+class MnnNetwork(GraphNetwork):
+    """The network in MNN.
+
+    Threads rebuild frames of their own, while all threads together work on a key frame.
+    """
+
+    def __init__(
+        self, weights: ExportedWeights, quantiser: Quantiser, options: DecodeOptions
+    ) -> None:
+        """Load the graphs.
+
+        Args:
+            weights: Where they are.
+            quantiser: Of the stream's tokens.
+            options: Device, threads and batch.
+
+        Raises:
+            OptionError: MNN is not installed, or the device is not the CPU.
+            ImfcodecError: MNN cannot use a graph.
+        """
+        if options.device != "cpu":
+            raise OptionError(f"device {options.device!r} is not available to mnn, only cpu is")
+        mnn = _mnn()
+        threads = options.threads or cores()
+        shares = min(threads, MOST_SESSIONS)
+
+        def load(path: Path) -> _Graph:
+            if path.stem == REBUILD:
+                return _Graph(mnn, path, threads // shares, shares)
+            return _Graph(mnn, path, threads, 1)
+
+        super().__init__(weights, quantiser, sharing(shares, options.batch, on_cpu=True), load)
+
+
+class _Graph:
+    """A graph (see `graphs.Graph`) of which so many calls run at the same time."""
+
+    def __init__(self, mnn: Any, path: Path, threads: int, sessions: int) -> None:
+        self._free: SimpleQueue[_Session] = SimpleQueue()
+        for _ in range(sessions):
+            self._free.put(_Session(mnn, path, threads))
+
+    def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        session = self._free.get()
+        try:
+            return session(inputs)
+        finally:
+            self._free.put(session)
+
+
+class _Session:
+    """A graph that one thread runs at a time, and plans anew where sizes change."""
+
+    def __init__(self, mnn: Any, path: Path, threads: int) -> None:
+        self._mnn = mnn
+        self._net = mnn.Interpreter(str(path))
+        self._net.setSessionHint(WINOGRAD_HINT, WINOGRAD.get(path.stem, 0))
+        self._session = self._net.createSession({"backend": "CPU", "numThread": threads})
+        if self._session is None:
+            raise ImfcodecError(f"MNN cannot use {path}")
+        self._inputs = self._net.getSessionInputAll(self._session)
+        self._sizes: dict[str, tuple[int, ...]] = {}
+
+    def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        sizes = {name: inputs[name].shape for name in self._inputs}
+        if sizes != self._sizes:
+            for name, tensor in self._inputs.items():
+                self._net.resizeTensor(tensor, sizes[name])
+            self._net.resizeSession(self._session)
+            self._sizes = sizes
+        for name, tensor in self._inputs.items():
+            array = np.ascontiguousarray(inputs[name])
+            tensor.copyFrom(self._tensor(tensor.getDataType(), array))
+        if code := self._net.runSession(self._session):
+            raise ImfcodecError(f"MNN failed with error {code}; the memory may be too small")
+        outputs = self._net.getSessionOutputAll(self._session)
+        return {name: self._array(tensor) for name, tensor in outputs.items()}
+
+    def _array(self, output: Any) -> Any:
+        kind = output.getDataType()
+        element = np.uint8 if kind == self._mnn.Halide_Type_Uint8 else np.float32
+        held = self._tensor(kind, np.empty(output.getShape(), element))
+        output.copyToHostTensor(held)
+        return held.getNumpyData().copy()  # a view of memory that goes with the tensor
+
+    def _tensor(self, kind: Any, array: Any) -> Any:
+        """A tensor whose values lie as in the array."""
+        order = self._mnn.Tensor_DimensionType_Caffe
+        return self._mnn.Tensor(array.shape, kind, array, order)
+
+
+def _mnn() -> Any:
+    """MNN's module.
+
+    Raises:
+        OptionError: It is not installed.
+    """
+    try:
+        with nullcontext() if "MNN" in sys.modules else _silence():
+            import MNN
+    except ImportError as error:
+        raise OptionError(
+            "the engine mnn is not installed; the extra mnn brings it: pip install 'imfcodec[mnn]'"
+        ) from error
+    return MNN
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Drop what C code prints to stdout, which may carry a stream: MNN reports the processor."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no stdout
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        with suppress(OSError):
+            ctypes.CDLL("ucrtbase" if os.name == "nt" else None).fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
