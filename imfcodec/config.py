@@ -237,7 +237,7 @@ WIDE = ModelConfig(
     restoration_channels=(64, 128, 192),
     restoration_blocks=5,
     restoration_passes=2,
-    restoration_first=(32, 64, 128, 2),
+    restoration_first=(24, 48, 96, 2),
 )
 """Sizes of the teacher of the released weights, whose first restoration pass is larger."""
 

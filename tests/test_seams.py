@@ -123,6 +123,9 @@ class FrozenNetwork:
     def restore(self, picture: np.ndarray, restoration: int = 0) -> np.ndarray:
         return picture
 
+    def restore_once(self, picture: np.ndarray, restoration: int = 0) -> np.ndarray:
+        return picture
+
     def reference(self, picture: np.ndarray, token: np.ndarray) -> np.ndarray:
         return picture
 

@@ -206,6 +206,8 @@ class RunPacket:
         begins: Whether a run begins here. Otherwise the units depend on the run packet that ends
             with the previous frame.
         restoration: As in `KeyPacket`; it holds for the whole run, and is 0 where none begins.
+        restores_each: Whether the first pass of R restores each picture of the run. Otherwise, R
+            restores the first one. False where none begins.
 
     Raises:
         CorruptStream: A value is outside its range, or the units do not fit the frames.
@@ -217,6 +219,7 @@ class RunPacket:
     hold: int = 1
     begins: bool = True
     restoration: int = 0
+    restores_each: bool = False
 
     def __post_init__(self) -> None:
         _check_frames(self.first_frame, self.pts)
@@ -225,7 +228,8 @@ class RunPacket:
         require(fits, f"{len(self.units)} pictures for {len(self.pts)} frames")
         require(all(self.units), "an empty temporal unit")
         _check_restoration(self.restoration)
-        require(self.begins or self.restoration == 0, "restoration within a run")
+        restored = self.restoration or self.restores_each
+        require(self.begins or not restored, "restoration within a run")
 
 
 VideoPacket = KeyPacket | PredictedKeyPacket | TokenPacket

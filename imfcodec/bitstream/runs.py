@@ -18,6 +18,7 @@ from imfcodec.bitstream.varint import write_svarint, write_varint
 
 _RESTORATION = 0b11
 _IRREGULAR = 1 << 2
+_RESTORES_EACH = 1 << 3
 
 
 def write_run(packet: RunPacket, timeline: Timeline) -> bytes:
@@ -32,6 +33,7 @@ def write_run(packet: RunPacket, timeline: Timeline) -> bytes:
     irregular = pts != regular_pts(first, len(pts), clock)
     if packet.begins:
         flags = packet.restoration | irregular * _IRREGULAR
+        flags |= packet.restores_each * _RESTORES_EACH
         fields = [bytes([KIND_RUN, flags]), write_varint(first), write_svarint(pts[0])]
         fields += map(write_varint, (packet.hold, len(pts)))
         if irregular:
@@ -52,12 +54,13 @@ def read_run(kind: int, payload: Cursor, timeline: Timeline, limits: Limits) -> 
     if begins:
         flags = payload.u8()
         restoration, irregular = flags & _RESTORATION, flags & _IRREGULAR
-        require(flags == restoration | irregular, "reserved flags of a run")
+        each = flags & _RESTORES_EACH
+        require(flags == restoration | irregular | each, "reserved flags of a run")
         first_frame, first_pts = payload.varint(), payload.svarint()
         hold, count = payload.varint(), payload.varint()
         timeline = timeline.anchored(first_frame, first_pts)
     else:
-        restoration = 0
+        restoration = each = 0
         count, irregular = divmod(payload.varint(), 2)
         first_frame = timeline.unwrap(payload.u8())
         hold = payload.varint()
@@ -72,4 +75,4 @@ def read_run(kind: int, payload: Cursor, timeline: Timeline, limits: Limits) -> 
     sizes_bytes = [payload.varint() for _ in range(-(-count // hold))]
     units = tuple(map(payload.take, sizes_bytes))
     payload.finish()
-    return RunPacket(first_frame, pts, units, hold, begins, restoration)
+    return RunPacket(first_frame, pts, units, hold, begins, restoration, bool(each))

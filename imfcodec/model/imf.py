@@ -102,14 +102,14 @@ class IMF(nn.Module):
         )
         self.restoration = restoration_of(config)
 
-    def restore(self, picture: Tensor, share: float = 1.0) -> Tensor:
+    def restore(self, picture: Tensor, share: float = 1.0, *, once: bool = False) -> Tensor:
         """x_r = x + share (R(x) - x) of decoded key frames x, [B, 3, H, W] in 0..1.
 
-        Without R, and at share 0, x as it is.
+        Without R, and at share 0, x as it is. With ``once``, R is its first pass alone.
         """
         if self.restoration is None or not share:
             return picture
-        restored: Tensor = self.restoration(picture)
+        restored: Tensor = self.restoration.once(picture) if once else self.restoration(picture)
         return torch.lerp(picture, restored, share)
 
     def encode_token(

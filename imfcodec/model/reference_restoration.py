@@ -1,4 +1,4 @@
-"""R, reference restoration: restores the detail that AV1 removed, once per key frame."""
+"""R, restoration: restores the detail that AV1 removed from key frames and from plain video."""
 
 from __future__ import annotations
 
@@ -91,6 +91,13 @@ class ReferenceRestoration(nn.Module):
         Returns:
             The restored pictures [B, 3, H, W].
         """
+        restored = self.once(*pictures)
+        if self.again is not None:
+            restored = self.again(*pictures, restored)
+        return restored
+
+    def once(self, *pictures: Tensor) -> Tensor:
+        """Like `forward`, without the passes after this one."""
         x = self.enter(F.pixel_unshuffle(torch.cat(pictures, 1) * 2 - 1, 2))
         skips = []
         for level, blocks in enumerate(self.down):
@@ -104,8 +111,6 @@ class ReferenceRestoration(nn.Module):
             x = self.up[level](x)
         change = unfold_pixels(self.leave(activation(x)))
         restored: Tensor = (pictures[0] + change.float()).clamp(0, 1)
-        if self.again is not None:
-            restored = self.again(*pictures, restored)
         return restored
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from imfcodec.arrays import Picture
@@ -29,7 +29,7 @@ class RunDecoder:
 
         Args:
             size: Coded width and height in pixels.
-            network: Restores the first picture of a run.
+            network: Restores the first picture of a run, or each one.
             workers: Run the network.
             report: Takes the time of each stage.
         """
@@ -37,6 +37,7 @@ class RunDecoder:
         self._report = report
         self._video: VideoDecoder | None = None
         self._detail: Upcoming[LastingDetail] | None = None
+        self._each: int | None = None  # restoration of each picture
         self._next_frame = -1
         self.key_number = -1
 
@@ -59,6 +60,7 @@ class RunDecoder:
         """
         if packet.begins:
             self._video, self._detail = VideoDecoder(*self._size), None
+            self._each = packet.restoration if packet.restores_each else None
             self.key_number = packet.first_frame
         self._next_frame = packet.first_frame + len(packet.pts)
         return self._pictures(packet)
@@ -69,7 +71,10 @@ class RunDecoder:
         for number, unit in enumerate(packet.units):
             with self._report.stages.timed("AV1 run"):
                 decoded = self._video.decode(unit)
-            if packet.begins and number == 0:
+            if self._each is not None:
+                restored = partial(self._restore, self._network.restore_once, decoded, self._each)
+                picture = Upcoming(self._workers.rebuilding.submit(restored).result)
+            elif packet.begins and number == 0:
                 picture = self._first(decoded, packet.restoration)
             else:
                 picture = Upcoming(partial(self._detailed, decoded, self._detail))
@@ -80,13 +85,16 @@ class RunDecoder:
     def _first(self, picture: Picture, restoration: int) -> Upcoming[Picture]:
         if not STRENGTHS[restoration]:
             return Upcoming(lambda: picture)
-        restored = self._workers.restoring.submit(self._restore, picture, restoration)
+        restore = partial(self._restore, self._network.restore, picture, restoration)
+        restored = self._workers.restoring.submit(restore)
         self._detail = Upcoming(lambda: LastingDetail(picture, restored.result()))
         return Upcoming(restored.result)
 
-    def _restore(self, picture: Picture, restoration: int) -> Picture:
+    def _restore(
+        self, restore: Callable[[Picture, int], Picture], picture: Picture, restoration: int
+    ) -> Picture:
         with self._report.stages.timed("restoration"):
-            return self._network.restore(picture, restoration)
+            return restore(picture, restoration)
 
     def _detailed(self, picture: Picture, detail: Upcoming[LastingDetail] | None) -> Picture:
         if detail is None:

@@ -32,8 +32,9 @@ SCALE: Final = 32
 DARK: Final = 0.1
 """Added to the norm of features, so that flat areas do not count."""
 
-VIDEO: Final = 1.2
-"""Errors of plain video are so many times as visible as their measure says."""
+VIDEO, RESTORED_VIDEO = 1.2, 1.05
+"""Errors of plain video are so many times as visible as their measure says, and so are errors of
+plain video whose every picture R has restored."""
 
 
 class Judge:
@@ -48,6 +49,10 @@ class Judge:
         self._model, self._network = model, network
         self._seen = 0
         self.errors: list[float] = []
+
+    def restored(self, picture: Picture, restoration: int) -> Picture:
+        """A picture of plain video as a receiver restores it (`Network.restore_once`)."""
+        return self._network.restore_once(picture, restoration)
 
     def take(self, reference: Picture, token: Tokens) -> None:
         """See `Watcher`."""

@@ -22,8 +22,8 @@ from imfcodec.bitstream import RunPacket, TokenPacket
 from imfcodec.codec.pictures.av1 import MIN_CRF, in_quarters
 from imfcodec.codec.pictures.av1_video import MAX_VIDEO_CRF, VideoDecoder
 from imfcodec.codec.upcoming import Upcoming
-from imfcodec.sender.judge import EVERY, Judge
-from imfcodec.sender.runs import LONGEST_HOLD, RunSettings, coded_run, hold_of
+from imfcodec.sender.judge import EVERY, RESTORED_VIDEO, VIDEO, Judge
+from imfcodec.sender.runs import LONGEST_HOLD, RunSettings, coded_run, hold_of, restored_each
 from imfcodec.sender.search import search
 from imfcodec.sender.segment_coder import PicturePacket
 from imfcodec.sender.source_frame import SourceFrame
@@ -37,8 +37,8 @@ LONGEST_S: Final = Fraction(13, 10)
 SMOOTH: Final = 0.95
 """Longer holds must lower the error to this share: a picture that stands still is seen."""
 
-HOPELESS: Final = 1.4
-"""Other holds hardly ever lower the error by this factor."""
+HOPELESS: Final = 2.0
+"""Other holds and restoration hardly ever lower the error by this factor."""
 
 PACKET_BYTES: Final = 12
 """About so much of the container goes with a packet."""
@@ -85,7 +85,7 @@ class Plain:
         settings: How it is coded.
         crf: Its CRF.
         packets: Its packets.
-        error: Mean error as the judge sees it, once that is known.
+        error: Mean error as it is visible, once that is known.
     """
 
     settings: RunSettings
@@ -108,6 +108,8 @@ class PlainVideo:
         settings: RunSettings,
         judge: Judge,
         advance: Callable[[float], None],
+        *,
+        restores: bool,
     ) -> None:
         """Take the frames.
 
@@ -115,12 +117,13 @@ class PlainVideo:
             frames: At least one, all at coded size.
             settings: How runs are coded; the hold is chosen here.
             judge: Compares what comes out with the frames.
+            restores: Whether each picture may be restored; this is chosen here.
             advance: Called with how many more frames are done, perhaps 0: of `SEARCH` times their
                 number in the search, and of their number when they are coded with care. What it
                 raises ends the work.
         """
         self._frames, self._settings, self._judge = frames, settings, judge
-        self._advance, self._codings = advance, 0
+        self._advance, self._codings, self._restores = advance, 0, restores
         self._holds = [hold for hold in HOLDS if hold == 1 or hold <= settings.rate * LONGEST_S]
         self._looks = Upcoming(lambda: [judge.look(f.picture) for f in frames[::EVERY]])
         self._first = FIRST_CRF  # of the next search
@@ -149,12 +152,13 @@ class PlainVideo:
         fitting = (self._within(hold, room_bytes) for hold in self._holds if hold >= usual)
         found = next(filter(None, fitting), None)
         self._count(CODINGS)
-        return found
+        return self._restored(found) if found and self._restores else found
 
     def best(self, room_bytes: int, rival: float = math.inf) -> Plain | None:
         """The best video of at most so many bytes, coded quickly.
 
         From the usual hold, shorter ones are tried as long as that helps, or else longer ones.
+        Then each picture is restored, if that helps.
 
         Args:
             room_bytes: What it may take.
@@ -190,6 +194,10 @@ class PlainVideo:
                 break
             best = start = video
         self._count(CODINGS)
+        if best and self._restores and not is_enough(best):
+            restored = self._restored(best)
+            restored = replace(restored, error=self.error(restored.packets))
+            best = min(best, restored, key=lambda video: video.error)
         return best
 
     def smallest(self) -> Plain:
@@ -202,7 +210,7 @@ class PlainVideo:
         At equal CRF it takes about the same bytes. If these are more than there is room for, the
         CRF rises. If `CAREFUL` codings are too large, the quick one stays.
         """
-        settings = replace(self._settings, hold=best.settings.hold)
+        settings = replace(best.settings, preset=self._settings.preset)
         crf, advance = best.crf, self._advance
         for _ in range(CAREFUL):
             run = coded_run(self._frames, crf, settings, advance)
@@ -216,18 +224,34 @@ class PlainVideo:
         return best.packets
 
     def error(self, packets: Sequence[RunPacket]) -> float:
-        """Mean error of a run as the receiver shows it."""
-        shown = islice(self.shown(packets), 0, None, EVERY)
-        looks = map(self._judge.look, shown)
-        return float(np.mean(list(map(self._judge.distance, looks, self._looks.get()))))
+        """Mean error of a run as it is visible."""
+        looks = map(self._judge.look, self.shown(packets, EVERY))
+        errors = map(self._judge.distance, looks, self._looks.get())
+        times = RESTORED_VIDEO if packets[0].restores_each else VIDEO
+        return times * float(np.mean(list(errors)))
 
-    def shown(self, packets: Sequence[RunPacket]) -> Iterator[Picture]:
-        """The picture that a run shows in each of the frames."""
+    def shown(self, packets: Sequence[RunPacket], every: int = 1) -> Iterator[Picture]:
+        """The picture that a run shows in each frame, or in one of so many.
+
+        What R adds to the first picture alone is left out.
+        """
         height, width = self._frames[0].picture.shape[:2]
         decoder = VideoDecoder(width, height)
         pictures = map(decoder.decode, (unit for packet in packets for unit in packet.units))
-        shown = (picture for picture in pictures for _ in range(packets[0].hold))
-        return islice(shown, len(self._frames))
+        held = (picture for picture in pictures for _ in range(packets[0].hold))
+        shown = islice(held, 0, len(self._frames), every)
+        if not packets[0].restores_each:
+            return shown
+        return (self._judge.restored(picture, packets[0].restoration) for picture in shown)
+
+    @staticmethod
+    def _restored(video: Plain) -> Plain:
+        """The same video, whose every picture is restored."""
+        settings = restored_each(video.settings, video.crf)
+        first, *others = video.packets
+        how = settings.restoration, settings.restores_each
+        first = replace(first, restoration=how[0], restores_each=how[1])
+        return replace(video, settings=settings, packets=[first, *others])
 
     def _within(self, hold: int, room_bytes: int) -> Plain | None:
         """Video of at most so many bytes; None if there is none."""

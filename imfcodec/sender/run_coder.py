@@ -47,21 +47,33 @@ class RunCoder:
         self._settings, self._rate, self._judge = settings, rate, judge
         self._stages, self._advance, self._carefully = stages, advance, carefully
         self._frames: list[SourceFrame] = []
+        self._windows = False
 
-    def push(self, frame: SourceFrame, *, cut: bool) -> Iterator[RunPacket]:
-        """Take the next frame, and whether it begins a shot; yield the packets of a whole run."""
+    def push(self, frame: SourceFrame, *, cut: bool, windows: bool) -> Iterator[RunPacket]:
+        """Take the next frame; yield the packets of a whole run.
+
+        Args:
+            frame: At coded size.
+            cut: Whether it begins a shot.
+            windows: Whether windows cover parts of it. The receiver then has no time to restore
+                each picture.
+        """
         if cut or is_full(self._frames, frame, self._settings.time_base):
             yield from self.flush()
         self._frames.append(frame)
+        self._windows |= windows
 
     def flush(self) -> Iterator[RunPacket]:
         """Yield the packets of the frames that are left."""
         frames, self._frames = self._frames, []
+        restores, self._windows = not self._windows, False
         if not frames:
             return
         crf = self._rate(Segment(frames)).key_crf + COARSER
         with self._stages.timed("AV1 run"):
-            video = PlainVideo(frames, self._settings, self._judge, self._advance)
+            video = PlainVideo(
+                frames, self._settings, self._judge, self._advance, restores=restores
+            )
             room_bytes = round(ROOM * video.size_bytes(crf))
             if self._carefully:
                 packets = video.careful(video.best(room_bytes) or video.smallest())

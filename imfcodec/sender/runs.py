@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 from typing import Final
 
 from imfcodec.bitstream import FORMAT_LIMITS, RunPacket
 from imfcodec.codec.pictures.av1_video import encode_video
+from imfcodec.codec.restoration_strength import restoration_field
 from imfcodec.sender.source_frame import SourceFrame
 
 RUN_S: Final = Fraction(60)
@@ -45,7 +46,8 @@ class RunSettings:
         time_base: Seconds per tick.
         rate: Frames per second.
         hold: Frames for which each picture is shown.
-        restoration: Code of the restoration strength of the first picture.
+        restoration: Code of the restoration strength.
+        restores_each: Whether each picture is restored by itself, and not only the first one.
     """
 
     preset: int
@@ -53,11 +55,18 @@ class RunSettings:
     rate: Fraction
     hold: int = 1
     restoration: int = NONE
+    restores_each: bool = False
 
 
 def hold_of(rate: Fraction) -> int:
     """Frames for which each picture is shown as a rule, at so many frames per second."""
     return min(LONGEST_HOLD, max(1, math.floor(rate / PICTURES_PER_S)))
+
+
+def restored_each(settings: RunSettings, crf: float) -> RunSettings:
+    """The settings of a run whose every picture is restored, unless they are too fine for that."""
+    code = restoration_field(crf, predicted=False)
+    return replace(settings, restoration=code, restores_each=code != NONE)
 
 
 def is_full(frames: Sequence[SourceFrame], frame: SourceFrame, time_base: Fraction) -> bool:
@@ -99,6 +108,7 @@ def coded_run(
                 hold,
                 begins=begin == 0,
                 restoration=0 if begin else settings.restoration,
+                restores_each=settings.restores_each and not begin,
             )
         )
         begin = end

@@ -128,7 +128,8 @@ def stretches(draw: st.DrawFn) -> list[Packet]:
             size = st.binary(min_size=1, max_size=200)
             coded = tuple(draw(size) for _ in range(-(-count // hold)))
             restoration = draw(st.integers(0, 3)) if kind == "run" else 0
-            items.append(RunPacket(number, stamps, coded, hold, kind == "run", restoration))
+            each = kind == "run" and draw(st.booleans())
+            items.append(RunPacket(number, stamps, coded, hold, kind == "run", restoration, each))
         else:
             items.append(TokenPacket(number, stamps, b"tokens"))
         number, pts = number + count, stamps[-1] + STEP
@@ -239,7 +240,7 @@ BEGIN_HEAD = b"\x03\x00\x0a\x00"
         (b"\x01" + BEGIN_HEAD[1:] + b"\x01\x01\x01u", SYNC_MARK, "kind 1 in layer 0"),
         (b"\x05\x01", b"", "kind 5 in layer 0"),
         (b"\x13" + BEGIN_HEAD[1:] + b"\x01\x01\x01u", SYNC_MARK, "layer 1 of 0"),
-        (b"\x03\x08\x0a\x00\x01\x01\x01u", SYNC_MARK, "reserved flags"),
+        (b"\x03\x10\x0a\x00\x01\x01\x01u", SYNC_MARK, "reserved flags"),
         (BEGIN_HEAD + b"\x00\x01\x01u", SYNC_MARK, "shown for 0 frames"),
         (BEGIN_HEAD + b"\x21\x01\x01u", SYNC_MARK, "shown for 33 frames"),
         (BEGIN_HEAD + b"\x01\x00\x01u", SYNC_MARK, "no frames"),
@@ -341,6 +342,7 @@ def test_writer_holds_to_the_limits() -> None:
         {"first_frame": -1},
         {"restoration": 4},
         {"begins": False},  # with a restoration
+        {"begins": False, "restoration": 0, "restores_each": True},
     ],
 )
 def test_run_packet_rules(change: dict[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -19,8 +20,11 @@ from imfcodec import weights
 from imfcodec.codec.network import ENGINES, EXPORTED, MODULES
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import ImfcodecError, OptionError, OutputExists, WeightsCorrupt, WeightsMissing
+from imfcodec.training.fit_tables import fit_tables
 from imfcodec.weights import WeightsFile
 from tests.cli.conftest import command
+from tests.conftest import moving_picture
+from tests.tiny import TINY, random_walks, tiny_model
 
 for extra in ("onnx", "onnxruntime", "MNN"):
     pytest.importorskip(extra, reason="needs the extras onnx and mnn")
@@ -97,6 +101,29 @@ def test_sizes_change_from_call_to_call(engine: str, exported: WeightsFile) -> N
             rebuilt = network.rebuild(view, tokens[:count])
             assert rebuilt.shape == (count, *size, 3)
             assert np.abs(rebuilt - alone[size][:count]).max() <= 1
+
+
+def test_both_passes_and_the_first_one(engine: str, tmp_path: Path) -> None:
+    two = tiny_model(config=dataclasses.replace(TINY, restoration_passes=2))
+    tables = fit_tables(np.full(16, 0.1, np.float32), random_walks(6, 60, 16))
+    loaded = weights.load(weights.write(tmp_path, "two", two, tables))
+    options = DecodeOptions(threads=1)
+    theirs, ours = (
+        ENGINES[name](some, 0, options)
+        for name, some in (
+            (engine, weights.load_exported(export(loaded, tmp_path, engine))),
+            ("torch", loaded),
+        )
+    )
+    picture = moving_picture(3)
+    for restoration in (0, 2, 3):
+        both, once = (
+            (network.restore(picture, restoration), network.restore_once(picture, restoration))
+            for network in (theirs, ours)
+        )
+        for one, other in zip(both, once, strict=True):
+            assert np.abs(one.astype(int) - other).max() <= 1
+        assert np.array_equal(*both) == (restoration == 3)
 
 
 def test_auto_takes_what_is_there(

@@ -74,6 +74,9 @@ class Simple:
     def restore(self, picture: np.ndarray, restoration: int = 0) -> np.ndarray:
         return picture ^ 1
 
+    def restore_once(self, picture: np.ndarray, restoration: int = 0) -> np.ndarray:
+        return picture ^ 2
+
     def reference(self, picture: np.ndarray, token: np.ndarray) -> np.ndarray:
         return picture
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -32,20 +34,39 @@ class Eye(Judge):
     def look(self, picture: Picture) -> Tensor:
         return torch.from_numpy(picture.astype(np.float32))
 
+    def restored(self, picture: Picture, restoration: int) -> Picture:
+        return picture
+
     @staticmethod
     def distance(look: Tensor, source: Tensor) -> float:
         return float((look - source).abs().mean())
 
 
-def coder_of(fps: int, crf: int = 30, *, carefully: bool = True) -> RunCoder:
+class Spoiler(Eye):
+    """Restoring spoils pictures."""
+
+    def restored(self, picture: Picture, restoration: int) -> Picture:
+        assert restoration == 0
+        return picture ^ 255
+
+
+def coder_of(
+    fps: int, crf: int = 30, *, carefully: bool = True, judge: Judge | None = None
+) -> RunCoder:
     settings = RunSettings(10, Fraction(1, fps), Fraction(fps))
-    return RunCoder(
-        settings, lambda segment: SegmentSettings(crf), Eye(), StageTimes(), carefully=carefully
-    )
+    rate = SegmentSettings(crf)
+    judge = judge or Eye()
+    return RunCoder(settings, lambda segment: rate, judge, StageTimes(), carefully=carefully)
 
 
-def runs(coder: RunCoder, frames: list[SourceFrame], cuts: tuple[int, ...] = ()) -> list[RunPacket]:
-    out = [p for f in frames for p in coder.push(f, cut=f.number in cuts)]
+def runs(
+    coder: RunCoder,
+    frames: list[SourceFrame],
+    cuts: tuple[int, ...] = (),
+    windows: tuple[int, ...] = (),
+) -> list[RunPacket]:
+    pushed = (coder.push(f, cut=f.number in cuts, windows=f.number in windows) for f in frames)
+    out = list(chain.from_iterable(pushed))
     out += coder.flush()
     assert not list(coder.flush())
     assert [pts for p in out for pts in p.pts] == [f.pts for f in frames]
@@ -59,7 +80,8 @@ def runs(coder: RunCoder, frames: list[SourceFrame], cuts: tuple[int, ...] = ())
 def video_of(
     frames: list[SourceFrame], fps: int, advance: Callable[[float], None] = lambda frames: None
 ) -> PlainVideo:
-    return PlainVideo(frames, RunSettings(10, Fraction(1, fps), Fraction(fps)), Eye(), advance)
+    settings = RunSettings(10, Fraction(1, fps), Fraction(fps))
+    return PlainVideo(frames, settings, Eye(), advance, restores=True)
 
 
 def picture_of_blocks() -> Picture:
@@ -133,6 +155,33 @@ def test_careful_coding_keeps_to_the_room() -> None:
         assert 0.6 * room < sum(map(bytes_of, careful)) <= room
     assert careful != best.packets
     assert video.careful(best, 20) == best.packets
+
+
+def test_each_picture_is_restored_where_that_helps() -> None:
+    packets = runs(coder_of(10), moving(70), cuts=(40,))
+    assert [p.restores_each for p in packets] == [p.begins for p in packets] == [True, False, True]
+    assert not any(p.restores_each for p in runs(coder_of(10, judge=Spoiler()), moving(70)))
+
+
+def test_no_picture_is_restored_below_windows() -> None:
+    packets = runs(coder_of(10), moving(20), cuts=(10,), windows=(4,))
+    assert [p.restores_each for p in packets] == [False, True]
+
+
+def test_quick_runs_are_restored_unless_they_are_fine() -> None:
+    for crf, each in ((30, True), (0, False)):
+        (packet,) = runs(coder_of(10, crf - 32, carefully=False), moving(10))
+        assert packet.restores_each == each
+
+
+def test_what_restored_pictures_look_like() -> None:
+    frames, settings = moving(6), RunSettings(10, Fraction(1, 10), Fraction(10), 2, 0, True)
+    packets = coded_run(frames, 30, settings)
+    plain = [replace(packets[0], restores_each=False)]
+    video = PlainVideo(frames, settings, Spoiler(), lambda frames: None, restores=True)
+    for every in (1, 4):
+        shown = np.stack(list(video.shown(packets, every)))
+        assert np.array_equal(shown ^ 255, np.stack(list(video.shown(plain))[::every]))
 
 
 def test_packets_are_as_long_as_time_allows() -> None:

@@ -54,6 +54,10 @@ class Network(Protocol):
         """
         ...
 
+    def restore_once(self, picture: Picture, restoration: int = 0) -> Picture:
+        """Like `restore`, with the first pass of R alone. Pictures may be restored side by side."""
+        ...
+
     def reference(self, picture: Picture, token: Tokens) -> Any:
         """What `rebuild` needs of a restored key frame x_r, uint8 [H, W, 3], and its token [d_m].
 

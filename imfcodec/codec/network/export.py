@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from imfcodec.arrays import Picture
 from imfcodec.codec.network import ENGINES, EXPORTED, MNN, MODULES, ONNX, STRENGTHS
-from imfcodec.codec.network.graphs import REBUILD, REFERENCE, RESTORE
+from imfcodec.codec.network.graphs import REBUILD, REFERENCE, RESTORE, RESTORE_ONCE
 from imfcodec.codec.network.in_torch import TorchNetwork
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import ImfcodecError, OptionError, OutputExists
@@ -83,7 +83,7 @@ def export(
         made = Path(temporary) / target.name
         made.mkdir()
         _write_graphs(weights.model, made)
-        for graph in made.glob("*.onnx"):
+        for graph in sorted(made.glob("*.onnx")):
             FINISHERS[engine](graph)
         _write_tables(weights, made)
         _compare(weights, WeightsFile(weights.file.name, weights.file.id, made), engine)
@@ -96,14 +96,13 @@ def export(
 class _Restore(nn.Module):
     """A key frame x, uint8 [1, H, W, 3], and the share s of R, [1] -> x_r."""
 
-    def __init__(self, model: IMF) -> None:
+    def __init__(self, run: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.model = model
+        self.run = run
 
     def forward(self, picture: Tensor, share: Tensor) -> Tensor:
         x = _floats(picture)
-        assert self.model.restoration is not None
-        return _bytes(torch.lerp(x, self.model.restoration(x), share))
+        return _bytes(torch.lerp(x, self.run(x), share))
 
 
 class _Refer(nn.Module):
@@ -186,14 +185,15 @@ def _write_graphs(model: IMF, folder: Path) -> None:
             )
 
     if model.restoration is not None:
+        taken = {"picture": picture, "share": torch.ones(1)}
         restored = {"restored": {1: "height", 2: "width"}}
-        write(
-            RESTORE, _Restore(model), {"picture": picture, "share": torch.ones(1)}, restored, sides
-        )
+        write(RESTORE, _Restore(model.restoration), taken, restored, sides)
+        if model.restoration.again is not None:
+            write(RESTORE_ONCE, _Restore(model.restoration.once), taken, restored, sides)
     write(REFERENCE, _Refer(model), {"picture": picture, "token": token[:1]}, maps, sides)
     rebuilt = {"picture": {0: "frames", 1: "height", 2: "width"}}
-    taken = {"token": {0: "frames"}, **maps}
-    write(REBUILD, _Rebuild(model, like), {"token": token, **leaves}, rebuilt, taken)
+    axes = {"token": {0: "frames"}, **maps}
+    write(REBUILD, _Rebuild(model, like), {"token": token, **leaves}, rebuilt, axes)
 
 
 def _simplify(graph: Path) -> None:
@@ -257,6 +257,8 @@ def _compare(weights: Weights, exported: WeightsFile, engine: str) -> None:
         ]
         for restoration in range(len(STRENGTHS)):
             pairs.append((theirs.restore(picture, restoration), ours.restore(picture, restoration)))
+            once = theirs.restore_once(picture, restoration)
+            pairs.append((once, ours.restore_once(picture, restoration)))
         for one, other in pairs:
             error = np.abs(one.astype(np.float32) - other)
             rms = float(np.sqrt(np.square(error).mean()))

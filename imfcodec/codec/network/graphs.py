@@ -22,18 +22,22 @@ Graph = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Arrays by name -> arrays by name. It takes those that it needs. Several threads may call it at
 the same time."""
 
-RESTORE, REFERENCE, REBUILD = "restore", "reference", "rebuild"
+RESTORE, RESTORE_ONCE, REFERENCE, REBUILD = "restore", "restore_once", "reference", "rebuild"
+
+SIDE_BY_SIDE = RESTORE_ONCE, REBUILD
+"""Graphs of which each thread works on pictures of its own."""
 
 
 class GraphNetwork:
     """The network as graphs (see `Network`).
 
-        restore     picture, share -> restored
-        reference   picture, token -> everything that rebuild takes besides tokens
-        rebuild     token, ... -> picture
+        restore        picture, share -> restored
+        restore_once   the same, with the first pass alone
+        reference      picture, token -> everything that rebuild takes besides tokens
+        rebuild        token, ... -> picture
 
-    Pictures are uint8 [N, H, W, 3] there, tokens float32 [N, d_m]. Without restore, key frames are
-    used as they are.
+    Pictures are uint8 [N, H, W, 3] there, tokens float32 [N, d_m]. Without restore, pictures are
+    used as they are. Without restore_once, restore has one pass.
     """
 
     def __init__(
@@ -58,16 +62,16 @@ class GraphNetwork:
         self._quantiser = quantiser
         graphs = {path.stem: load(path) for path in weights.graphs}
         self._restore = graphs.get(RESTORE)
+        self._restore_once = graphs.get(RESTORE_ONCE, self._restore)
         self._refer, self._rebuild = graphs[REFERENCE], graphs[REBUILD]
 
     def restore(self, picture: Picture, restoration: int = 0) -> Picture:
         """See `Network.restore`."""
-        share = STRENGTHS[restoration]
-        if self._restore is None or not share:
-            return picture
-        inputs = {"picture": picture[None], "share": np.full(1, share, np.float32)}
-        restored: Picture = self._restore(inputs)["restored"][0]
-        return restored
+        return _restored(self._restore, picture, restoration)
+
+    def restore_once(self, picture: Picture, restoration: int = 0) -> Picture:
+        """See `Network.restore_once`."""
+        return _restored(self._restore_once, picture, restoration)
 
     def reference(self, picture: Picture, token: Tokens) -> dict[str, Any]:
         """See `Network.reference`: what the graph reference gives, by name."""
@@ -87,3 +91,12 @@ class GraphNetwork:
         inputs = {**reference, "token": self._quantiser.dequantise(tokens)}
         pictures: Pictures = self._rebuild(inputs)["picture"]
         return pictures
+
+
+def _restored(graph: Graph | None, picture: Picture, restoration: int) -> Picture:
+    share = STRENGTHS[restoration]
+    if graph is None or not share:
+        return picture
+    inputs = {"picture": picture[None], "share": np.full(1, share, np.float32)}
+    restored: Picture = graph(inputs)["restored"][0]
+    return restored

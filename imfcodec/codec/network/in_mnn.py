@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from imfcodec.codec.network.graphs import REBUILD, RESTORE, GraphNetwork
+from imfcodec.codec.network.graphs import (
+    REBUILD,
+    RESTORE,
+    RESTORE_ONCE,
+    SIDE_BY_SIDE,
+    GraphNetwork,
+)
 from imfcodec.codec.network.sharing import cores, sharing
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.config import DecodeOptions
@@ -27,9 +33,9 @@ if TYPE_CHECKING:
     from imfcodec.weights import ExportedWeights
 
 MOST_SESSIONS: Final = 4
-"""Threads that rebuild frames of their own: a session keeps 65 MiB. Further threads help them."""
+"""Threads that work on frames of their own: a session keeps 65 MiB. Further threads help them."""
 
-WINOGRAD: Final = {RESTORE: 1, REBUILD: 3}
+WINOGRAD: Final = {RESTORE: 1, RESTORE_ONCE: 3, REBUILD: 3}
 """How large Winograd's tiles may be, 0 (none) to 3, by graph. R at 3 takes 0.18 s instead of 0.28
 (two AVX2 cores), but 140 MiB more. A reference is made once for many frames."""
 
@@ -40,7 +46,7 @@ WINOGRAD_HINT: Final = 3
 class MnnNetwork(GraphNetwork):
     """The network in MNN.
 
-    Threads rebuild frames of their own, while all threads together work on a key frame.
+    Each thread works on frames of its own, but all together on a key frame.
     """
 
     def __init__(
@@ -64,7 +70,7 @@ class MnnNetwork(GraphNetwork):
         shares = min(threads, MOST_SESSIONS)
 
         def load(path: Path) -> _Graph:
-            if path.stem == REBUILD:
+            if path.stem in SIDE_BY_SIDE:
                 return _Graph(mnn, path, threads // shares, shares)
             return _Graph(mnn, path, threads, 1)
 

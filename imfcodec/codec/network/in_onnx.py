@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imfcodec.codec.network.graphs import REBUILD, GraphNetwork
+from imfcodec.codec.network.graphs import SIDE_BY_SIDE, GraphNetwork
 from imfcodec.codec.network.sharing import cores, sharing
 from imfcodec.codec.tokens import Quantiser
 from imfcodec.config import DecodeOptions
@@ -22,8 +22,7 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 class OnnxNetwork(GraphNetwork):
     """The network in onnxruntime.
 
-    On a CPU, each thread rebuilds frames of its own, while all threads together work on a key
-    frame.
+    On a CPU, each thread works on frames of its own, but all together on a key frame.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class OnnxNetwork(GraphNetwork):
         threads = options.threads or cores()
 
         def load(path: Path) -> _Graph:
-            return _Graph(path, options.device, 1 if path.stem == REBUILD else threads)
+            return _Graph(path, options.device, 1 if path.stem in SIDE_BY_SIDE else threads)
 
         shares = sharing(threads, options.batch, on_cpu=options.device == "cpu")
         super().__init__(weights, quantiser, shares, load)

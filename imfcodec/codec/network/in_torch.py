@@ -65,11 +65,12 @@ def to_pictures(x: Tensor) -> Pictures:
 
 
 @torch.inference_mode()
-def restored(model: IMF, picture: Picture, restoration: int = 0) -> Picture:
-    """`Network.restore` of a torch model."""
+def restored(model: IMF, picture: Picture, restoration: int = 0, *, once: bool = False) -> Picture:
+    """`Network.restore`, or `restore_once`, of a torch model."""
     if model.restoration is None:
         return picture
-    x = model.restore(to_tensor(picture[None], place_of(model)), STRENGTHS[restoration])
+    x = to_tensor(picture[None], place_of(model))
+    x = model.restore(x, STRENGTHS[restoration], once=once)
     return to_pictures(x)[0]
 
 
@@ -116,6 +117,11 @@ class TorchNetwork:
         """See `Network.restore`."""
         with own_threads(self._threads):
             return restored(self._model, picture, restoration)
+
+    def restore_once(self, picture: Picture, restoration: int = 0) -> Picture:
+        """See `Network.restore_once`."""
+        with own_threads(self._shares // self.side_by_side):
+            return restored(self._model, picture, restoration, once=True)
 
     @torch.inference_mode()
     def reference(self, picture: Picture, token: Tokens) -> Reference:

@@ -22,7 +22,7 @@ from imfcodec.bitstream import RunPacket, TokenPacket
 from imfcodec.codec.stages import StageTimes
 from imfcodec.codec.upcoming import begun
 from imfcodec.media.geometry import CodingGeometry
-from imfcodec.sender.judge import VIDEO, Judge
+from imfcodec.sender.judge import Judge
 from imfcodec.sender.layer import Layer
 from imfcodec.sender.layout.layout import LayoutPacket
 from imfcodec.sender.layout.placing import PlacedFrame
@@ -37,7 +37,6 @@ TRIAL: Final = 0.3
 
 CLOSE: Final = 1.25
 """Plain video that was coded quickly and has at most so many times the error is coded with care."""
-
 
 SLOPE: Final = 0.4
 """Twice as many bytes divide the error by 2 to this power."""
@@ -147,7 +146,11 @@ class BetterOf:
     def flush(self, *, more: bool) -> Iterator[LayoutPacket]:
         """See `Stretch`."""
         video = PlainVideo(
-            self._frames, self._settings, self._judge, lambda n: self._advance(TRIAL * n)
+            self._frames,
+            self._settings,
+            self._judge,
+            lambda n: self._advance(TRIAL * n),
+            restores=True,
         )
         prepared = begun(partial(self._prepare, video), self._workers)
         for way in self._ways:
@@ -184,9 +187,9 @@ class BetterOf:
     def _better(self, video: PlainVideo, rival: Way) -> list[RunPacket] | None:
         """Plain video of nearly as many bytes and less error; None if there is none."""
         room, least = rival.size_bytes, rival.error
-        best = video.best(room, least / VIDEO)
-        if best is None or VIDEO * best.error > CLOSE * least:
+        best = video.best(room, least)
+        if best is None or best.error > CLOSE * least:
             self._advance(TRIAL * len(self._frames))
             return None
         run = video.careful(best, room)
-        return run if VIDEO * video.error(run) < least else None
+        return run if video.error(run) < least else None

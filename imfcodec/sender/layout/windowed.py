@@ -104,7 +104,7 @@ class Windowed:
             self._cover = Cover()
         covered = self._cover.over(frame.picture, placed.windows)
         base = replace(frame, picture=self._geometry.to_coded(covered))
-        self._held.extend(self._base.push(base, cut=placed.cut))
+        self._held.extend(self._base.push(base, cut=placed.cut, windows=bool(placed.windows)))
         yield from self._ready()
 
     def flush(self, *, more: bool) -> Iterator[LayoutPacket]:
