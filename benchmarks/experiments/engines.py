@@ -4,7 +4,8 @@
 
 Encodes two seconds of each clip (preset fast) and decodes them in several ways. Prints for each way
 how far its pixels are from those of torch in float32 with one thread, in 8-bit levels: the RMS of
-the worst frame, and the largest difference. FORMAT.md allows 0.25 and 2. Needs the extra onnx.
+the worst frame, and the largest difference. FORMAT.md allows 0.25 and 2. Needs the
+extras mnn and onnx.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from beginnings import beginning_of
 
 import imfcodec
 from imfcodec.arrays import Pictures
-from imfcodec.codec.network import ENGINES, ONNX, TORCH, Network
+from imfcodec.codec.network import ENGINES, EXPORTED, TORCH, Network
+from imfcodec.codec.network.export import export
 from imfcodec.codec.network.in_torch import TorchNetwork
-from imfcodec.codec.network.onnx_export import export
 from imfcodec.config import DecodeOptions
 from imfcodec.training.optimisation import autocast
 from imfcodec.weights import Weights, load_weights
@@ -71,15 +72,17 @@ def main() -> None:
         return np.stack([frame.rgb for frame in frames])
 
     with TemporaryDirectory() as folder:
-        exported = str(export(load_weights(), Path(folder)).path)
         ways: dict[str, dict[str, Any]] = {
             "torch, 2 threads": {"engine": TORCH, "threads": 2},
             "torch, batches of 5": {"engine": TORCH, "threads": 1, "batch": 5},
-            "onnxruntime, 1 thread": {"engine": ONNX, "threads": 1, "weights": exported},
-            "onnxruntime, 2 threads": {"engine": ONNX, "threads": 2, "weights": exported},
             "torch, bfloat16": {"engine": "bf16", "threads": 2},
             "torch, float16": {"engine": "fp16", "threads": 2},
         }
+        for engine in EXPORTED:
+            exported = str(export(load_weights(), Path(folder), engine).path)
+            for threads in (1, 2):
+                way = {"engine": engine, "threads": threads, "weights": exported}
+                ways[f"{engine}, {threads} threads"] = way
         for clip in map(Path, sys.argv[1:]):
             stream = io.BytesIO()
             imfcodec.encode(beginning_of(clip, SECONDS, folder), stream, preset="fast")
