@@ -20,6 +20,7 @@ from imfcodec import weights
 from imfcodec.codec.network import ENGINES, EXPORTED, MODULES
 from imfcodec.config import DecodeOptions
 from imfcodec.errors import ImfcodecError, OptionError, OutputExists, WeightsCorrupt, WeightsMissing
+from imfcodec.receiver.engine import engine_of
 from imfcodec.training.fit_tables import fit_tables
 from imfcodec.weights import WeightsFile
 from tests.cli.conftest import command
@@ -149,15 +150,14 @@ def test_auto_takes_what_is_there(
     assert chosen() == "torch"
 
 
-def test_mnn_comes_first(stream: Path, tiny_weights: str, tmp_path: Path) -> None:
-    folder = Path(os.environ[weights.FOLDER_VARIABLE])
-    loaded = weights.load(weights.find(tiny_weights))
-    try:
-        made = [export(loaded, folder, engine).path for engine in EXPORTED]
-        assert imfcodec.Decoder(io.BytesIO(stream.read_bytes())).report.engine == "mnn"
-    finally:
-        for path in made:
-            shutil.rmtree(path)
+def test_mnn_comes_first(
+    stream: Path, tiny_weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    label, header = weights.find(tiny_weights).label, imfcodec.inspect(stream).header
+    for engine in ("onnxruntime", "mnn"):
+        (tmp_path / "imfcodec" / "weights" / f"{label}.{EXPORTED[engine]}").mkdir(parents=True)
+        assert engine_of(header, DecodeOptions(), None) == engine
 
 
 def test_graphs_of_other_weights(
