@@ -4,8 +4,8 @@
 
 Encodes two seconds of each clip (preset fast) and decodes them in several ways. Prints for each way
 how far its pixels are from those of torch in float32 with one thread, in 8-bit levels: the RMS of
-the worst frame, and the largest difference. FORMAT.md allows 0.25 and 2. Needs the
-extras mnn and onnx.
+the worst frame, and the largest difference. FORMAT.md allows 0.25 and 2. Needs the extras mnn and
+onnx.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ class NarrowNetwork(TorchNetwork):
         """See `Network.restore`."""
         with self._narrow():
             return super().restore(*args)
+
+    def restore_once(self, *args: Any) -> Any:
+        """See `Network.restore_once`."""
+        with self._narrow():
+            return super().restore_once(*args)
 
     def reference(self, *args: Any) -> Any:
         """See `Network.reference`."""

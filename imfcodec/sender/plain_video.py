@@ -117,10 +117,10 @@ class PlainVideo:
             frames: At least one, all at coded size.
             settings: How runs are coded; the hold is chosen here.
             judge: Compares what comes out with the frames.
-            restores: Whether each picture may be restored; this is chosen here.
             advance: Called with how many more frames are done, perhaps 0: of `SEARCH` times their
                 number in the search, and of their number when they are coded with care. What it
                 raises ends the work.
+            restores: Whether each picture may be restored; this is chosen here.
         """
         self._frames, self._settings, self._judge = frames, settings, judge
         self._advance, self._codings, self._restores = advance, 0, restores
@@ -249,8 +249,9 @@ class PlainVideo:
         """The same video, whose every picture is restored."""
         settings = restored_each(video.settings, video.crf)
         first, *others = video.packets
-        how = settings.restoration, settings.restores_each
-        first = replace(first, restoration=how[0], restores_each=how[1])
+        first = replace(
+            first, restoration=settings.restoration, restores_each=settings.restores_each
+        )
         return replace(video, settings=settings, packets=[first, *others])
 
     def _within(self, hold: int, room_bytes: int) -> Plain | None:

@@ -72,7 +72,7 @@ def measure_real_time(
     players = {TORCH: dict.fromkeys((PRESETS[0], LIVE), player)}
     with tempfile.TemporaryDirectory() as folder:
         installed = [engine for engine in EXPORTED if find_spec(MODULES[engine])]
-        for engine in installed if device == "cpu" else ():
+        for engine in installed if device == "cpu" and find_spec("onnx") else ():
             say(f"export to {engine}")
             exported = alone(threads, _exported, weights, Path(folder), engine)
             players[engine] = {

@@ -1,9 +1,9 @@
 """The receiver's network, whatever runs it: a reference and tokens in, pictures out.
 
 in_torch.py   torch; needs a weights file
-graphs.py     exported graphs, which `imfcodec weights export` writes
-in_mnn.py     MNN, of which it needs such graphs
-in_onnx.py    onnxruntime, of which it needs such graphs
+graphs.py     graphs, which `imfcodec weights export` writes
+in_mnn.py     such a graph in MNN
+in_onnx.py    such a graph in onnxruntime
 export.py     writes the graphs
 sharing.py    how many frames are rebuilt together, and by whom
 
@@ -78,15 +78,17 @@ def _in_torch(weights: Weights, quantiser: int, options: DecodeOptions) -> Netwo
 
 
 def _in_onnx(weights: ExportedWeights, quantiser: int, options: DecodeOptions) -> Network:
-    from imfcodec.codec.network.in_onnx import OnnxNetwork
+    from imfcodec.codec.network.graphs import GraphNetwork
+    from imfcodec.codec.network.in_onnx import OnnxGraph
 
-    return OnnxNetwork(weights, weights.tables.quantiser(quantiser), options)
+    return GraphNetwork(weights, weights.tables.quantiser(quantiser), options, OnnxGraph)
 
 
 def _in_mnn(weights: ExportedWeights, quantiser: int, options: DecodeOptions) -> Network:
-    from imfcodec.codec.network.in_mnn import MnnNetwork
+    from imfcodec.codec.network.graphs import GraphNetwork
+    from imfcodec.codec.network.in_mnn import MnnGraph
 
-    return MnnNetwork(weights, weights.tables.quantiser(quantiser), options)
+    return GraphNetwork(weights, weights.tables.quantiser(quantiser), options, MnnGraph)
 
 
 AUTO, TORCH, ONNX, MNN = "auto", "torch", "onnxruntime", "mnn"

@@ -12,8 +12,9 @@ import numpy as np
 
 from imfcodec.arrays import Picture, Pictures, Tokens
 from imfcodec.codec.network import STRENGTHS
-from imfcodec.codec.network.sharing import Sharing, shared_out
+from imfcodec.codec.network.sharing import cores, shared_out, sharing
 from imfcodec.codec.tokens import Quantiser
+from imfcodec.config import DecodeOptions
 
 if TYPE_CHECKING:
     from imfcodec.weights import ExportedWeights
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 Graph = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Arrays by name -> arrays by name. It takes those that it needs. Several threads may call it at
 the same time."""
+
+Load = Callable[[Path, str, int, int], Graph]
+"""How an engine makes a graph of its file: for a device, with so many threads in all, of which so
+many call it at the same time. It raises `OptionError` if engine or device is not there, and another
+`ImfcodecError` if it cannot use the file."""
 
 RESTORE, RESTORE_ONCE, REFERENCE, REBUILD = "restore", "restore_once", "reference", "rebuild"
 
@@ -37,30 +43,39 @@ class GraphNetwork:
         rebuild        token, ... -> picture
 
     Pictures are uint8 [N, H, W, 3] there, tokens float32 [N, d_m]. Without restore, pictures are
-    used as they are. Without restore_once, restore has one pass.
+    used as they are. Without restore_once, restore has one pass. Each thread works on frames of its
+    own, but all together on a key frame.
     """
 
     def __init__(
         self,
         weights: ExportedWeights,
         quantiser: Quantiser,
-        sharing: Sharing,
-        load: Callable[[Path], Graph],
+        options: DecodeOptions,
+        load: Load,
     ) -> None:
         """Load the graphs.
 
         Args:
             weights: Where they are.
             quantiser: Of the stream's tokens.
-            sharing: How threads share frames.
+            options: Device, threads and batch.
             load: Makes a graph of its file.
+
+        Raises:
+            ImfcodecError: See `Load`.
         """
-        self.batch, self.side_by_side = sharing.batch, sharing.side_by_side
+        device, threads = options.device, options.threads or cores()
+        self._shares, self.batch, self.side_by_side = sharing(
+            threads, options.batch, on_cpu=device == "cpu"
+        )
+        self._workers = ThreadPoolExecutor(self._shares, "imfcodec-network")
         self.warnings: list[str] = []
-        self._shares = sharing.shares
-        self._workers = ThreadPoolExecutor(sharing.shares, "imfcodec-network")
         self._quantiser = quantiser
-        graphs = {path.stem: load(path) for path in weights.graphs}
+        graphs = {
+            path.stem: load(path, device, threads, threads if path.stem in SIDE_BY_SIDE else 1)
+            for path in weights.graphs
+        }
         self._restore = graphs.get(RESTORE)
         self._restore_once = graphs.get(RESTORE_ONCE, self._restore)
         self._refer, self._rebuild = graphs[REFERENCE], graphs[REBUILD]

@@ -1,4 +1,4 @@
-"""The network in MNN, from exported weights.
+"""Graphs in MNN.
 
 MNN (github.com/alibaba/MNN) computes 3x3 convolutions by Winograd's method, with a quarter to a
 half of the multiplications.
@@ -13,27 +13,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from imfcodec.codec.network.graphs import (
-    REBUILD,
-    RESTORE,
-    RESTORE_ONCE,
-    SIDE_BY_SIDE,
-    GraphNetwork,
-)
-from imfcodec.codec.network.sharing import cores, sharing
-from imfcodec.codec.tokens import Quantiser
-from imfcodec.config import DecodeOptions
+from imfcodec.codec.network.graphs import REBUILD, RESTORE, RESTORE_ONCE
 from imfcodec.errors import ImfcodecError, OptionError
 
-if TYPE_CHECKING:
-    from imfcodec.weights import ExportedWeights
-
 MOST_SESSIONS: Final = 4
-"""Threads that work on frames of their own: a session keeps 65 MiB. Further threads help them."""
+"""Calls of a graph that run at the same time: a session keeps 65 MiB. Further threads help them."""
 
 WINOGRAD: Final = {RESTORE: 1, RESTORE_ONCE: 3, REBUILD: 3}
 """How large Winograd's tiles may be, 0 (none) to 3, by graph. R at 3 takes 0.18 s instead of 0.28
@@ -43,49 +31,20 @@ WINOGRAD_HINT: Final = 3
 """MNN's number of that hint; its Python module has no name for it."""
 
 
-class MnnNetwork(GraphNetwork):
-    """The network in MNN.
+class MnnGraph:
+    """A graph that is ready to run (see `graphs.Graph`)."""
 
-    Each thread works on frames of its own, but all together on a key frame.
-    """
-
-    def __init__(
-        self, weights: ExportedWeights, quantiser: Quantiser, options: DecodeOptions
-    ) -> None:
-        """Load the graphs.
-
-        Args:
-            weights: Where they are.
-            quantiser: Of the stream's tokens.
-            options: Device, threads and batch.
-
-        Raises:
-            OptionError: MNN is not installed, or the device is not the CPU.
-            ImfcodecError: MNN cannot use a graph.
-        """
-        if options.device != "cpu":
-            raise OptionError(f"device {options.device!r} is not available to mnn, only cpu is")
-        mnn = _mnn()
-        threads = options.threads or cores()
-        shares = min(threads, MOST_SESSIONS)
-
-        def load(path: Path) -> _Graph:
-            if path.stem in SIDE_BY_SIDE:
-                return _Graph(mnn, path, threads // shares, shares)
-            return _Graph(mnn, path, threads, 1)
-
-        super().__init__(weights, quantiser, sharing(shares, options.batch, on_cpu=True), load)
-
-
-class _Graph:
-    """A graph (see `graphs.Graph`) of which so many calls run at the same time."""
-
-    def __init__(self, mnn: Any, path: Path, threads: int, sessions: int) -> None:
+    def __init__(self, path: Path, device: str, threads: int, calls: int) -> None:
+        """See `graphs.Load`."""
+        if device != "cpu":
+            raise OptionError(f"device {device!r} is not available to mnn, only cpu is")
+        mnn, sessions = _mnn(), min(calls, MOST_SESSIONS)
         self._free: SimpleQueue[_Session] = SimpleQueue()
         for _ in range(sessions):
-            self._free.put(_Session(mnn, path, threads))
+            self._free.put(_Session(mnn, path, threads // sessions))
 
     def __call__(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """See `graphs.Graph`."""
         session = self._free.get()
         try:
             return session(inputs)
